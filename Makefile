@@ -1,0 +1,45 @@
+# `make help` is the map. Only Python 3.11+, make and a package index are needed:
+# uv is brought into .tools and the project's environment into .venv.
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench check clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.venv/.ready: $(UV) pyproject.toml uv.lock
+	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+setup: .venv/.ready ## Install everything into .venv
+
+demo: setup ## Watch a simulated cluster get GPUs: check, plan, enable, verify
+	@$(RUN) oc-gpu demo
+
+test: setup ## Run the whole test suite
+	@$(RUN) pytest -q -n 2
+
+lint: setup ## Style, types and the import contract
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+format: setup ## Format the code
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+check: lint test ## What CI does
+
+bench: setup ## Print the speed figures as ratios
+	@$(RUN) python -m benchmarks
+
+clean: ## Remove what make made
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

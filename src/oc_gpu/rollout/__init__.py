@@ -1,0 +1,1 @@
+"""The only room that writes to a cluster: live view, runner, record of what was made, undo."""

@@ -1,0 +1,44 @@
+"""What the runner tells while it works; `oc_gpu.report` renders these."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from oc_gpu.stages.model import Assessment
+
+
+class StageChanged(Struct, frozen=True):
+    """A stage moved: another state, milestone or detail. `at` is epoch seconds of the cluster."""
+
+    at: float
+    assessment: Assessment
+
+
+class Written(Struct, frozen=True):
+    """One write was accepted by the server. `verb` is created, configured, patched or deleted."""
+
+    at: float
+    stage: str
+    verb: str
+    target: str
+
+
+class Notice(Struct, frozen=True):
+    """Something the user should know, such as a conflict that is tried again."""
+
+    at: float
+    stage: str
+    message: str
+
+
+class Outcome(Struct, frozen=True):
+    """End of a run: last assessments, number of writes, seconds by the cluster's clock."""
+
+    assessments: tuple[Assessment, ...]
+    writes: int
+    seconds: float
+    simulated: bool
+
+
+Event = StageChanged | Written | Notice
+Observer = Callable[[Event], None]

@@ -1,0 +1,243 @@
+"""Partial typed views of the cluster objects that decisions look at.
+
+Only the fields that are used are decoded; everything else in an object is skipped by the
+decoder. Field names follow the Kubernetes API (camelCase on the wire).
+"""
+
+from msgspec import Struct, field
+
+
+class _Wire(Struct, frozen=True, rename="camel", gc=False):
+    """Base of all views: camelCase on the wire, immutable."""
+
+
+class OwnerReference(_Wire, frozen=True):
+    """Who owns an object."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class Meta(_Wire, frozen=True):
+    """Object metadata."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    finalizers: list[str] = field(default_factory=list)
+    owner_references: list[OwnerReference] = field(default_factory=list)
+
+
+class Condition(_Wire, frozen=True):
+    """A status condition; `last_transition_time` is RFC 3339."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class Taint(_Wire, frozen=True):
+    """A node taint as the API has it."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class Toleration(_Wire, frozen=True):
+    """A pod toleration."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(_Wire, frozen=True):
+    """Scheduling side of a node."""
+
+    taints: list[Taint] = field(default_factory=list)
+    unschedulable: bool = False
+
+
+class NodeInfo(_Wire, frozen=True):
+    """What the kubelet says of its machine."""
+
+    kernel_version: str = ""
+    os_image: str = ""
+    kubelet_version: str = ""
+    container_runtime_version: str = ""
+    architecture: str = ""
+
+
+class NodeStatus(_Wire, frozen=True):
+    """Capacity (quantities as text) and health of a node."""
+
+    capacity: dict[str, str] = field(default_factory=dict)
+    allocatable: dict[str, str] = field(default_factory=dict)
+    conditions: list[Condition] = field(default_factory=list)
+    node_info: NodeInfo = field(default_factory=NodeInfo)
+
+
+class Node(_Wire, frozen=True):
+    """A node."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: NodeSpec = field(default_factory=NodeSpec)
+    status: NodeStatus = field(default_factory=NodeStatus)
+
+
+class WaitingState(_Wire, frozen=True):
+    """Why a container waits."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class TerminatedState(_Wire, frozen=True):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    finished_at: str | None = None
+
+
+class RunningState(_Wire, frozen=True):
+    """Since when a container runs."""
+
+    started_at: str | None = None
+
+
+class ContainerState(_Wire, frozen=True):
+    """Exactly one of the three is set."""
+
+    waiting: WaitingState | None = None
+    running: RunningState | None = None
+    terminated: TerminatedState | None = None
+
+
+class ContainerStatus(_Wire, frozen=True):
+    """State of one container."""
+
+    name: str = ""
+    image: str = ""
+    image_id: str = field(default="", name="imageID")
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState = field(default_factory=ContainerState)
+    last_state: ContainerState = field(default_factory=ContainerState)
+
+
+class ContainerSpec(_Wire, frozen=True):
+    """A container as specified."""
+
+    name: str = ""
+    image: str = ""
+
+
+class PodSpec(_Wire, frozen=True):
+    """The part of a pod's spec that checks look at."""
+
+    node_name: str = ""
+    containers: list[ContainerSpec] = field(default_factory=list)
+    tolerations: list[Toleration] = field(default_factory=list)
+
+
+class PodStatus(_Wire, frozen=True):
+    """Where a pod stands."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: list[Condition] = field(default_factory=list)
+    container_statuses: list[ContainerStatus] = field(default_factory=list)
+    init_container_statuses: list[ContainerStatus] = field(default_factory=list)
+
+
+class Pod(_Wire, frozen=True):
+    """A pod."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: PodSpec = field(default_factory=PodSpec)
+    status: PodStatus = field(default_factory=PodStatus)
+
+
+class LabelSelector(_Wire, frozen=True):
+    """An equality selector."""
+
+    match_labels: dict[str, str] = field(default_factory=dict)
+
+
+class TemplateSpec(_Wire, frozen=True):
+    """Pod template spec of a workload."""
+
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[Toleration] = field(default_factory=list)
+
+
+class Template(_Wire, frozen=True):
+    """Pod template of a workload."""
+
+    spec: TemplateSpec = field(default_factory=TemplateSpec)
+
+
+class WorkloadSpec(_Wire, frozen=True):
+    """Spec of a Deployment or DaemonSet."""
+
+    replicas: int = 1
+    selector: LabelSelector = field(default_factory=LabelSelector)
+    template: Template = field(default_factory=Template)
+
+
+class DaemonSetStatus(_Wire, frozen=True):
+    """Counts of a DaemonSet."""
+
+    desired_number_scheduled: int = 0
+    current_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_ready: int = 0
+    number_available: int = 0
+    observed_generation: int = 0
+
+
+class DaemonSet(_Wire, frozen=True):
+    """A DaemonSet."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: WorkloadSpec = field(default_factory=WorkloadSpec)
+    status: DaemonSetStatus = field(default_factory=DaemonSetStatus)
+
+
+class DeploymentStatus(_Wire, frozen=True):
+    """Counts of a Deployment."""
+
+    replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    conditions: list[Condition] = field(default_factory=list)
+
+
+class Deployment(_Wire, frozen=True):
+    """A Deployment."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: WorkloadSpec = field(default_factory=WorkloadSpec)
+    status: DeploymentStatus = field(default_factory=DeploymentStatus)
+
+
+class Named(_Wire, frozen=True):
+    """Any object of which only the metadata matters."""
+
+    metadata: Meta = field(default_factory=Meta)

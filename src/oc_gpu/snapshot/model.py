@@ -1,0 +1,83 @@
+"""The snapshot: one immutable view of a cluster, with what could not be read marked as such."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from msgspec import Struct, field
+
+from oc_gpu.kube import RawObject
+from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Pod
+
+T = TypeVar("T")
+
+
+class Unread(Struct, frozen=True):
+    """Why a source could not be read: `absent` (the API is not served), `forbidden`, `failed`."""
+
+    reason: str
+    detail: str = ""
+
+
+class Snapshot(Struct, frozen=True):
+    """What is known of a cluster at one moment.
+
+    Attributes:
+        server: URL of the API server, or a file name for saved ones.
+        simulated: True when the API server says that it is a simulation.
+        git_version: Version of Kubernetes as the server tells it.
+        now: Epoch seconds by the cluster's clock.
+        tables: Objects by source name (see `oc_gpu.snapshot.sources`), typed as the source says.
+        unread: Sources that could not be read, with the reason. Never treat them as empty.
+        logs: Last lines of containers that were asked for, by `namespace/pod`.
+        journals: Kernel messages of the current boot by node name, where they were asked for.
+    """
+
+    server: str
+    simulated: bool = False
+    git_version: str = ""
+    now: float = 0.0
+    tables: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    journals: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self, source: str) -> tuple[Any, ...]:
+        """Return the objects of a source; empty when unread (ask `known` first)."""
+        return self.tables.get(source, ())
+
+    def known(self, source: str) -> bool:
+        """Tell whether the source was read; an API that is not served counts as read and empty."""
+        unread = self.unread.get(source)
+        return unread is None or unread.reason == "absent"
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Return all nodes."""
+        return self.tables.get("nodes", ())
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        """Return the pods of the namespaces of the road."""
+        return self.tables.get("pods", ())
+
+    @property
+    def daemon_sets(self) -> tuple[DaemonSet, ...]:
+        """Return the DaemonSets of the namespaces of the road."""
+        return self.tables.get("daemonsets", ())
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Return the Deployments of the namespaces of the road."""
+        return self.tables.get("deployments", ())
+
+    def named(self, source: str) -> dict[str, Named]:
+        """Return the objects of a source of which only metadata is read, by name."""
+        return {item.metadata.name: item for item in self.table(source)}
+
+    def raw(self, source: str, name: str, namespace: str | None = None) -> RawObject | None:
+        """Return one raw object of a source, None when it is not there."""
+        for item in self.table(source):
+            meta = item["metadata"]
+            if meta["name"] == name and (not namespace or meta.get("namespace") == namespace):
+                return item  # type: ignore[no-any-return]
+        return None

@@ -1,0 +1,1 @@
+"""A simulated OpenShift: API server, actors, hardware, scenarios."""

@@ -1,0 +1,1 @@
+"""Controllers of the simulated cluster; they speak only the Kubernetes API."""

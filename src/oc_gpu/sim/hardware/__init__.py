@@ -1,0 +1,1 @@
+"""What containers print and whether they work, derived from facts of node and cluster."""

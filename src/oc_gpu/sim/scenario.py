@@ -1,0 +1,385 @@
+"""The facts of one simulated cluster: model, loader, JSON Schema.
+
+A scenario is one YAML document. Everything that the simulator shows is derived from it: labels,
+logs, tables, statuses. Durations are seconds of simulated time.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from oc_gpu.kube.errors import ConfigError
+
+RawObject = dict[str, Any]
+
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+
+
+class ScenarioError(ConfigError):
+    """A scenario that cannot be found, read or understood."""
+
+
+class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of all parts of a scenario: immutable, camelCase in YAML, unknown fields refused."""
+
+
+class Gpu(Facts, frozen=True, kw_only=True):
+    """One card as its driver reports it when idle."""
+
+    product: str
+    memory_mib: int = field(name="memoryMiB")
+    architecture: str
+    compute_capability: str
+    uuid: str | None = None
+    serial: str | None = None
+    reserved_mib: int = field(name="reservedMiB", default=0)
+    bar1_mib: int = field(name="bar1MiB", default=256)
+    temperature_c: int = field(name="temperatureC", default=30)
+    fan_percent: int | None = None
+    power_w: float = field(name="powerW", default=20.0)
+    power_limit_w: float = field(name="powerLimitW", default=70.0)
+    pstate: str = "P8"
+    persistence: bool = True
+    mig_capable: bool = False
+    ecc: bool = True
+    vbios: str = "90.04.38.00.03"
+    max_sm_clock_mhz: int = field(name="maxSmClockMHz", default=1590)
+    max_memory_clock_mhz: int = field(name="maxMemoryClockMHz", default=5001)
+    pcie_generation: int = 3
+
+
+class PciDevice(Facts, frozen=True, kw_only=True):
+    """One PCI function; `gpu` is present on NVIDIA cards."""
+
+    address: str
+    vendor: str
+    device: str
+    class_code: str = field(name="class")
+    subsystem: str = "0000"
+    gpu: Gpu | None = None
+
+    def __post_init__(self) -> None:
+        if not _PCI_ADDRESS.fullmatch(self.address):
+            msg = f"PCI address {self.address!r} is not like 0000:13:00.0"
+            raise ValueError(msg)
+
+
+class NodeFacts(Facts, frozen=True, kw_only=True):
+    """One machine: what its kernel, firmware and os-release say."""
+
+    name: str
+    roles: tuple[Literal["master", "worker"], ...] = ("worker",)
+    address: str
+    cpu: int = 8
+    memory_mib: int = field(name="memoryMiB", default=32768)
+    pods: int = 250
+    kernel: str
+    cpu_flags: tuple[str, ...] = ()
+    cpu_vendor: str = "Intel"
+    cpu_family: int = 6
+    cpu_model: int = 79
+    selinux: bool = True
+    os_release: dict[str, str]
+    os_image: str
+    secure_boot: bool = False
+    host_driver: str | None = None
+    nouveau: bool = False
+    pci: tuple[PciDevice, ...] = ()
+    labels: dict[str, str] = {}
+    taints: tuple[dict[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _DNS_NAME.fullmatch(self.name):
+            msg = f"node name {self.name!r} is not a DNS name"
+            raise ValueError(msg)
+        if not self.roles:
+            msg = f"node {self.name} has no role"
+            raise ValueError(msg)
+
+    @property
+    def gpu_devices(self) -> tuple[PciDevice, ...]:
+        """Return the PCI functions that carry a GPU, by address."""
+        return tuple(sorted((d for d in self.pci if d.gpu), key=lambda d: d.address))
+
+    @property
+    def pool(self) -> str:
+        """Return the MachineConfigPool that this node belongs to."""
+        return "master" if "master" in self.roles else "worker"
+
+
+class Ignition(Facts, frozen=True, kw_only=True):
+    """Ignition specifications that the machine-config-operator knows."""
+
+    native: str
+    accepted: tuple[str, ...]
+
+
+class DriverToolkit(Facts, frozen=True, kw_only=True):
+    """One tag of ImageStream openshift/driver-toolkit: an image with the kernel's build files."""
+
+    ostree_version: str
+    kernel: str
+    image: str
+
+
+class OpenShift(Facts, frozen=True, kw_only=True):
+    """The release and identity of the cluster."""
+
+    version: str
+    kubernetes: str
+    channel: str
+    platform: str = "None"
+    cluster_id: str = field(name="clusterID")
+    infrastructure_name: str = "sim"
+    cluster_name: str = "sim"
+    base_domain: str = "example.com"
+    release_image: str = "quay.io/openshift-release-dev/ocp-release:unknown"
+    container_runtime: str
+    ignition: Ignition
+    drained_by: Literal["daemon", "controller"] = "controller"
+    driver_toolkit: tuple[DriverToolkit, ...] = ()
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Return the release as numbers, for instance (4, 20)."""
+        first, second = self.version.split(".")[:2]
+        return int(first), int(second)
+
+
+class ProxyFacts(Facts, frozen=True, kw_only=True):
+    """The corporate proxy: the only way out when there is no direct internet."""
+
+    http_proxy: str
+    https_proxy: str
+    no_proxy: str = ""
+    configured: bool = True
+
+
+class Network(Facts, frozen=True, kw_only=True):
+    """Ways to the outside and the cluster's own ranges."""
+
+    direct_internet: bool = True
+    proxy: ProxyFacts | None = None
+    unreachable_registries: tuple[str, ...] = ()
+    machine_cidr: str = field(name="machineCIDR", default="10.0.0.0/16")
+    cluster_cidr: str = field(name="clusterCIDR", default="10.128.0.0/14")
+    service_cidr: str = field(name="serviceCIDR", default="172.30.0.0/16")
+
+
+class Repository(Facts, frozen=True, kw_only=True):
+    """An RPM repository of the entitlement server."""
+
+    id: str
+    title: str
+    entitled: bool = True
+    kernel_devel: tuple[str, ...] = ()
+
+
+class SubscriptionFacts(Facts, frozen=True, kw_only=True):
+    """What the entitlement server offers, and which certificates it refuses."""
+
+    repositories: tuple[Repository, ...] = ()
+    revoked_serials: tuple[str, ...] = ()
+
+
+class Package(Facts, frozen=True, kw_only=True):
+    """A package of a catalogue; bundles per channel, oldest first (the last is the head)."""
+
+    name: str
+    default_channel: str
+    channels: dict[str, tuple[str, ...]]
+
+
+class Catalog(Facts, frozen=True, kw_only=True):
+    """A CatalogSource in openshift-marketplace."""
+
+    name: str
+    display_name: str
+    publisher: str
+    packages: tuple[Package, ...] = ()
+
+
+class ImageFacts(Facts, frozen=True, kw_only=True):
+    """What an image holds that its reference does not tell."""
+
+    reference: str
+    driver: str | None = None
+    digest: str | None = None
+    pull_seconds: float | None = None
+    missing: bool = False
+
+
+class Driver(Facts, frozen=True, kw_only=True):
+    """The NVIDIA driver in the default driver image of the catalogue's GPU Operator.
+
+    Bundles take their default driver version from here; an image by digest holds this driver
+    unless `images` says otherwise.
+    """
+
+    version: str
+    cuda: str | None = None
+
+
+class Latencies(Facts, frozen=True, kw_only=True):
+    """How long things take, in simulated seconds."""
+
+    image_pull: float = 8.0
+    container_start: float = 1.0
+    container_stop: float = 1.0
+    probe: float = 2.0
+    schedule: float = 0.0
+    render: float = 5.0
+    config_pick_up: float = 3.0
+    drain: float = 20.0
+    write_files: float = 5.0
+    reboot: float = 180.0
+    uncordon: float = 2.0
+    catalog_ready: float = 5.0
+    resolve: float = 3.0
+    install_plan: float = 5.0
+    operator_reconcile: float = 1.0
+    nfd_scan: float = 10.0
+    dnf_search: float = 15.0
+    driver_build: float = 180.0
+    driver_load: float = 10.0
+    toolkit: float = 3.0
+    device_plugin: float = 2.0
+    feature_discovery: float = 3.0
+    validation: float = 5.0
+    cuda_sample: float = 3.0
+    gpu_release: float = 2.0
+
+
+class DenyRule(Facts, frozen=True, kw_only=True):
+    """Requests that the server answers with 403; an empty list means any."""
+
+    verbs: tuple[str, ...] = ()
+    api_groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class Scenario(Facts, frozen=True, kw_only=True):
+    """One simulated cluster."""
+
+    name: str
+    description: str = ""
+    starts_at: str | None = None
+    openshift: OpenShift
+    nodes: tuple[NodeFacts, ...]
+    network: Network = Network()
+    subscription: SubscriptionFacts = SubscriptionFacts()
+    catalogs: tuple[Catalog, ...] = ()
+    driver: Driver
+    images: tuple[ImageFacts, ...] = ()
+    latencies: Latencies = Latencies()
+    denied: tuple[DenyRule, ...] = ()
+    preexisting: tuple[RawObject, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, values in (
+            ("node name", [n.name for n in self.nodes]),
+            ("node address", [n.address for n in self.nodes]),
+        ):
+            twice = sorted({v for v in values if values.count(v) > 1})
+            if twice:
+                msg = f"{what} {twice[0]!r} is used twice"
+                raise ValueError(msg)
+
+    def node(self, name: str) -> NodeFacts | None:
+        """Return the facts of the node with this name."""
+        return next((n for n in self.nodes if n.name == name), None)
+
+
+def gpu_uuid(scenario: Scenario, node: NodeFacts, device: PciDevice) -> str:
+    """Return the card's UUID: the one given, else one derived from cluster, node and slot."""
+    if device.gpu and device.gpu.uuid:
+        return device.gpu.uuid
+    seed = f"{scenario.openshift.cluster_id}/{node.name}/{device.address}"
+    return f"GPU-{uuid.uuid5(uuid.NAMESPACE_URL, seed)}"
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the scenarios that are part of the program."""
+    folder = resources.files("oc_gpu.sim") / "scenarios"
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def load(name_or_path: str | Path) -> Scenario:
+    """Read a scenario by built-in name or from a file.
+
+    Args:
+        name_or_path: A name from `names()`, or the path of a YAML file.
+
+    Raises:
+        ScenarioError: It does not exist, is not YAML, or does not fit the model.
+    """
+    label = str(name_or_path)
+    if label in names():
+        text = (resources.files("oc_gpu.sim") / "scenarios" / f"{label}.yaml").read_text("utf-8")
+    else:
+        text = _read(Path(name_or_path))
+    return parse(text, label)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        msg = f"no scenario named {str(path)!r}, and no such file"
+        known = ", ".join(names())
+        raise ScenarioError(msg, hints=(f"built-in scenarios: {known}",)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read scenario {path}: {error}"
+        raise ScenarioError(msg) from error
+
+
+def parse(text: str, label: str = "scenario") -> Scenario:
+    """Turn YAML text into a Scenario.
+
+    Raises:
+        ScenarioError: Not YAML, or a field is unknown, missing or of the wrong type.
+    """
+    import yaml  # noqa: PLC0415  # slow to import, and only needed here
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        place = f" at line {where.line + 1}" if where else ""
+        msg = f"{label} is not YAML{place}"
+        raise ScenarioError(msg) from error
+    return from_document(document, label)
+
+
+def from_document(document: Mapping[str, Any], label: str = "scenario") -> Scenario:
+    """Turn a parsed document into a Scenario.
+
+    Raises:
+        ScenarioError: A field is unknown, missing or of the wrong type.
+    """
+    try:
+        return msgspec.convert(document, Scenario)
+    except msgspec.ValidationError as error:
+        msg = f"{label}: {error}"
+        raise ScenarioError(msg, hints=("oc-gpu sim schema prints every field",)) from error
+
+
+def to_document(scenario: Scenario) -> RawObject:
+    """Return the scenario as a plain document, to be changed and read again."""
+    document: RawObject = msgspec.to_builtins(scenario)
+    return document
+
+
+def schema() -> RawObject:
+    """Return the JSON Schema of a scenario document."""
+    document = msgspec.json.schema(Scenario)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

@@ -1,0 +1,148 @@
+"""Which lists make up a snapshot, as data: one record a source."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject, Resource
+from oc_gpu.kube import resources as known
+from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Pod
+
+Purpose = Literal["status", "road", "undo"]
+
+
+class Source(Struct, frozen=True):
+    """One table of the snapshot.
+
+    Attributes:
+        name: Key in `Snapshot.tables`.
+        resource: What is listed.
+        type: `RawObject`, or the partial view that the objects are decoded to.
+        namespaces: Namespaces to list, one request each; empty means the whole cluster.
+        label_selector: Selector on labels.
+        field_selector: Selector on fields.
+    """
+
+    name: str
+    resource: Resource
+    type: Any = RawObject
+    namespaces: tuple[str, ...] = ()
+    label_selector: str | None = None
+    field_selector: str | None = None
+
+
+class Scope(Struct, frozen=True):
+    """What the sources depend on: it follows from the release and the configuration.
+
+    Attributes:
+        namespaces: Namespaces of the road (operators, operands, proof pods).
+        nfd: The NodeFeatureDiscovery resource in the version that this release serves.
+        secret_namespace: Where the entitlement Secret is.
+        record_namespace: Where the record of what was made is.
+    """
+
+    namespaces: tuple[str, ...]
+    nfd: Resource
+    secret_namespace: str
+    record_namespace: str
+
+
+_STATUS = frozenset(
+    {
+        "nodes",
+        "pods",
+        "machineconfigpools",
+        "machineconfigs",
+        "subscriptions",
+        "csvs",
+        "nodefeaturediscoveries",
+        "clusterpolicies",
+        "daemonsets",
+        "deployments",
+        "clusterversions",
+        "configmaps",
+        "secrets",
+        "namespaces",
+        "installplans",
+        "operatorgroups",
+        "proxies",
+        "imagestreams",
+    }
+)
+
+IDENTITY: tuple[Source, ...] = (
+    Source("clusterversions", known.CLUSTER_VERSIONS),
+    Source("proxies", known.PROXIES),
+    Source("infrastructures", known.INFRASTRUCTURES),
+    Source(
+        "imagestreams",
+        known.IMAGE_STREAMS,
+        namespaces=("openshift",),
+        field_selector="metadata.name=driver-toolkit",
+    ),
+)
+
+
+def _custom(group: str, kind: str, *, namespaced: bool, version: str = "v1alpha1") -> Source:
+    plural = f"{kind.lower()}s"
+    resource = Resource(group, version, plural, kind, namespaced)
+    return Source(f"{plural}.{group}", resource, Named)
+
+
+_NFD_GROUPS = ("nfd.openshift.io", "nfd.k8s-sigs.io")
+CUSTOM_OBJECTS: tuple[Source, ...] = (
+    *(_custom(group, "NodeFeature", namespaced=True) for group in _NFD_GROUPS),
+    *(_custom(group, "NodeFeatureRule", namespaced=False) for group in _NFD_GROUPS),
+    *(_custom(group, "NodeFeatureGroup", namespaced=True) for group in _NFD_GROUPS),
+    _custom("nvidia.com", "NVIDIADriver", namespaced=False),
+)
+"""Objects of the operators' CRDs; a CRD with objects of somebody else stays."""
+
+
+def sources(scope: Scope, purpose: Purpose = "road") -> tuple[Source, ...]:
+    """Return the sources to read for a purpose.
+
+    Args:
+        scope: Namespaces and versions of this cluster's road.
+        purpose: `status` leaves out what only planning looks at; `undo` adds the objects that
+            tell whether a CRD is still in use.
+    """
+    every = (*IDENTITY, *_cluster_wide(scope), *_of_the_road(scope))
+    if purpose == "status":
+        return tuple(source for source in every if source.name in _STATUS)
+    return (*every, *CUSTOM_OBJECTS) if purpose == "undo" else every
+
+
+def _cluster_wide(scope: Scope) -> tuple[Source, ...]:
+    return (
+        Source("nodes", known.NODES, Node),
+        Source("namespaces", known.NAMESPACES),
+        Source("machineconfigs", known.MACHINE_CONFIGS),
+        Source("machineconfigpools", known.MACHINE_CONFIG_POOLS),
+        Source("catalogsources", known.CATALOG_SOURCES, namespaces=("openshift-marketplace",)),
+        Source("subscriptions", known.SUBSCRIPTIONS),
+        Source("nodefeaturediscoveries", scope.nfd),
+        Source("clusterpolicies", known.CLUSTER_POLICIES),
+        Source("crds", known.CRDS, Named),
+        Source("clusterroles", known.CLUSTER_ROLES, Named),
+        Source("operators", known.OPERATORS, Named),
+    )
+
+
+def _of_the_road(scope: Scope) -> tuple[Source, ...]:
+    where = scope.namespaces
+    return (
+        Source("pods", known.PODS, Pod, where),
+        Source("daemonsets", known.DAEMONSETS, DaemonSet, where),
+        Source("deployments", known.DEPLOYMENTS, Deployment, where),
+        Source("installplans", known.INSTALL_PLANS, namespaces=where),
+        Source("csvs", known.CSVS, namespaces=where),
+        Source("operatorgroups", known.OPERATOR_GROUPS, namespaces=where),
+        Source(
+            "secrets",
+            known.SECRETS,
+            namespaces=(scope.secret_namespace,),
+            field_selector="metadata.name=entitlement",
+        ),
+        Source("configmaps", known.CONFIGMAPS, namespaces=(scope.record_namespace,)),
+    )

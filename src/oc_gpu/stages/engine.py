@@ -1,0 +1,232 @@
+"""From the milestones of the stages to what is due now, in one pure pass.
+
+A stage stands at its first milestone that is not reached. Actions of that milestone are due when
+the cluster does not already hold what they want and the stages named in `after` are done.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.model import (
+    Action,
+    Apply,
+    Assessment,
+    Delete,
+    Milestone,
+    ObjectRef,
+    Patch,
+    Progress,
+    StagePlan,
+    State,
+)
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = "oc-gpu"
+_PASSED = frozenset({State.DONE, State.NOT_NEEDED})
+_OWNER_LABELS = (
+    ("argocd.argoproj.io/instance", "Argo CD"),
+    ("app.kubernetes.io/instance", "the release"),
+    ("policy.open-cluster-management.io/policy", "the ACM policy"),
+)
+
+
+def assess(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Assessment, ...]:
+    """Say for each stage where it stands and which actions are due.
+
+    Args:
+        plans: Stages in an order in which each comes after those it waits for.
+        snapshot: The moment they were planned from.
+    """
+    states: dict[str, State] = {}
+    result = []
+    for plan in plans:
+        assessment = _assess_stage(plan, snapshot, states)
+        states[plan.name] = assessment.state
+        result.append(assessment)
+    return tuple(result)
+
+
+def _assess_stage(
+    plan: StagePlan, snapshot: Snapshot, states: Mapping[str, State]
+) -> Assessment:
+    total = len(plan.milestones)
+    if plan.not_needed is not None:
+        return Assessment(plan.name, plan.title, State.NOT_NEEDED, detail=plan.not_needed)
+    for number, milestone in enumerate(plan.milestones):
+        step = _assess_milestone(milestone, snapshot, states)
+        if step.progress.state is State.DONE:
+            continue
+        return Assessment(
+            stage=plan.name,
+            title=plan.title,
+            state=step.progress.state,
+            milestone=milestone.title,
+            detail=step.progress.detail,
+            due=step.due,
+            hints=step.progress.hints,
+            cause=step.progress.cause,
+            objects=step.progress.objects,
+            reached=number,
+            total=total,
+        )
+    return Assessment(plan.name, plan.title, State.DONE, reached=total, total=total)
+
+
+class _Step(Struct, frozen=True):
+    progress: Progress
+    due: tuple[Action, ...] = ()
+
+
+def _assess_milestone(
+    milestone: Milestone, snapshot: Snapshot, states: Mapping[str, State]
+) -> _Step:
+    outstanding = tuple(a for a in milestone.actions if is_due(a, snapshot))
+    leaving = [a.ref for a in milestone.actions if is_leaving(a.ref, snapshot)]
+    unfinished = outstanding or leaving or milestone.progress.state is not State.DONE
+    missing = [name for name in milestone.after if states.get(name) not in _PASSED]
+    if missing and unfinished:
+        return _Step(Progress(State.WAITING, f"waits for {' and '.join(missing)}"))
+    taken = [a for a in outstanding if isinstance(a, Apply) and foreign_owner(a, snapshot)]
+    if taken:
+        return _Step(_blocked_by_owner(taken, snapshot))
+    if outstanding:
+        return _Step(Progress(State.DUE, _shorten(a.ref for a in outstanding)), outstanding)
+    if leaving:
+        return _Step(Progress(State.WAITING, f"until {_shorten(leaving)} is gone"))
+    return _Step(milestone.progress)
+
+
+def _shorten(refs: Iterable[ObjectRef], shown: int = 2) -> str:
+    names = [str(ref) for ref in refs]
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _blocked_by_owner(taken: list[Apply], snapshot: Snapshot) -> Progress:
+    first = taken[0]
+    owner = foreign_owner(first, snapshot)
+    return Progress(
+        State.BLOCKED,
+        f"{first.ref} exists, differs from what is needed and belongs to {owner}",
+        hints=(f"change it through {owner}, or remove it and run the command again",),
+        objects=tuple(str(action.ref) for action in taken),
+    )
+
+
+def is_due(action: Action, snapshot: Snapshot) -> bool:
+    """Tell whether the cluster still lacks what the action brings about.
+
+    An object that is being deleted is waited for: nothing is due on it.
+    """
+    if isinstance(action, Patch):
+        return not action.holds
+    live = find(action.ref, snapshot)
+    if isinstance(action, Delete):
+        return live is not None and not _deleting(live)
+    if live is None:
+        return True
+    if action.adopt or _deleting(live) or not isinstance(live, dict):
+        return False
+    return not holds(action.manifest, live)
+
+
+def is_leaving(ref: ObjectRef, snapshot: Snapshot) -> bool:
+    """Tell whether an object is there but marked for deletion."""
+    live = find(ref, snapshot)
+    return live is not None and _deleting(live)
+
+
+def planned_actions(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Action, ...]:
+    """Return every action of every stage that is not yet brought about, gates aside."""
+    return tuple(
+        action
+        for plan in plans
+        if plan.not_needed is None
+        for milestone in plan.milestones
+        for action in milestone.actions
+        if is_due(action, snapshot)
+    )
+
+
+_SOURCES = {"clusterserviceversions": "csvs", "customresourcedefinitions": "crds"}
+
+
+def find(ref: ObjectRef, snapshot: Snapshot) -> Any | None:
+    """Return the live object of a name, raw or typed as its source is; None when absent."""
+    for item in snapshot.table(_table(ref, snapshot)):
+        name, namespace = _identity(item)
+        if name == ref.name and (not ref.namespace or namespace == ref.namespace):
+            return item
+    return None
+
+
+def _table(ref: ObjectRef, snapshot: Snapshot) -> str:
+    plural = ref.resource.plural
+    qualified = f"{plural}.{ref.resource.group}"
+    return qualified if qualified in snapshot.tables else _SOURCES.get(plural, plural)
+
+
+def _identity(item: Any) -> tuple[str, str]:
+    if isinstance(item, dict):
+        meta = item["metadata"]
+        return meta["name"], meta.get("namespace", "")
+    return item.metadata.name, item.metadata.namespace
+
+
+def _deleting(item: Any) -> bool:
+    if isinstance(item, dict):
+        return "deletionTimestamp" in item["metadata"]
+    return item.metadata.deletion_timestamp is not None
+
+
+def holds(wanted: Any, live: Any) -> bool:
+    """Tell whether everything wanted stands in the live value, which may hold more."""
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(
+            key in live and holds(value, live[key]) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(live, list)
+            and len(wanted) == len(live)
+            and all(holds(ours, theirs) for ours, theirs in zip(wanted, live, strict=True))
+        )
+    return bool(wanted == live)
+
+
+def is_ours(item: Any) -> bool:
+    """Tell whether an object carries our managed-by label."""
+    return _labels(item).get(MANAGED_BY) == OURS
+
+
+def _labels(item: Any) -> Mapping[str, str]:
+    if isinstance(item, dict):
+        return item["metadata"].get("labels") or {}
+    return item.metadata.labels  # type: ignore[no-any-return]
+
+
+def foreign_owner(action: Apply, snapshot: Snapshot) -> str | None:
+    """Return who owns the live object of an action when it is not ours, else None."""
+    live = find(action.ref, snapshot)
+    if live is None or is_ours(live):
+        return None
+    return owner_of(live)
+
+
+def owner_of(item: RawObject | Any) -> str:
+    """Name who manages an object, from its labels and field managers; as exactly as they tell."""
+    labels = _labels(item)
+    for label, name in _OWNER_LABELS:
+        if label in labels:
+            return f"{name} {labels[label]}"
+    if labels.get(MANAGED_BY):
+        return labels[MANAGED_BY]
+    if isinstance(item, dict):
+        for entry in item["metadata"].get("managedFields", ()):
+            if entry.get("manager") and not entry.get("subresource"):
+                return f"field manager {entry['manager']}"
+    return "somebody else"

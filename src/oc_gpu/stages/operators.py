@@ -1,0 +1,128 @@
+"""How far OLM is with an operator: Subscription, InstallPlan, ClusterServiceVersion."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import INSTALL_PLANS
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.engine import is_ours
+from oc_gpu.stages.model import ObjectRef, Patch, Progress, State
+
+
+def subscription(snapshot: Snapshot, package: str) -> RawObject | None:
+    """Return the Subscription of a package wherever it is; ours first."""
+    found = [s for s in snapshot.table("subscriptions") if s["spec"].get("name") == package]
+    found.sort(key=lambda s: not is_ours(s))
+    return found[0] if found else None
+
+
+def csv_name(sub: RawObject) -> str:
+    """Return the name of the CSV that a Subscription has or is about to have."""
+    status = sub.get("status") or {}
+    return str(status.get("installedCSV") or status.get("currentCSV") or "")
+
+
+def csv_of(snapshot: Snapshot, sub: RawObject) -> RawObject | None:
+    """Return the CSV of a Subscription."""
+    return snapshot.raw("csvs", csv_name(sub), sub["metadata"]["namespace"])
+
+
+def installed(snapshot: Snapshot, package: str) -> Progress:
+    """Say how far OLM is with installing a package whose Subscription was made."""
+    sub = subscription(snapshot, package)
+    if sub is None:
+        return Progress(State.WAITING, f"Subscription of {package} is made")
+    csv = csv_of(snapshot, sub)
+    phase = (csv or {}).get("status", {}).get("phase", "")
+    if phase == "Succeeded":
+        return Progress(State.DONE, csv_name(sub))
+    return _failed_csv(csv) or _failed_subscription(sub) or _approval(snapshot, sub) or Progress(
+        State.WAITING, _under_way(sub, csv)
+    )
+
+
+def approvals(snapshot: Snapshot, package: str) -> tuple[Patch, ...]:
+    """Return the approval of our own Subscription's InstallPlan where it is Manual.
+
+    A plan that brings operators of somebody else as well is left to its owner.
+    """
+    sub = subscription(snapshot, package)
+    plan = _plan(snapshot, sub) if sub is not None and is_ours(sub) else None
+    if sub is None or plan is None or plan["spec"].get("approved"):
+        return ()
+    if plan["spec"].get("clusterServiceVersionNames") != [sub["spec"].get("startingCSV")]:
+        return ()
+    meta = plan["metadata"]
+    patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "spec": {"approved": True}}
+    ref = ObjectRef(INSTALL_PLANS, meta["name"], meta["namespace"])
+    return (Patch(ref, patch, holds=False, why="approve the install plan of our Subscription"),)
+
+
+def _plan(snapshot: Snapshot, sub: RawObject) -> RawObject | None:
+    ref = (sub.get("status") or {}).get("installPlanRef")
+    return snapshot.raw("installplans", ref["name"], ref["namespace"]) if ref else None
+
+
+def _approval(snapshot: Snapshot, sub: RawObject) -> Progress | None:
+    plan = _plan(snapshot, sub)
+    if plan is None or plan["spec"].get("approved"):
+        return None
+    name, namespace = plan["metadata"]["name"], plan["metadata"]["namespace"]
+    command = f"oc patch installplan/{name} -n {namespace} --type=merge"
+    return Progress(
+        State.BLOCKED,
+        f"InstallPlan/{name} in {namespace} waits for approval",
+        hints=(f"{command} -p '{{\"spec\":{{\"approved\":true}}}}'",),
+        cause="olm-installplan-awaiting-approval",
+        objects=(f"InstallPlan/{name}",),
+    )
+
+
+def _failed_csv(csv: RawObject | None) -> Progress | None:
+    status = (csv or {}).get("status", {})
+    if csv is None or status.get("phase") != "Failed":
+        return None
+    meta = csv["metadata"]
+    return Progress(
+        State.FAILED,
+        f"{meta['name']}: {status.get('message') or status.get('reason')}",
+        hints=(f"oc describe csv/{meta['name']} -n {meta['namespace']}",),
+        objects=(f"ClusterServiceVersion/{meta['name']}",),
+    )
+
+
+_FATAL = {
+    "ResolutionFailed": "olm-package-not-in-catalog",
+    "InstallPlanFailed": None,
+    "BundleUnpackFailed": "olm-bundle-unpack-failed",
+}
+
+
+def _failed_subscription(sub: RawObject) -> Progress | None:
+    for condition in (sub.get("status") or {}).get("conditions") or ():
+        if condition["type"] in _FATAL and condition["status"] == "True":
+            meta = sub["metadata"]
+            return Progress(
+                State.FAILED,
+                f"OLM cannot install {sub['spec']['name']}: "
+                f"{condition.get('message') or condition.get('reason')}",
+                hints=(f"oc describe subscription/{meta['name']} -n {meta['namespace']}",),
+                cause=_FATAL[condition["type"]],
+                objects=(f"Subscription/{meta['name']}",),
+            )
+    return None
+
+
+def _under_way(sub: RawObject, csv: RawObject | None) -> str:
+    if csv is not None:
+        phase = csv.get("status", {}).get("phase") or "Pending"
+        return f"{csv['metadata']['name']} is {phase}"
+    state = (sub.get("status") or {}).get("state")
+    return f"OLM resolves {sub['spec']['name']}" + (f" ({state})" if state else "")
+
+
+def conditions(raw: RawObject) -> dict[str, Any]:
+    """Return the conditions of an object by type."""
+    found: Iterable[RawObject] = (raw.get("status") or {}).get("conditions") or ()
+    return {condition["type"]: condition for condition in found}

@@ -1,0 +1,184 @@
+"""How far MachineConfigPools are with our MachineConfigs.
+
+A pool still says `Updated` right after a MachineConfig was created, so its word alone is not
+enough: its rendered configuration must name what we wait for, spec and status must agree, and all
+its machines must have arrived (reference: machine-config-operator, pool status calculation).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from oc_gpu.kube import RawObject
+from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.model import Progress, State
+
+_MCO = "machineconfiguration.openshift.io/"
+ROLE = _MCO + "role"
+_CAUSES = {"RenderDegraded": "mcp-bad-machineconfig", "NodeDegraded": "mcp-degraded-other"}
+_Rendered = Callable[[frozenset[str]], bool]
+
+
+def selects(pool: RawObject, labels: Mapping[str, str]) -> bool:
+    """Tell whether a pool takes MachineConfigs with these labels."""
+    selector = pool["spec"].get("machineConfigSelector") or {}
+    exact = all(labels.get(k) == v for k, v in (selector.get("matchLabels") or {}).items())
+    return exact and all(
+        _matches(expression, labels) for expression in selector.get("matchExpressions") or ()
+    )
+
+
+def _matches(expression: RawObject, labels: Mapping[str, str]) -> bool:
+    value = labels.get(expression["key"])
+    values = expression.get("values") or ()
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }[expression["operator"]]
+
+
+def of_role(snapshot: Snapshot, role: str) -> tuple[RawObject, ...]:
+    """Return the pools with machines that take MachineConfigs of a role, by name."""
+    return tuple(
+        pool
+        for pool in sorted(snapshot.table("machineconfigpools"), key=_name)
+        if selects(pool, {ROLE: role}) and _status(pool, "machineCount")
+    )
+
+
+def rolled_out(snapshot: Snapshot, role: str, names: Iterable[str]) -> Progress:
+    """Say how far the pools of a role are with having all the named MachineConfigs."""
+    wanted = frozenset(names)
+    return _all_pools(snapshot, role, lambda sources: wanted <= sources)
+
+
+def rolled_back(snapshot: Snapshot, role: str, names: Iterable[str]) -> Progress:
+    """Say how far the pools of a role are with having none of the named MachineConfigs."""
+    unwanted = frozenset(names)
+    return _all_pools(snapshot, role, lambda sources: not unwanted & sources)
+
+
+def _all_pools(snapshot: Snapshot, role: str, rendered: _Rendered) -> Progress:
+    if not snapshot.known("machineconfigpools"):
+        return Progress(State.BLOCKED, "MachineConfigPools could not be read")
+    steps = [_pool(snapshot, pool, rendered) for pool in of_role(snapshot, role)]
+    for state in (State.FAILED, State.BLOCKED, State.WAITING):
+        for step in steps:
+            if step.state is state:
+                return step
+    return Progress(State.DONE)
+
+
+def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
+    name = _name(pool)
+    trouble = _trouble(pool)
+    if trouble is not None:
+        return trouble
+    if not rendered(_sources(pool["spec"])):
+        return Progress(State.WAITING, f"pool {name}: configuration is rendered")
+    if pool["spec"].get("paused"):
+        return Progress(
+            State.BLOCKED,
+            f"pool {name} is paused, so its nodes do not take the new configuration",
+            hints=(f"oc patch mcp/{name} --type=merge -p '{{\"spec\":{{\"paused\":false}}}}'",),
+            cause="mcp-paused",
+            objects=(f"MachineConfigPool/{name}",),
+        )
+    if rendered(_sources(pool.get("status") or {})) and _settled(pool):
+        return Progress(State.DONE)
+    return Progress(State.WAITING, f"pool {name}: {_machines(snapshot, pool)}")
+
+
+def _trouble(pool: RawObject) -> Progress | None:
+    for kind in _CAUSES:
+        condition = _condition(pool, kind)
+        if condition and condition["status"] == "True":
+            return Progress(
+                State.FAILED,
+                f"pool {_name(pool)} is degraded: {condition.get('message') or kind}",
+                hints=(f"oc describe mcp/{_name(pool)}",),
+                cause=_CAUSES[kind],
+                objects=(f"MachineConfigPool/{_name(pool)}",),
+            )
+    return None
+
+
+def _settled(pool: RawObject) -> bool:
+    status = pool.get("status") or {}
+    updated = _condition(pool, "Updated")
+    count = _status(pool, "machineCount")
+    return (
+        updated is not None
+        and updated["status"] == "True"
+        and status.get("configuration", {}).get("name") == pool["spec"]["configuration"]["name"]
+        and _status(pool, "updatedMachineCount") == count
+        and _status(pool, "readyMachineCount") == count
+        and _status(pool, "unavailableMachineCount") == 0
+        and _status(pool, "observedGeneration") == pool["metadata"].get("generation", 0)
+    )
+
+
+def _machines(snapshot: Snapshot, pool: RawObject) -> str:
+    target = pool["spec"]["configuration"]["name"]
+    nodes = members(snapshot, pool)
+    ready = [node for node in nodes if _annotation(node, "currentConfig") == target]
+    text = f"{len(ready)} of {len(nodes)} nodes updated"
+    busy = [
+        f"{node.metadata.name} {_doing(node)}"
+        for node in nodes
+        if _annotation(node, "state") != "Done" or node not in ready and node.spec.unschedulable
+    ]
+    return f"{text}, {', '.join(busy[:3])}" if busy else text
+
+
+def _doing(node: Node) -> str:
+    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "Unknown")
+    if ready != "True":
+        return "reboots"
+    return "drains" if node.spec.unschedulable else "updates"
+
+
+def members(snapshot: Snapshot, pool: RawObject) -> tuple[Node, ...]:
+    """Return the nodes of a pool; a custom pool takes its nodes away from `worker`."""
+    return tuple(node for node in snapshot.nodes if _pool_of(node, snapshot) == _name(pool))
+
+
+def _pool_of(node: Node, snapshot: Snapshot) -> str | None:
+    matching = [
+        _name(pool)
+        for pool in snapshot.table("machineconfigpools")
+        if _selects_node(pool, node.metadata.labels)
+    ]
+    custom = [name for name in matching if name not in ("master", "worker")]
+    for name in (*custom, "master", "worker"):
+        if name in matching:
+            return name
+    return None
+
+
+def _selects_node(pool: RawObject, labels: Mapping[str, str]) -> bool:
+    wanted = (pool["spec"].get("nodeSelector") or {}).get("matchLabels") or {}
+    return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
+
+
+def _annotation(node: Node, key: str) -> str:
+    return node.metadata.annotations.get(_MCO + key, "")
+
+
+def _sources(part: RawObject) -> frozenset[str]:
+    sources = (part.get("configuration") or {}).get("source") or ()
+    return frozenset(source["name"] for source in sources)
+
+
+def _condition(pool: RawObject, kind: str) -> RawObject | None:
+    conditions = (pool.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == kind), None)
+
+
+def _status(pool: RawObject, key: str) -> int:
+    return int((pool.get("status") or {}).get(key) or 0)
+
+
+def _name(pool: RawObject) -> str:
+    return str(pool["metadata"]["name"])

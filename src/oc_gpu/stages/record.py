@@ -1,0 +1,145 @@
+"""The record of what was there before the first write, kept in the cluster itself.
+
+`disable` needs it to tell what the operators left behind from what was there already. It is a
+ConfigMap in a namespace of our own: the first thing written and the last thing deleted, so that
+no state on anybody's laptop is needed.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct, field
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
+from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.engine import MANAGED_BY, OURS
+from oc_gpu.stages.model import Apply, ObjectRef
+
+NAMESPACE = "oc-gpu"
+NAME = "oc-gpu-record"
+NODE_KEYS = ("feature.node.kubernetes.io/", "nfd.node.kubernetes.io/", "nvidia.com/")
+"""Prefixes of the labels and annotations that NFD and the GPU Operator leave on nodes."""
+
+
+class Restore(Struct, frozen=True):
+    """A field of somebody else's object that we changed, with what it was.
+
+    `before` is None where the field was absent.
+    """
+
+    kind: str
+    name: str
+    path: tuple[str, ...]
+    before: list[dict[str, str | int]] | None
+
+
+class Record(Struct, frozen=True):
+    """What was there before us, by name, and what of others we changed.
+
+    Attributes:
+        crds: CustomResourceDefinitions of the operators' groups.
+        cluster_roles: ClusterRoles that OLM makes for CRDs and OperatorGroups.
+        operators: OLM Operator objects.
+        rendered: Rendered MachineConfigs.
+        node_labels: Label keys with our prefixes by node.
+        node_annotations: Annotation keys with our prefixes by node.
+        taint: The taint that we set on GPU nodes, as `key=value:Effect`; empty when none.
+        tainted: Nodes that got that taint from us.
+        restores: Fields of others' objects that we changed.
+    """
+
+    crds: tuple[str, ...] = ()
+    cluster_roles: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    rendered: tuple[str, ...] = ()
+    node_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    node_annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    taint: str = ""
+    tainted: tuple[str, ...] = ()
+    restores: tuple[Restore, ...] = ()
+
+
+def take(snapshot: Snapshot) -> Record:
+    """Return the record of a cluster that we have not touched yet."""
+    return Record(
+        crds=_names(snapshot, "crds", _is_operator_crd),
+        cluster_roles=_names(snapshot, "clusterroles", is_olm_role),
+        operators=_names(snapshot, "operators", bool),
+        rendered=tuple(sorted(rendered_names(snapshot))),
+        node_labels=_node_keys((n, n.metadata.labels) for n in snapshot.nodes),
+        node_annotations=_node_keys((n, n.metadata.annotations) for n in snapshot.nodes),
+    )
+
+
+def _names(snapshot: Snapshot, source: str, wanted: "object") -> tuple[str, ...]:
+    return tuple(sorted(name for name in snapshot.named(source) if wanted(name)))  # type: ignore[operator]
+
+
+def _is_operator_crd(name: str) -> bool:
+    return name.endswith((".nvidia.com", ".nfd.openshift.io", ".nfd.k8s-sigs.io"))
+
+
+def is_olm_role(name: str) -> bool:
+    """Tell whether a ClusterRole is one that OLM makes for a CRD of ours or an OperatorGroup."""
+    return name.startswith("olm.og.") or (
+        name.endswith(("-admin", "-edit", "-view", "-crdview")) and "-v1" in name
+    )
+
+
+def rendered_names(snapshot: Snapshot) -> Iterable[str]:
+    """Return the names of all rendered MachineConfigs."""
+    for config in snapshot.table("machineconfigs"):
+        name = config["metadata"]["name"]
+        if name.startswith("rendered-"):
+            yield name
+
+
+def _node_keys(pairs: Iterable[tuple[Node, dict[str, str]]]) -> dict[str, tuple[str, ...]]:
+    found = {
+        node.metadata.name: tuple(sorted(key for key in keys if key.startswith(NODE_KEYS)))
+        for node, keys in pairs
+    }
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def namespace_action() -> Apply:
+    """Return the action that makes the record's namespace."""
+    manifest: RawObject = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": {MANAGED_BY: OURS, "app.kubernetes.io/part-of": OURS},
+            "annotations": {"openshift.io/node-selector": ""},
+        },
+    }
+    return Apply(ObjectRef(NAMESPACES, NAMESPACE), manifest, adopt=True)
+
+
+def action(record: Record) -> Apply:
+    """Return the action that writes the record."""
+    manifest: RawObject = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "labels": {MANAGED_BY: OURS, "app.kubernetes.io/part-of": OURS},
+        },
+        "data": {"record.json": msgspec.json.encode(record, order="sorted").decode()},
+    }
+    return Apply(ObjectRef(CONFIGMAPS, NAME, NAMESPACE), manifest)
+
+
+def from_snapshot(snapshot: Snapshot) -> Record | None:
+    """Return the record that the cluster holds, None when nothing was made here.
+
+    Raises:
+        msgspec.DecodeError: The record is not one that this version understands.
+    """
+    live = snapshot.raw("configmaps", NAME, NAMESPACE)
+    if live is None:
+        return None
+    return msgspec.json.decode(live["data"]["record.json"], type=Record)

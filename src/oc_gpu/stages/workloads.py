@@ -1,0 +1,132 @@
+"""How far pods and DaemonSets are, in words."""
+
+from collections.abc import Iterable
+
+from oc_gpu.snapshot.kinds import ContainerStatus, DaemonSet, Pod
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.model import Progress, State
+
+KEEPS_FAILING = 3
+"""Restarts after which a crashing container is reported instead of waited for: the kubelet's
+back-off has then grown to 40 s and what fails every time has shown itself."""
+
+
+def pod(snapshot: Snapshot, namespace: str, name: str) -> Pod | None:
+    """Return a pod by name."""
+    for item in snapshot.pods:
+        if item.metadata.name == name and item.metadata.namespace == namespace:
+            return item
+    return None
+
+
+def is_ready(item: Pod) -> bool:
+    """Tell whether a pod runs and is ready."""
+    return any(c.type == "Ready" and c.status == "True" for c in item.status.conditions)
+
+
+def waiting_reason(item: Pod) -> str:
+    """Say in a word what a pod does, as `kubectl get pods` would."""
+    for number, status in enumerate(item.status.init_container_statuses):
+        if status.state.terminated is not None and status.state.terminated.exit_code == 0:
+            continue
+        reason = _reason(status)
+        total = len(item.status.init_container_statuses)
+        return f"Init:{reason}" if reason not in ("", "Running") else f"Init:{number}/{total}"
+    for status in item.status.container_statuses:
+        reason = _reason(status)
+        if not status.ready and reason:
+            return reason
+    return item.status.reason or item.status.phase or "Pending"
+
+
+def _reason(status: ContainerStatus) -> str:
+    if status.state.waiting is not None:
+        return status.state.waiting.reason
+    if status.state.terminated is not None:
+        return status.state.terminated.reason or "Error"
+    return "Running"
+
+
+def crash(item: Pod) -> Progress | None:
+    """Return FAILED when a container of a pod keeps failing or its image cannot be had."""
+    for status in (*item.status.init_container_statuses, *item.status.container_statuses):
+        waiting = status.state.waiting
+        reason = waiting.reason if waiting is not None else ""
+        ended = status.last_state.terminated
+        if reason == "CrashLoopBackOff" and status.restart_count >= KEEPS_FAILING:
+            if ended is not None and ended.exit_code == 0:
+                continue
+            return _failed(item, status.name, f"fails again and again ({status.restart_count}x)")
+        if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
+            return _failed(item, status.name, f"cannot get its image {status.image}")
+    return None
+
+
+def _failed(item: Pod, container: str, what: str) -> Progress:
+    meta = item.metadata
+    return Progress(
+        State.FAILED,
+        f"container {container} of {meta.name} on {item.spec.node_name} {what}",
+        hints=(
+            f"oc logs -n {meta.namespace} {meta.name} -c {container} --previous",
+            f"oc describe pod -n {meta.namespace} {meta.name}",
+        ),
+        objects=(f"Pod/{meta.name}",),
+    )
+
+
+def proof(snapshot: Snapshot, namespace: str, name: str, sign: str) -> Progress:
+    """Say how far a proof pod is; only its log counts as proof.
+
+    Args:
+        snapshot: What is known.
+        namespace: Namespace of the pod.
+        name: Name of the pod.
+        sign: Start of the log line that proves it.
+    """
+    item = pod(snapshot, namespace, name)
+    if item is None:
+        return Progress(State.WAITING, f"pod {name} starts")
+    if item.status.phase not in ("Succeeded", "Failed"):
+        return crash(item) or Progress(State.WAITING, f"pod {name} is {waiting_reason(item)}")
+    log = snapshot.logs.get(f"{namespace}/{name}")
+    if log is None:
+        return Progress(State.WAITING, f"log of pod {name} is read")
+    if any(line.startswith(sign) for line in log.splitlines()):
+        return Progress(State.DONE)
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "nothing")
+    return Progress(
+        State.FAILED,
+        f"pod {name} found no {sign} package; its log ends: {last.strip()[:120]}",
+        hints=(f"oc logs -n {namespace} {name}", f"oc delete pod -n {namespace} {name}"),
+        cause="entitlement-stale",
+        objects=(f"Pod/{name}",),
+    )
+
+
+def settled(daemon_set: DaemonSet) -> bool:
+    """Tell whether a DaemonSet has observed its spec and all its pods are there and ready."""
+    status = daemon_set.status
+    return (
+        status.observed_generation == daemon_set.metadata.generation
+        and status.number_ready == status.desired_number_scheduled
+        and status.updated_number_scheduled == status.desired_number_scheduled
+    )
+
+
+def pods_on(snapshot: Snapshot, namespace: str, node: str) -> tuple[Pod, ...]:
+    """Return the pods of a namespace that run on a node."""
+    return tuple(
+        item
+        for item in snapshot.pods
+        if item.metadata.namespace == namespace and item.spec.node_name == node
+    )
+
+
+def first_crash(pods: Iterable[Pod]) -> Progress | None:
+    """Return the first pod's trouble, if any has one."""
+    for item in pods:
+        trouble = crash(item)
+        if trouble is not None:
+            return trouble
+    return None

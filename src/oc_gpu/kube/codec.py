@@ -1,0 +1,147 @@
+"""JSON in and out, with one cached decoder per type."""
+
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from msgspec import Struct, field
+
+from oc_gpu.kube.errors import ApiError, Asked, OcGpuError, clean, error_class
+from oc_gpu.kube.objects import RawObject
+from oc_gpu.kube.transport import Response
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+
+
+class _Wire(Struct, frozen=True, rename="camel", gc=False):
+    """Base of what the API server sends."""
+
+
+class ListMeta(_Wire, frozen=True):
+    """Metadata of one page of a list."""
+
+    resource_version: str = ""
+    continue_: str = field(default="", name="continue")
+
+
+class ListEnvelope(_Wire, Generic[T], frozen=True):
+    """One page of a list; Go servers write `null` for an empty slice now and then."""
+
+    metadata: ListMeta = field(default_factory=ListMeta)
+    items: list[T] | None = None
+    kind: str = ""
+    api_version: str = ""
+
+
+class _Cause(_Wire, frozen=True):
+    field: str = ""
+    message: str = ""
+    reason: str = ""
+
+
+class _Details(_Wire, frozen=True):
+    causes: list[_Cause] | None = None
+    retry_after_seconds: int = 0
+
+
+class Status(_Wire, frozen=True):
+    """The `Status` object of errors, watches and exec."""
+
+    kind: str = ""
+    status: str = ""
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: _Details | None = None
+
+    @property
+    def causes(self) -> list[_Cause]:
+        """Return the single causes, empty when none are told."""
+        return (self.details and self.details.causes) or []
+
+    def error(self, asked: Asked, status: int | None = None) -> ApiError:
+        """Return the error that this answer to a request means."""
+        code = status or self.code
+        causes = tuple(
+            f"{cause.field}: {cause.message}" if cause.field else cause.message
+            for cause in self.causes
+        )
+        return error_class(code, self.reason)(
+            asked, code, reason=self.reason, message=self.message, causes=causes
+        )
+
+
+@lru_cache(maxsize=256)
+def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a type; making one costs more than a small decode."""
+    return msgspec.json.Decoder(type_)
+
+
+@lru_cache(maxsize=256)
+def list_decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a list page whose items are of a type."""
+    return msgspec.json.Decoder(ListEnvelope[type_])
+
+
+def encode(value: Any) -> bytes:
+    """Return the JSON of a value."""
+    return _encoder.encode(value)
+
+
+def decode(body: bytes, type_: type[T], asked: Asked) -> T:
+    """Decode an answer.
+
+    Raises:
+        OcGpuError: The answer is not what the API promises.
+    """
+    try:
+        return cast("T", decoder(cast("Any", type_)).decode(body))
+    except msgspec.DecodeError as error:
+        raise unreadable(asked, error) from error
+
+
+def decode_list(body: bytes, type_: type[T], asked: Asked) -> ListEnvelope[T]:
+    """Decode one page of a list; raw items get the kind that a list leaves out.
+
+    Raises:
+        OcGpuError: The answer is not what the API promises.
+    """
+    try:
+        page: ListEnvelope[T] = list_decoder(cast("Any", type_)).decode(body)
+    except msgspec.DecodeError as error:
+        raise unreadable(asked, error) from error
+    if type_ is RawObject or type_ == RawObject:
+        _name_kinds(cast("ListEnvelope[RawObject]", page))
+    return page
+
+
+def _name_kinds(page: ListEnvelope[RawObject]) -> None:
+    kind = page.kind.removesuffix("List")
+    for item in page.items or ():
+        if kind and "kind" not in item:
+            item["kind"] = kind
+            item["apiVersion"] = page.api_version
+
+
+def unreadable(asked: Asked, error: Exception) -> OcGpuError:
+    """Return the error for an answer that is not the JSON expected."""
+    return OcGpuError(
+        f"cannot {asked}: the answer is not what the Kubernetes API promises ({clean(str(error))})",
+        hints=("check that the server of this context is an API server and not a web page",),
+    )
+
+
+def api_error(asked: Asked, response: Response) -> ApiError:
+    """Return the error that an answer means; a body that is no `Status` is not repeated."""
+    return read_status(response.body).error(asked, response.status)
+
+
+def read_status(body: bytes) -> Status:
+    """Return the `Status` in a body, an empty one when there is none."""
+    try:
+        status: Status = decoder(Status).decode(body)
+    except msgspec.DecodeError:
+        return Status()
+    return status if status.kind == "Status" else Status()

@@ -1,0 +1,111 @@
+"""Commands in containers, over the remote command protocol on a WebSocket.
+
+Each message begins with a byte that names its channel: 0 stdin, 1 stdout, 2 stderr, 3 the
+`Status` that tells how it ended. Version 5 adds channel 255, which closes the channel named in
+its second byte; before it nothing could tell a command that its input has ended (KEP-4006).
+"""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from oc_gpu.kube.codec import Status, read_status
+from oc_gpu.kube.errors import Asked, ConnectionFailedError, OcGpuError
+from oc_gpu.kube.objects import ExecResult
+from oc_gpu.kube.resources import PODS
+from oc_gpu.kube.sending import Call, Sender
+from oc_gpu.kube.transport import WebSocket
+
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+_STDIN, _STDOUT, _STDERR, _ERROR, _CLOSE = 0, 1, 2, 3, 255
+_PIECE = 32 * 1024
+"""Bytes of stdin in one message; servers bound the size of a message."""
+
+
+class Command:
+    """One command for one container."""
+
+    def __init__(
+        self,
+        namespace: str,
+        pod: str,
+        argv: Sequence[str],
+        *,
+        container: str | None = None,
+        stdin: bytes | None = None,
+    ) -> None:
+        self.asked = Asked("exec", PODS, pod, namespace, "exec")
+        self.stdin = stdin
+        query = [("command", part) for part in argv]
+        query += [("container", container)] if container else []
+        query += [("stdin", "true")] if stdin is not None else []
+        query += [("stdout", "true"), ("stderr", "true")]
+        self.target = f"{PODS.path(namespace, pod, 'exec')}?{urlencode(query)}"
+
+    async def run(self, sender: Sender) -> ExecResult:
+        """Run it and return what it wrote and its exit code.
+
+        Raises:
+            ApiError: The server refused, or the command could not be started.
+            ConnectionFailedError: The connection ended before the command.
+            OcGpuError: The server is too old to close the command's standard input.
+        """
+        socket = await sender.upgrade(Call(self.asked, "GET", self.target), (V5, V4))
+        try:
+            await self._feed(socket)
+            output, status = await _collect(socket)
+        finally:
+            await socket.close()
+        return ExecResult(
+            output[_STDOUT].decode(errors="replace"),
+            output[_STDERR].decode(errors="replace"),
+            self._exit_code(status),
+        )
+
+    async def _feed(self, socket: WebSocket) -> None:
+        if self.stdin is None:
+            return
+        if socket.subprotocol != V5:
+            message = (
+                f"cannot {self.asked}: this server cannot close a command's standard input "
+                f"(it speaks {V4}, Kubernetes older than 1.30)"
+            )
+            raise OcGpuError(
+                message,
+                hints=("pass the input as an argument instead",),
+            )
+        for start in range(0, len(self.stdin), _PIECE):
+            await socket.send(bytes([_STDIN]) + self.stdin[start : start + _PIECE])
+        await socket.send(bytes([_CLOSE, _STDIN]))
+
+    def _exit_code(self, status: Status | None) -> int:
+        if status is None:
+            message = f"cannot {self.asked}: the connection ended before the command did"
+            raise ConnectionFailedError(
+                message,
+                hints=("the container or its node may have stopped; look at the pod",),
+            )
+        if status.status == "Success":
+            return 0
+        for cause in status.causes:
+            if cause.reason == "ExitCode" and cause.message.isdigit():
+                return int(cause.message)
+        raise status.error(self.asked, status.code or 500)
+
+
+async def _collect(socket: WebSocket) -> tuple[dict[int, bytearray], Status | None]:
+    output = {_STDOUT: bytearray(), _STDERR: bytearray()}
+    status: Status | None = None
+    while (message := await socket.receive()) is not None:
+        channel, data = (message[0], message[1:]) if message else (_CLOSE, b"")
+        if channel in output:
+            output[channel] += data
+        elif channel == _ERROR:
+            status = _told(data)
+    return output, status
+
+
+def _told(data: bytes) -> Status:
+    status = read_status(data)
+    return (
+        status if status.kind else Status(status="Failure", message=data.decode(errors="replace"))
+    )

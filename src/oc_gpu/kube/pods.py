@@ -1,0 +1,70 @@
+"""Verbs of pods: logs and commands in containers."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from oc_gpu.kube.errors import Asked
+from oc_gpu.kube.listing import with_query
+from oc_gpu.kube.objects import ExecResult
+from oc_gpu.kube.resources import PODS
+from oc_gpu.kube.sending import Call
+from oc_gpu.kube.session import Session
+from oc_gpu.kube.watching import lines
+
+
+class PodVerbs(Session):
+    """Verbs that only pods know."""
+
+    async def logs(
+        self,
+        namespace: str,
+        pod: str,
+        *,
+        container: str | None = None,
+        tail: int | None = None,
+        previous: bool = False,
+    ) -> str:
+        """Return what a container has written so far."""
+        target = _log_target(namespace, pod, container, tail, previous="true" if previous else None)
+        call = Call(_log_asked(namespace, pod), "GET", target, accept="*/*", repeatable=True)
+        return (await self._sender.send(call)).body.decode(errors="replace")
+
+    async def follow_logs(
+        self, namespace: str, pod: str, *, container: str | None = None, tail: int | None = None
+    ) -> AsyncGenerator[str]:
+        """Yield the lines of a container as it writes them, until it ends."""
+        target = _log_target(namespace, pod, container, tail, follow="true")
+        call = Call(_log_asked(namespace, pod), "GET", target, accept="*/*")
+        async with self._sender.open(call) as response, aclosing(lines(response)) as received:
+            async for line in received:
+                yield line.decode(errors="replace")
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        command: Sequence[str],
+        *,
+        container: str | None = None,
+        stdin: bytes | None = None,
+    ) -> ExecResult:
+        """Run a command in a container and return what it wrote and its exit code.
+
+        Raises:
+            ApiError: The server refused, or the command could not be started.
+            ConnectionFailedError: The connection ended before the command.
+        """
+        from oc_gpu.kube.execution import Command  # noqa: PLC0415 - few commands run any
+
+        call = Command(namespace, pod, command, container=container, stdin=stdin)
+        return await call.run(self._sender)
+
+
+def _log_asked(namespace: str, pod: str) -> Asked:
+    return Asked("logs", PODS, pod, namespace, "log")
+
+
+def _log_target(
+    namespace: str, pod: str, container: str | None, tail: int | None, **more: str | None
+) -> str:
+    return with_query(PODS.path(namespace, pod, "log"), container=container, tailLines=tail, **more)

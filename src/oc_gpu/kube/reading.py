@@ -1,0 +1,149 @@
+"""Verbs that read objects: get, find, list, watch."""
+
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar, overload
+
+from oc_gpu.kube import listing
+from oc_gpu.kube.codec import decode
+from oc_gpu.kube.errors import NotFoundError
+from oc_gpu.kube.listing import Selection
+from oc_gpu.kube.objects import ListResult, RawObject, Resource, WatchEvent
+from oc_gpu.kube.sending import Call
+from oc_gpu.kube.session import Session
+from oc_gpu.kube.watching import Watch
+
+T = TypeVar("T")
+
+
+class Reading(Session):
+    """Verbs that read; what they return is raw, or the partial Struct that is asked for."""
+
+    @overload
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None
+    ) -> RawObject: ...
+    @overload
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, type: type[T]
+    ) -> T: ...
+    async def get(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        type: Any = RawObject,  # noqa: A002 - reads best at the call
+    ) -> Any:
+        """Return one object, raw or as the partial Struct that is asked for.
+
+        Raises:
+            NotFoundError: It is not there.
+        """
+        asked = self._asked("get", resource, name, namespace)
+        target = resource.path(asked.namespace, name)
+        response = await self._sender.send(Call(asked, "GET", target, repeatable=True))
+        return decode(response.body, type, asked)
+
+    @overload
+    async def find(
+        self, resource: Resource, name: str, namespace: str | None = None
+    ) -> RawObject | None: ...
+    @overload
+    async def find(
+        self, resource: Resource, name: str, namespace: str | None = None, *, type: type[T]
+    ) -> T | None: ...
+    async def find(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        type: Any = RawObject,  # noqa: A002
+    ) -> Any:
+        """Return one object, None when it is not there."""
+        try:
+            return await self.get(resource, name, namespace, type=type)
+        except NotFoundError:
+            return None
+
+    @overload
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = listing.PAGE,
+    ) -> ListResult[RawObject]: ...
+    @overload
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = listing.PAGE,
+        type: type[T],
+    ) -> ListResult[T]: ...
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = listing.PAGE,
+        type: Any = RawObject,  # noqa: A002
+    ) -> Any:
+        """Return all objects of a kind, in one namespace or in all.
+
+        Args:
+            resource: Kind.
+            namespace: Namespace, None for all.
+            label_selector: Such as `app=x,tier!=y`.
+            field_selector: Such as `spec.nodeName=worker01`.
+            limit: Objects per request; all pages are fetched.
+            type: What the items are decoded to.
+        """
+        selection = Selection(resource, namespace, label_selector, field_selector)
+        return await listing.fetch(self._sender, selection, type, limit=limit)
+
+    @overload
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncGenerator[WatchEvent[RawObject]]: ...
+    @overload
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        type: type[T],
+    ) -> AsyncGenerator[WatchEvent[T]]: ...
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        type: Any = RawObject,  # noqa: A002
+    ) -> Any:
+        """List, then yield changes for ever, across broken connections and expired versions.
+
+        The first event is `Replaced`; another one comes whenever the list had to be taken again.
+
+        Raises:
+            ApiError: The server refuses (401, 403), or the kind is not served (404).
+        """
+        selection = Selection(resource, namespace, label_selector, field_selector)
+        return Watch(self._sender, selection, type).events()

@@ -1,0 +1,156 @@
+"""Simulated time: it stands still while anything happens and leaps when nothing does.
+
+Actors wait with `sleep`. When the event loop has been quiet for some turns, the clock jumps to the
+next waiter. Clients behind sockets live in wall time: after they asked for or were sent something,
+the clock stays put until they have been quiet for a moment, so that what they do next happens at
+the simulated time at which they saw its cause.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_QUIET_TURNS = 16
+"""Loop turns without activity that count as quiet; one API call of an actor takes about four."""
+
+_SAME_MOMENT = 1e-6
+"""Waiters this close together, in seconds, wake in one leap."""
+
+
+class VirtualClock:
+    """A clock for discrete events.
+
+    Args:
+        start: Epoch seconds at which simulated time begins.
+        settle: Wall seconds of quiet that outside clients are given after activity.
+        speed: Simulated seconds that pass in a wall second, None to leap without waiting.
+    """
+
+    def __init__(
+        self, start: float = 0.0, *, settle: float = 0.015, speed: float | None = None
+    ) -> None:
+        self.started = start
+        self.settle = settle
+        self.speed = speed
+        self._now = start
+        self._waiters: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = 0
+        self._activity = 0
+        self._held = 0
+        self._external = float("-inf")
+        self._driver: asyncio.Task[None] | None = None
+        self._changed: asyncio.Event | None = None
+        self._pace: tuple[float, float] | None = None
+
+    def now(self) -> float:
+        """Return epoch seconds of simulated time."""
+        if self._pace is None or self.speed is None:
+            return self._now
+        since, until = self._pace
+        return min(until, self._now + (time.monotonic() - since) * self.speed)
+
+    @property
+    def elapsed(self) -> float:
+        """Return the simulated seconds since the start."""
+        return self.now() - self.started
+
+    def touch(self, *, external: bool = False) -> None:
+        """Mark activity: time does not leap in this moment.
+
+        Args:
+            external: A client behind a socket asked for or was sent something.
+        """
+        self._activity += 1
+        if external:
+            self._external = time.monotonic()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep time standing still inside the block, for work the loop cannot see (threads)."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self.touch()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for simulated seconds; none or fewer give way to others only."""
+        self.touch()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._count += 1
+        heapq.heappush(self._waiters, (self.now() + seconds, self._count, waiter))
+        self._drive_from(loop)
+        await waiter
+        self.touch()
+
+    def _drive_from(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._driver is None or self._driver.done():
+            self._changed = asyncio.Event()
+            self._driver = loop.create_task(self._drive(), name="virtual clock")
+        elif self._changed is not None:
+            self._changed.set()
+
+    async def _drive(self) -> None:
+        while self._next() is not None:
+            await self._quiet()
+            when = self._next()
+            if when is None:
+                return
+            if self.speed is None or await self._paced(when):
+                self._leap(when)
+
+    def _next(self) -> float | None:
+        while self._waiters and self._waiters[0][2].done():
+            heapq.heappop(self._waiters)
+        return self._waiters[0][0] if self._waiters else None
+
+    def _leap(self, when: float) -> None:
+        self._now = max(self._now, when)
+        while self._waiters and self._waiters[0][0] <= self._now + _SAME_MOMENT:
+            waiter = heapq.heappop(self._waiters)[2]
+            if not waiter.done():
+                waiter.set_result(None)
+        self.touch()
+
+    async def _quiet(self) -> None:
+        while True:
+            await self._quiet_loop()
+            rest = self._external + self.settle - time.monotonic()
+            if rest <= 0:
+                return
+            await asyncio.sleep(rest)
+
+    async def _quiet_loop(self) -> None:
+        turns, seen = 0, self._activity
+        while turns < _QUIET_TURNS:
+            await asyncio.sleep(0.001 if self._held else 0)
+            if self._held or seen != self._activity:
+                turns, seen = 0, self._activity
+            else:
+                turns += 1
+
+    async def _paced(self, when: float) -> bool:
+        """Let wall time pass on the way to `when`; False when an earlier waiter came up."""
+        assert self.speed is not None  # noqa: S101  # the caller asked
+        assert self._changed is not None  # noqa: S101  # made with the driver
+        self._pace = (time.monotonic(), when)
+        try:
+            while (rest := (when - self.now()) / self.speed) > 0:
+                self._changed.clear()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), rest)
+                except TimeoutError:
+                    break
+                if self._next() != when:
+                    return False
+            return True
+        finally:
+            self._now = self.now()
+            self._pace = None

@@ -85,6 +85,7 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
     cpu_vendor: str = "Intel"
     cpu_family: int = 6
     cpu_model: int = 79
+    machine: str = "Bare Metal"
     selinux: bool = True
     os_release: dict[str, str]
     os_image: str

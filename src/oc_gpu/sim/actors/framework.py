@@ -14,17 +14,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from oc_gpu.kube import (
-    CRDS,
-    EVENTS,
-    Client,
-    Deleted,
-    RawObject,
-    Replaced,
-    Resource,
-    Updated,
-)
+from oc_gpu.kube import Client, Deleted, RawObject, Replaced, Resource, Updated
 from oc_gpu.kube.errors import AlreadyExistsError, ConflictError, NotFoundError, OcGpuError
+from oc_gpu.kube.resources import CRDS, EVENTS
 from oc_gpu.sim.actors.objects import name_of, namespace_of, stable_hash, timestamp, version_of
 from oc_gpu.sim.scenario import Scenario
 
@@ -93,6 +85,8 @@ class Informer:
 
     def observe(self, obj: RawObject) -> None:
         """Take an object as a write answered it, unless a newer one is known."""
+        obj.setdefault("apiVersion", self.resource.api_version)
+        obj.setdefault("kind", self.resource.kind)
         key = (namespace_of(obj), name_of(obj))
         known = self._objects.get(key)
         if known is not None and version_of(known) >= version_of(obj):

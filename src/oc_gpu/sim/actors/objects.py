@@ -120,7 +120,7 @@ def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bo
 def expression_holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Tell whether one selector requirement (In, NotIn, Exists, ...) holds for labels."""
     value = labels.get(expression["key"])
-    values = expression.get("values") or []
+    values: list[str] = expression.get("values") or []
     operator = expression["operator"]
     if operator == "NotIn":
         return value not in values

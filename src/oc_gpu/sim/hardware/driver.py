@@ -1,0 +1,153 @@
+"""The driver container: builds and loads the kernel module, or says what stands in the way."""
+
+from oc_gpu.sim.hardware.images import driver_in
+from oc_gpu.sim.hardware.model import DRIVER, VALIDATIONS, Change, Outcome, View, failing
+from oc_gpu.sim.hardware.packages import kernel_devel_problem
+from oc_gpu.sim.hardware.releases import Release
+
+_READY_FILE = f"{VALIDATIONS}/.driver-ctr-ready"
+_TOOLKIT_CONTAINER = "openshift-driver-toolkit-ctr"
+
+
+def entitled_build(view: View) -> Outcome:
+    """Build the driver from kernel-devel packages of the entitlement server, and load it."""
+    release = driver_in(view.scenario, view.image)
+    head = _head(view, release)
+    trouble = _in_use(view) or kernel_devel_problem(view)
+    if trouble:
+        return failing(*head, *trouble, seconds=view.scenario.latencies.dnf_search)
+    built = (
+        "Resolving Linux kernel version...",
+        f"Proceeding with Linux kernel version {view.node.kernel}",
+        "Installing Linux kernel headers...",
+        "Installing Linux kernel module files...",
+        "Generating Linux kernel version string...",
+        "Compiling NVIDIA driver kernel modules...",
+        "Relinking NVIDIA driver kernel modules...",
+        f"Building NVIDIA driver package nvidia-modules-{view.node.kernel}...",
+    )
+    return _load(view, release, (*head, *built))
+
+
+def toolkit_build(view: View) -> Outcome:
+    """Build the driver in the Driver Toolkit container beside this one, and load it."""
+    release = driver_in(view.scenario, view.image)
+    head = _head(view, release)
+    trouble = _in_use(view) or _toolkit_problem(view)
+    if trouble:
+        return failing(*head, *trouble)
+    built = (
+        "Driver Toolkit container is there, waiting for it to build the modules",
+        f"DRIVER_TOOLKIT: modules for Linux kernel {view.node.kernel} are built",
+    )
+    return _load(view, release, (*head, *built))
+
+
+def toolkit_builder(view: View) -> Outcome:
+    """Act as the Driver Toolkit container: compile for its sibling, then sleep."""
+    kernel = _toolkit_kernel(view) or view.node.kernel
+    log = (
+        "Waiting for nvidia-driver-ctr container to prepare the shared directory ...",
+        f"Building NVIDIA driver modules for Linux kernel {kernel}",
+        "Driver build is done, sleeping forever ...",
+    )
+    return Outcome(log=log, exit_code=None)
+
+
+def uninstall(view: View) -> Outcome:
+    """Act as k8s-driver-manager before the driver container: clean up what is left."""
+    if view.node.host_driver:
+        text = f"NVIDIA GPU driver is already pre-installed on the node: {view.node.host_driver}"
+        return failing(text, "disabling the containerized driver on the node")
+    state = "loaded" if view.driver else "not loaded"
+    log = (f"NVIDIA driver module is {state}", f"Uncordoning node {view.node.name}...")
+    return Outcome(log=log, seconds=view.scenario.latencies.probe)
+
+
+def _head(view: View, release: Release) -> tuple[str, ...]:
+    return (
+        "========== NVIDIA Software Installer ==========",
+        "",
+        (
+            f"Starting installation of NVIDIA driver version {release.version} "
+            f"for Linux kernel version {view.node.kernel}"
+        ),
+        "",
+        "Stopping NVIDIA persistence daemon...",
+        "Unloading NVIDIA driver kernel modules...",
+        "Unmounting NVIDIA driver rootfs...",
+    )
+
+
+def _in_use(view: View) -> tuple[str, ...]:
+    """Tell whether a driver of the host holds the card."""
+    if not view.node.host_driver:
+        return ()
+    return ("Could not unload NVIDIA driver kernel modules, driver is in use",)
+
+
+def _toolkit_kernel(view: View) -> str | None:
+    tags = view.scenario.openshift.driver_toolkit
+    ours = view.node.os_release.get("OSTREE_VERSION")
+    tag = next((t for t in tags if t.image == view.image), None)
+    tag = tag or next((t for t in tags if t.ostree_version == ours), None)
+    return tag.kernel if tag else None
+
+
+def _toolkit_problem(view: View) -> tuple[str, ...]:
+    if _TOOLKIT_CONTAINER not in view.siblings:
+        return ("Driver Toolkit container is missing, cannot build",)
+    kernel = _toolkit_kernel(view)
+    if kernel == view.node.kernel:
+        return ()
+    return (
+        f"make: *** /lib/modules/{view.node.kernel}/build: No such file or directory.  Stop.",
+        f"Driver Toolkit is for kernel {kernel}, the node runs {view.node.kernel}",
+    )
+
+
+def _load(view: View, release: Release, log: tuple[str, ...]) -> Outcome:
+    latencies = view.scenario.latencies
+    loading = (*log, "Loading NVIDIA driver kernel modules...", "+ modprobe nvidia")
+    trouble = load_problem(view, release)
+    if trouble:
+        return failing(*loading, *trouble, seconds=latencies.driver_build)
+    done = (
+        "+ modprobe nvidia-uvm",
+        "+ modprobe nvidia-modeset",
+        "Starting NVIDIA persistence daemon...",
+        "Mounting NVIDIA driver rootfs...",
+        "Done, now waiting for signal",
+    )
+    return Outcome(
+        log=(*loading, *done),
+        seconds=latencies.driver_build + latencies.driver_load,
+        exit_code=None,
+        starts=Change(sets={DRIVER: release.version, _READY_FILE: ""}),
+        stops=Change(clears=(DRIVER, _READY_FILE)),
+    )
+
+
+def load_problem(view: View, release: Release) -> tuple[str, ...]:
+    """Return what modprobe and the kernel print when the module cannot be used; empty if it can."""
+    if view.node.secure_boot:
+        return (
+            "modprobe: ERROR: could not insert 'nvidia': Required key not available",
+            "nvidia: module verification failed: not signed by a key that is trusted by the kernel",
+        )
+    if view.node.nouveau:
+        return (
+            "NVRM: GPU is already bound to nouveau.",
+            "modprobe: ERROR: could not insert 'nvidia': No such device",
+        )
+    gpus = [(d, d.gpu) for d in view.node.gpu_devices if d.gpu]
+    if any(release.drives(g.architecture) for _, g in gpus):
+        return ()
+    return (
+        *(
+            f"NVRM: The NVIDIA GPU {d.address} (PCI ID: {d.vendor}:{d.device}) installed in this "
+            f"system is not supported by the NVIDIA {release.version} driver release."
+            for d, _ in gpus
+        ),
+        "modprobe: ERROR: could not insert 'nvidia': No such device",
+    )

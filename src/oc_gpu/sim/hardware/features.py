@@ -1,0 +1,123 @@
+"""Labels of gpu-feature-discovery, as it writes them for the NFD worker of its node.
+
+`local_features` is what stands in the node's features.d folder, derived from the pods that run
+there; the NFD actor adds it to what it finds by itself.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from oc_gpu.sim.hardware.images import driver_in, loaded_release
+from oc_gpu.sim.hardware.releases import Release
+from oc_gpu.sim.scenario import NodeFacts, PciDevice, Scenario
+
+_PREFIX = "nvidia.com/"
+_DISCOVERY = "gpu-feature-discovery"
+_DRIVER_CONTAINER = "nvidia-driver-ctr"
+_DISPLAY_CLASS = "0300"
+
+
+def discovery_labels(
+    scenario: Scenario, node: NodeFacts, driver: str, *, stamp: int, extended: bool
+) -> dict[str, str]:
+    """Return the labels of one node with a loaded driver.
+
+    Args:
+        scenario: The cluster's facts.
+        node: The node's facts.
+        driver: Version of the loaded driver.
+        stamp: Epoch seconds of the discovery.
+        extended: The larger set of the releases that are part of the device plugin's image.
+    """
+    release = loaded_release(scenario, driver)
+    cards = [d for d in node.gpu_devices if d.gpu and release.drives(d.gpu.architecture)]
+    if not cards:
+        return {}
+    labels = _common(release, cards, stamp)
+    if extended:
+        labels |= _extended(release, node, cards)
+    return {_PREFIX + k: v for k, v in labels.items()}
+
+
+def _common(release: Release, cards: list[PciDevice], stamp: int) -> dict[str, str]:
+    gpu = cards[0].gpu
+    assert gpu is not None  # noqa: S101  # the caller kept only devices with a GPU
+    major, minor, revision = (*release.version.split("."), "", "")[:3]
+    capability = gpu.compute_capability.split(".")
+    runtime = release.cuda.split(".")
+    return {
+        "cuda.driver.major": major,
+        "cuda.driver.minor": minor,
+        "cuda.driver.rev": revision,
+        "cuda.runtime.major": runtime[0],
+        "cuda.runtime.minor": runtime[1],
+        "gfd.timestamp": str(stamp),
+        "gpu.compute.major": capability[0],
+        "gpu.compute.minor": capability[1],
+        "gpu.count": str(len(cards)),
+        "gpu.family": gpu.architecture.lower().replace(" ", "-"),
+        "gpu.memory": str(gpu.memory_mib),
+        "gpu.product": gpu.product.replace(" ", "-"),
+    }
+
+
+def _extended(release: Release, node: NodeFacts, cards: list[PciDevice]) -> dict[str, str]:
+    gpu = cards[0].gpu
+    assert gpu is not None  # noqa: S101  # the caller kept only devices with a GPU
+    major, minor, revision = (*release.version.split("."), "", "")[:3]
+    runtime = release.cuda.split(".")
+    return {
+        "cuda.driver-version.full": release.version,
+        "cuda.driver-version.major": major,
+        "cuda.driver-version.minor": minor,
+        "cuda.driver-version.revision": revision,
+        "cuda.runtime-version.full": release.cuda,
+        "cuda.runtime-version.major": runtime[0],
+        "cuda.runtime-version.minor": runtime[1],
+        "gpu.machine": node.machine.replace(" ", "-"),
+        "gpu.mode": "graphics" if cards[0].class_code == _DISPLAY_CLASS else "compute",
+        "gpu.replicas": "1",
+        "gpu.sharing-strategy": "none",
+        "mig.capable": str(gpu.mig_capable).lower(),
+        "mig.strategy": "single",
+        "mps.capable": "false",
+        "vgpu.present": "false",
+    }
+
+
+def local_features(
+    scenario: Scenario, node: NodeFacts, pods: Iterable[dict[str, Any]]
+) -> dict[str, str]:
+    """Return what gpu-feature-discovery has written on a node, given the pods of the cluster.
+
+    Nothing unless its container and the driver's are running there.
+    """
+    here = [p for p in pods if p["spec"].get("nodeName") == node.name]
+    discovery = _running(here, _DISCOVERY)
+    driver = _running(here, _DRIVER_CONTAINER)
+    if discovery is None or driver is None:
+        return {}
+    image = discovery["image"]
+    return discovery_labels(
+        scenario,
+        node,
+        driver_in(scenario, driver["image"]).version,
+        stamp=_started(discovery),
+        extended=_DISCOVERY not in image,
+    )
+
+
+def _running(pods: list[dict[str, Any]], container: str) -> dict[str, Any] | None:
+    """Return the ready container of this name, with the image its pod's spec names."""
+    for pod in pods:
+        images = {c["name"]: c["image"] for c in pod["spec"]["containers"]}
+        for status in (pod.get("status") or {}).get("containerStatuses") or []:
+            if status["name"] == container and status.get("ready"):
+                return {**status, "image": images[container]}
+    return None
+
+
+def _started(status: dict[str, Any]) -> int:
+    text = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+    return int(datetime.fromisoformat(text).timestamp()) if text else 0

@@ -121,7 +121,7 @@ def expression_holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -
     """Tell whether one selector requirement (In, NotIn, Exists, ...) holds for labels."""
     value = labels.get(expression["key"])
     values: list[str] = expression.get("values") or []
-    operator = expression["operator"]
+    operator = str(expression["operator"])
     if operator == "NotIn":
         return value not in values
     if operator in {"Exists", "DoesNotExist"}:

@@ -1,0 +1,210 @@
+"""The DaemonSet controller."""
+
+import copy
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import CONTROLLER_REVISIONS, DAEMONSETS, NODES, PODS
+from oc_gpu.sim.actors.framework import Controller, EventSource, Key, Watch
+from oc_gpu.sim.actors.objects import (
+    controller_of,
+    is_terminating,
+    name_of,
+    namespace_of,
+    owned_by,
+    owner_reference,
+    stable_hash,
+)
+from oc_gpu.sim.actors.placement import selects, untolerated
+from oc_gpu.sim.actors.podsets import ENDED, hash_of, is_ready, phase, pod_from
+
+_HASH = "controller-revision-hash"
+_GENERATION = "pod-template-generation"
+_BUILT_IN = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": effect}
+    for what, effect in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
+]
+
+
+class _Plan(Struct, frozen=True):
+    """Which nodes should and may run a pod of the DaemonSet."""
+
+    wanted: set[str]
+    kept: set[str]
+
+
+class DaemonSets(Controller):
+    """Runs one pod per matching node, replaces outdated ones, and counts them."""
+
+    name = "daemonset-controller"
+
+    def watches(self) -> Sequence[Watch]:
+        """Return DaemonSets, their pods, and nodes."""
+        return (
+            Watch(DAEMONSETS),
+            Watch(PODS, self._owner_keys),
+            Watch(NODES, lambda _node: [Key.of(d) for d in self.cache(DAEMONSETS).list()]),
+        )
+
+    @staticmethod
+    def _owner_keys(pod: RawObject) -> Iterable[Hashable]:
+        owner = controller_of(pod)
+        if owner and owner["kind"] == "DaemonSet":
+            yield Key(namespace_of(pod), owner["name"])
+
+    async def reconcile(self, key: Any) -> None:
+        """Create and delete pods as nodes ask for it, then update the status."""
+        owner = self.cache(DAEMONSETS).get(key.name, key.namespace)
+        if owner is None or is_terminating(owner):
+            return
+        revision = await self._revision(owner)
+        plan = self._plan(owner)
+        await self._manage(owner, plan, revision)
+        await self._update(owner, plan, revision)
+        await self._report(owner, plan, revision)
+
+    def _pods(self, owner: RawObject) -> list[RawObject]:
+        return owned_by(self.cache(PODS).list(namespace_of(owner)), owner)
+
+    def _plan(self, owner: RawObject) -> _Plan:
+        probe = pod_from(owner, _template(owner), {})
+        wanted, kept = set(), set()
+        for node in self.cache(NODES).list():
+            if not selects(probe, node):
+                continue
+            if untolerated(probe, node, ("NoExecute",)) is None:
+                kept.add(name_of(node))
+                if untolerated(probe, node) is None:
+                    wanted.add(name_of(node))
+        return _Plan(wanted, kept)
+
+    async def _manage(self, owner: RawObject, plan: _Plan, revision: str) -> None:
+        have: dict[str, RawObject] = {}
+        for pod in self._pods(owner):
+            node = _target(pod)
+            surplus = node not in plan.kept or node in have
+            if is_terminating(pod):
+                have[node] = pod
+            elif surplus or phase(pod) in ENDED:
+                await self._delete(owner, pod)
+                have.setdefault(node, pod)
+            else:
+                have[node] = pod
+        for node in sorted(plan.wanted - set(have)):
+            await self._create(owner, node, revision)
+
+    async def _create(self, owner: RawObject, node: str, revision: str) -> None:
+        generation = str(owner["metadata"].get("generation", 1))
+        pod = pod_from(owner, _template(owner), {_HASH: revision, _GENERATION: generation})
+        pod["spec"] = copy.deepcopy(pod["spec"])
+        affinity = pod["spec"].setdefault("affinity", {}).setdefault("nodeAffinity", {})
+        field = {"key": "metadata.name", "operator": "In", "values": [node]}
+        affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {
+            "nodeSelectorTerms": [{"matchFields": [field]}]
+        }
+        created = await self.context.create(PODS, pod, namespace_of(owner))
+        text = f"Created pod: {name_of(created)}"
+        await self.context.event(owner, "SuccessfulCreate", text, source=EventSource(self.name))
+
+    async def _delete(self, owner: RawObject, pod: RawObject) -> None:
+        await self.context.delete(PODS, pod)
+        text = f"Deleted pod: {name_of(pod)}"
+        await self.context.event(owner, "SuccessfulDelete", text, source=EventSource(self.name))
+
+    async def _update(self, owner: RawObject, plan: _Plan, revision: str) -> None:
+        """Replace pods of an older template, as many at a time as may be unavailable."""
+        strategy = owner["spec"].get("updateStrategy") or {}
+        if strategy.get("type", "RollingUpdate") != "RollingUpdate":
+            return
+        limit = _limit(strategy, len(plan.wanted))
+        pods = [p for p in self._pods(owner) if _target(p) in plan.wanted]
+        room = limit - (len(plan.wanted) - sum(is_ready(p) for p in pods))
+        old = [p for p in pods if hash_of(p, _HASH) != revision and not is_terminating(p)]
+        for pod in sorted(old, key=lambda p: (is_ready(p), name_of(p))):
+            if is_ready(pod):
+                if room <= 0:
+                    return
+                room -= 1
+            await self._delete(owner, pod)
+
+    async def _report(self, owner: RawObject, plan: _Plan, revision: str) -> None:
+        pods = {_target(p): p for p in self._pods(owner) if not is_terminating(p)}
+        scheduled = [p for n, p in pods.items() if n in plan.wanted and p["spec"].get("nodeName")]
+        ready = sum(is_ready(p) for p in scheduled)
+        desired = len(plan.wanted)
+        current = self.cache(DAEMONSETS).get(name_of(owner), namespace_of(owner)) or owner
+        updated = sum(hash_of(p, _HASH) == revision for p in scheduled)
+        status = {
+            "currentNumberScheduled": len(scheduled),
+            "desiredNumberScheduled": desired,
+            "numberMisscheduled": sum(n not in plan.wanted for n in pods),
+            "numberReady": ready,
+            "observedGeneration": owner["metadata"].get("generation", 1),
+            "numberAvailable": ready or None,
+            "numberUnavailable": (desired - ready) or None,
+            "updatedNumberScheduled": updated or None,
+        }
+        await self.context.patch_status(DAEMONSETS, current, status)
+
+    async def _revision(self, owner: RawObject) -> str:
+        """Return the hash of the template; its ControllerRevision is made when missing."""
+        template = _template(owner)
+        value = stable_hash(template)
+        name = f"{name_of(owner)}-{value}"
+        space = namespace_of(owner)
+        revisions = self.cache(CONTROLLER_REVISIONS)
+        if revisions.get(name, space) is None:
+            older = owned_by(revisions.list(space), owner)
+            number = 1 + max((int(r.get("revision", 0)) for r in older), default=0)
+            labels = {**((template.get("metadata") or {}).get("labels") or {}), _HASH: value}
+            revision = {
+                "apiVersion": "apps/v1",
+                "kind": "ControllerRevision",
+                "metadata": {
+                    "name": name,
+                    "namespace": space,
+                    "labels": labels,
+                    "ownerReferences": [owner_reference(owner)],
+                },
+                "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+                "revision": number,
+            }
+            await self.context.create(CONTROLLER_REVISIONS, revision, space)
+        return value
+
+
+def _template(owner: RawObject) -> RawObject:
+    """Return the pod template with the tolerations that every DaemonSet pod gets."""
+    template: RawObject = copy.deepcopy(owner["spec"]["template"])
+    given = template["spec"].get("tolerations") or []
+    template["spec"]["tolerations"] = [*given, *(t for t in _BUILT_IN if t not in given)]
+    return template
+
+
+def _target(pod: RawObject) -> str:
+    """Return the node that a pod runs on or is meant for."""
+    if pod["spec"].get("nodeName"):
+        return str(pod["spec"]["nodeName"])
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    for term in required.get("nodeSelectorTerms") or []:
+        for field in term.get("matchFields") or []:
+            return str(field["values"][0])
+    return ""
+
+
+def _limit(strategy: RawObject, desired: int) -> int:
+    value = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    if isinstance(value, str) and value.endswith("%"):
+        return max(1, -(-desired * int(value[:-1]) // 100))
+    return max(1, int(value))

@@ -1,0 +1,1 @@
+"""The node actor: kubelet and machine-config-daemon of every simulated machine."""

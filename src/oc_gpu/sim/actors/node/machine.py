@@ -1,0 +1,100 @@
+"""One running machine: what is loaded, cached, written and handed out on it now."""
+
+import asyncio
+from collections.abc import Callable
+
+from oc_gpu.sim.hardware.model import DEVICE_PLUGIN, DRIVER, Change
+from oc_gpu.sim.scenario import NodeFacts, PciDevice
+
+
+class Signal:
+    """Lets coroutines wait until something that they look at has changed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def fire(self) -> None:
+        """Wake everyone who waits."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return as soon as `holds` does; it is asked again after every change."""
+        while not holds():
+            await self._event.wait()
+
+    async def next(self) -> None:
+        """Wait for the next change."""
+        await self._event.wait()
+
+
+class Machine:
+    """Mutable state of a node that is lost or kept over a reboot as on a real machine."""
+
+    def __init__(self, facts: NodeFacts, number: int) -> None:
+        self.facts = facts
+        self.host: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
+        self.images: set[str] = set()
+        self.is_up = True
+        self.changed = Signal()
+        self._number = number
+        self._addresses = 0
+        self._devices: dict[str, tuple[PciDevice, ...]] = {}
+
+    @property
+    def schedulable_gpus(self) -> int:
+        """Return how many cards the device plugin offers: none without plugin or driver."""
+        registered = DEVICE_PLUGIN in self.host and DRIVER in self.host
+        return len(self.facts.gpu_devices) if registered else 0
+
+    def change(self, change: Change) -> None:
+        """Apply a container's effect on the machine."""
+        host = change.apply(self.host)
+        if host != self.host:
+            self.host = host
+            self.changed.fire()
+
+    def write_files(self, files: dict[str, bytes]) -> None:
+        """Put the files of a MachineConfig in place of those of the one before."""
+        self.files = files
+        self.changed.fire()
+
+    def shut_down(self) -> None:
+        """Lose everything that lives in memory."""
+        self.is_up = False
+        self.host = {}
+        self._devices = {}
+        self.changed.fire()
+
+    def boot(self) -> None:
+        """Come up again."""
+        self.is_up = True
+        self.changed.fire()
+
+    def pod_address(self) -> str:
+        """Return the next address of the node's pod network."""
+        self._addresses += 1
+        number = self._addresses + 1
+        return f"10.{128 + self._number // 128}.{self._number % 128 * 2}.{number % 254 + 1}"
+
+    def allocate(self, uid: str, count: int) -> tuple[PciDevice, ...] | None:
+        """Hand out cards to a pod; None when not enough are free."""
+        if count == 0:
+            return ()
+        if uid in self._devices:
+            return self._devices[uid]
+        taken = {d.address for given in self._devices.values() for d in given}
+        free = [d for d in self.facts.gpu_devices if d.address not in taken]
+        if count > len(free) or self.schedulable_gpus == 0:
+            return None
+        self._devices[uid] = tuple(free[:count])
+        return self._devices[uid]
+
+    def free_gpus(self) -> int:
+        """Return how many cards no pod holds."""
+        return self.schedulable_gpus - sum(len(d) for d in self._devices.values())
+
+    def release(self, uid: str) -> None:
+        """Take a pod's cards back."""
+        self._devices.pop(uid, None)

@@ -1,0 +1,192 @@
+"""Where a pod fits: node selection as kube-scheduler and the DaemonSet controller do it. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject
+from oc_gpu.sim.actors.objects import expression_holds, labels_of, name_of
+
+_FACTORS = {
+    "m": 1e-3,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "Ki": 2.0**10,
+    "Mi": 2.0**20,
+    "Gi": 2.0**30,
+    "Ti": 2.0**40,
+}
+_UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_TAINT_NAMED_SINCE = 20
+_UNTOLERATED_SINCE = 24
+_AFFINITY_WORDS_SINCE = 20
+
+
+def quantity(text: Any) -> float:
+    """Return a resource quantity such as 500m, 2Gi or 4 as a number."""
+    value = str(text)
+    for suffix in sorted(_FACTORS, key=len, reverse=True):
+        if value.endswith(suffix):
+            return float(value.removesuffix(suffix)) * _FACTORS[suffix]
+    return float(value)
+
+
+def requests_of(pod: RawObject) -> dict[str, float]:
+    """Return what a pod asks for: containers summed, or the largest init container."""
+    total: dict[str, float] = {}
+    for container in pod["spec"].get("containers") or []:
+        _add(total, _asked(container))
+    for container in pod["spec"].get("initContainers") or []:
+        for name, amount in _asked(container).items():
+            total[name] = max(total.get(name, 0.0), amount)
+    return {"pods": 1.0, **total}
+
+
+def _add(total: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, amount in more.items():
+        total[name] = total.get(name, 0.0) + amount
+
+
+def _asked(container: Mapping[str, Any]) -> dict[str, float]:
+    resources = container.get("resources") or {}
+    merged = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {k: quantity(v) for k, v in merged.items()}
+
+
+def tolerates(tolerations: Iterable[Mapping[str, Any]], taint: Mapping[str, Any]) -> bool:
+    """Tell whether one of the tolerations accepts a taint."""
+    return any(_tolerates(t, taint) for t in tolerations)
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
+        return False
+    key = toleration.get("key")
+    if key and key != taint.get("key"):
+        return False
+    if toleration.get("operator", "Equal") == "Exists":
+        return True
+    return bool(key) and (toleration.get("value") or "") == (taint.get("value") or "")
+
+
+def untolerated(
+    pod: RawObject, node: RawObject, effects: Sequence[str] = ("NoSchedule", "NoExecute")
+) -> RawObject | None:
+    """Return the first taint of these effects that the pod does not tolerate."""
+    tolerations = pod["spec"].get("tolerations") or []
+    taints: list[RawObject] = (node.get("spec") or {}).get("taints") or []
+    return next(
+        (t for t in taints if t.get("effect") in effects and not tolerates(tolerations, t)), None
+    )
+
+
+def selects(pod: RawObject, node: RawObject) -> bool:
+    """Tell whether nodeSelector and required node affinity accept a node."""
+    labels = labels_of(node)
+    wanted = pod["spec"].get("nodeSelector") or {}
+    if any(labels.get(k) != v for k, v in wanted.items()):
+        return False
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return True
+    fields = {"metadata.name": name_of(node)}
+    return any(
+        (term.get("matchExpressions") or term.get("matchFields"))
+        and all(expression_holds(e, labels) for e in term.get("matchExpressions") or [])
+        and all(expression_holds(e, fields) for e in term.get("matchFields") or [])
+        for term in required.get("nodeSelectorTerms") or []
+    )
+
+
+class Placement(Struct, frozen=True):
+    """The node for a pod, or why there is none, in the scheduler's words."""
+
+    node: str | None
+    message: str = ""
+
+
+class Cluster(Struct, frozen=True):
+    """What placement looks at: nodes, and pods that are bound and not ended."""
+
+    nodes: Sequence[RawObject]
+    pods: Sequence[RawObject]
+    kubernetes_minor: int = 30
+
+    def used(self) -> dict[str, dict[str, float]]:
+        """Return what bound pods ask for, per node."""
+        used: dict[str, dict[str, float]] = {name_of(n): {} for n in self.nodes}
+        for pod in self.pods:
+            node = pod["spec"].get("nodeName")
+            if node in used:
+                _add(used[node], requests_of(pod))
+        return used
+
+
+def place(pod: RawObject, cluster: Cluster) -> Placement:
+    """Choose a node: every filter must accept it; the least loaded one wins."""
+    used = cluster.used()
+    reasons: Counter[str] = Counter()
+    fitting = []
+    for node in cluster.nodes:
+        found = _refusals(pod, node, used[name_of(node)], cluster.kubernetes_minor)
+        if not found:
+            fitting.append(node)
+        reasons.update(found)
+    if not fitting:
+        return Placement(None, _message(len(cluster.nodes), reasons, cluster.kubernetes_minor))
+    best = min(
+        fitting, key=lambda n: (_avoided(pod, n), used[name_of(n)].get("pods", 0.0), name_of(n))
+    )
+    return Placement(name_of(best))
+
+
+def _avoided(pod: RawObject, node: RawObject) -> bool:
+    return untolerated(pod, node, ("PreferNoSchedule",)) is not None
+
+
+def _refusals(pod: RawObject, node: RawObject, used: Mapping[str, float], minor: int) -> list[str]:
+    tolerations = pod["spec"].get("tolerations") or []
+    cordon = {"key": _UNSCHEDULABLE, "effect": "NoSchedule"}
+    if (node.get("spec") or {}).get("unschedulable") and not tolerates(tolerations, cordon):
+        return ["node(s) were unschedulable"]
+    taint = untolerated(pod, node)
+    if taint is not None:
+        return [_taint_words(taint, minor)]
+    if not selects(pod, node):
+        new = minor >= _AFFINITY_WORDS_SINCE
+        words = "didn't match Pod's node affinity/selector" if new else "didn't match node selector"
+        return [f"node(s) {words}"]
+    free = (node.get("status") or {}).get("allocatable") or {}
+    return [
+        "Too many pods" if name == "pods" else f"Insufficient {name}"
+        for name, amount in requests_of(pod).items()
+        if amount > 0 and used.get(name, 0.0) + amount > quantity(free.get(name, 0)) + 1e-9
+    ]
+
+
+def _taint_words(taint: Mapping[str, Any], minor: int) -> str:
+    if minor < _TAINT_NAMED_SINCE:
+        return "node(s) had taints that the pod didn't tolerate"
+    text = f"{{{taint['key']}: {taint.get('value') or ''}}}"
+    if minor < _UNTOLERATED_SINCE:
+        return f"node(s) had taint {text}, that the pod didn't tolerate"
+    return f"node(s) had untolerated taint {text}"
+
+
+def _message(total: int, reasons: Counter[str], minor: int) -> str:
+    if total == 0:
+        return "no nodes available to schedule pods"
+    text = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+    message = f"0/{total} nodes are available: {text}."
+    if minor < _UNTOLERATED_SINCE:
+        return message
+    short = sum(c for r, c in reasons.items() if r.startswith("Insufficient"))
+    parts = {"No preemption victims found for incoming pod": short}
+    parts["Preemption is not helpful for scheduling"] = total - min(short, total)
+    rest = ", ".join(f"{count} {words}" for words, count in parts.items() if count)
+    return f"{message} preemption: 0/{total} nodes are available: {rest}."

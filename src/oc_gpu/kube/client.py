@@ -67,7 +67,7 @@ class Client(Reading, Writing, PodVerbs):
         """
         from oc_gpu.kube.connect import connect  # noqa: PLC0415 - simulations need none of it
 
-        return connect(cls, options)
+        return connect(options)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,0 +1,202 @@
+"""Opening connections: straight or through a proxy, with TLS, and saying why one failed."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+from msgspec import Struct
+
+from oc_gpu.kube.errors import ConnectionFailedError, clean
+from oc_gpu.kube.proxy import Proxy
+
+LIMIT = 1 << 20
+"""Bytes that a stream buffers before the socket is left to wait: a list page is larger."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""A watch is silent for minutes; this notices within one that the other side has vanished."""
+_OK = range(200, 300)
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a server is and how to get there.
+
+    Attributes:
+        host: Host name or address.
+        port: Port.
+        tls: Whether it speaks TLS.
+        server_name: Name that its certificate must have, None for the host.
+        proxy: Proxy on the way, None to go straight.
+        url: How errors name it; without credentials.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    server_name: str | None
+    proxy: Proxy | None
+    url: str
+
+    @property
+    def authority(self) -> str:
+        """Return host and port as a Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Wire(Struct):
+    """An open connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def abort(self) -> None:
+        """Close at once: nothing that is still buffered matters to anybody."""
+        self.writer.transport.abort()
+
+
+async def dial(endpoint: Endpoint, context: Callable[[], ssl.SSLContext], timeout_s: float) -> Wire:
+    """Open a connection.
+
+    Args:
+        endpoint: Where to.
+        context: Makes or returns the TLS settings, when TLS is spoken.
+        timeout_s: Seconds until it is given up.
+
+    Raises:
+        ConnectionFailedError: It could not be opened; the error says why and what to do.
+    """
+    tls = context() if endpoint.tls else None
+    try:
+        async with asyncio.timeout(timeout_s):
+            if endpoint.proxy is not None:
+                return await _through(endpoint, endpoint.proxy, tls)
+            return await _straight(endpoint, tls)
+    except (OSError, ssl.CertificateError, EOFError) as error:
+        raise failure(error, endpoint, timeout_s) from error
+
+
+async def _straight(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Wire:
+    reader, writer = await asyncio.open_connection(
+        endpoint.host,
+        endpoint.port,
+        limit=LIMIT,
+        ssl=tls,
+        server_hostname=(endpoint.server_name or endpoint.host) if tls else None,
+    )
+    _keep_alive(writer)
+    return Wire(reader, writer)
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            option = getattr(socket, name, None)
+            if option is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+async def _through(endpoint: Endpoint, proxy: Proxy, tls: ssl.SSLContext | None) -> Wire:
+    reader, writer = await asyncio.open_connection(
+        proxy.host,
+        proxy.port,
+        limit=LIMIT,
+        ssl=ssl.create_default_context() if proxy.tls else None,
+    )
+    _keep_alive(writer)
+    try:
+        await _connect(endpoint, proxy, reader, writer)
+        if tls is not None:
+            await writer.start_tls(tls, server_hostname=endpoint.server_name or endpoint.host)
+    except BaseException:
+        writer.transport.abort()
+        raise
+    return Wire(reader, writer)
+
+
+async def _connect(
+    endpoint: Endpoint,
+    proxy: Proxy,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    """Ask a proxy for a tunnel (RFC 9110 9.3.6)."""
+    lines = [f"CONNECT {endpoint.authority} HTTP/1.1", f"Host: {endpoint.authority}"]
+    if proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    writer.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+    await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n")
+    words = head.split(b"\r\n", 1)[0].split(None, 2)
+    if len(words) < 2 or not words[1].isdigit() or int(words[1]) not in _OK:  # noqa: PLR2004
+        answer = clean(b" ".join(words[1:]).decode("latin-1"))
+        message = (
+            f"cannot reach {endpoint.url}: the proxy {proxy.host}:{proxy.port} answered {answer}"
+        )
+        raise ConnectionFailedError(
+            message,
+            hints=(
+                "check proxy-url of the cluster in the kubeconfig, and HTTPS_PROXY and NO_PROXY",
+            ),
+            sent=False,
+            permanent=True,
+        )
+
+
+def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> ConnectionFailedError:
+    """Return what a failed attempt to connect means to the user."""
+    where = endpoint.url
+    via = f"the proxy {endpoint.proxy.host}:{endpoint.proxy.port}" if endpoint.proxy else "it"
+    start = f"cannot reach {where}"
+    if isinstance(error, ssl.SSLError):
+        return tls_failure(error, endpoint)
+    hints = ("check that the cluster is up, and VPN, proxy and the server's URL in the kubeconfig",)
+    if isinstance(error, socket.gaierror):
+        host = endpoint.proxy.host if endpoint.proxy else endpoint.host
+        permanent = error.errno == socket.EAI_NONAME
+        message = f"{start}: the host name {host} is not known here"
+        return ConnectionFailedError(message, hints=hints, sent=False, permanent=permanent)
+    if isinstance(error, TimeoutError):
+        text = f"{start}: {via} did not answer within {timeout_s:g} s"
+    elif isinstance(error, ConnectionRefusedError):
+        text = f"{start}: {via} refused the connection"
+    elif isinstance(error, (ConnectionResetError, EOFError)):
+        text = f"{start}: {via} hung up"
+    else:
+        text = f"{start}: {getattr(error, 'strerror', None) or type(error).__name__}"
+    return ConnectionFailedError(text, hints=hints, sent=False)
+
+
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+_EXPIRED = frozenset({9, 10})
+_WRONG_NAME = frozenset({62, 64})
+"""Verification results of OpenSSL, x509_vfy.h."""
+
+
+def tls_failure(error: ssl.SSLError, endpoint: Endpoint) -> ConnectionFailedError:
+    """Return what a failed TLS handshake, or an alert after it, means to the user."""
+    code = getattr(error, "verify_code", 0)
+    name = endpoint.server_name or endpoint.host
+    if code in _UNKNOWN_ISSUER:
+        why = "its certificate is signed by an authority that is not trusted here (x509)"
+        hint = "set certificate-authority of the cluster in the kubeconfig, or log in again"
+    elif code in _WRONG_NAME:
+        why = f"its certificate is not made for {name} (x509)"
+        hint = "use a name that is in the certificate, or set tls-server-name in the kubeconfig"
+    elif code in _EXPIRED:
+        why = "its certificate is expired or not valid yet (x509)"
+        hint = "check this machine's clock; else the cluster's certificates need renewal"
+    elif "ALERT" in (error.reason or ""):
+        why = f"it refused our TLS ({(error.reason or '').lower().replace('_', ' ')})"
+        hint = "check client-certificate and client-key of the user in the kubeconfig"
+    elif error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}:
+        why = "it does not speak TLS on this port"
+        hint = "check the server's URL in the kubeconfig: scheme and port"
+    else:
+        told = getattr(error, "verify_message", "") or (error.reason or "TLS failed")
+        why = clean(str(told).lower().replace("_", " "))
+        hint = "check certificate-authority of the cluster in the kubeconfig"
+    message = f"cannot {'trust' if code else 'reach'} {endpoint.url}: {why}"
+    return ConnectionFailedError(message, hints=(hint,), sent=False, permanent=True)

@@ -1,0 +1,47 @@
+"""YAML as Kubernetes programs understand it: times stay text, only true and false are booleans."""
+
+import re
+from typing import Any
+
+import yaml
+
+try:
+    from yaml import CSafeLoader as _Base
+except ImportError:  # PyYAML built without libyaml
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+
+_BOOL = "tag:yaml.org,2002:bool"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class YamlError(ValueError):
+    """The text is not YAML; the message quotes nothing of it."""
+
+
+class _Loader(_Base):
+    """Safe loader without the surprises of YAML 1.1."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] not in (_BOOL, _TIMESTAMP)]
+    for first, pairs in _Base.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    _BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def parse(raw: bytes) -> Any:
+    """Return the value of a document.
+
+    Raises:
+        YamlError: It is no YAML; the message names line and column only.
+    """
+    try:
+        return yaml.load(raw, Loader=_Loader)  # noqa: S506 - derived from the safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "no position known"
+        raise YamlError(where) from None
+    except yaml.YAMLError:
+        raise YamlError("it holds characters that YAML does not allow") from None

@@ -1,0 +1,175 @@
+"""The verbs delete and deletecollection: finalizers, grace, propagation, preconditions."""
+
+import msgspec
+from msgspec import Struct, field
+
+from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api import render
+from oc_gpu.sim.api.backend import Backend
+from oc_gpu.sim.api.errors import bad_request, conflict
+from oc_gpu.sim.api.kinds import ServedKind
+from oc_gpu.sim.api.messages import ApiResponse, success
+from oc_gpu.sim.api.reading import found, selection
+from oc_gpu.sim.api.routing import Call
+from oc_gpu.sim.api.store import Entry
+
+_FOREGROUND = "foregroundDeletion"
+_ORPHAN = "orphan"
+_POD_GRACE = 30
+
+
+class Preconditions(Struct, frozen=True, rename="camel"):
+    """What must hold for the deletion to be meant for this object."""
+
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class DeleteOptions(Struct, frozen=True, rename="camel"):
+    """Body of a delete request."""
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+    orphan_dependents: bool | None = None
+    preconditions: Preconditions = field(default_factory=Preconditions)
+    dry_run: list[str] | None = None
+
+
+def options(call: Call) -> DeleteOptions:
+    """Return the options from body and query.
+
+    Raises:
+        StatusError: 400.
+    """
+    try:
+        given = (
+            msgspec.json.decode(call.request.body, type=DeleteOptions)
+            if call.request.body
+            else DeleteOptions()
+        )
+        params = call.request.params
+        if "gracePeriodSeconds" in params:
+            seconds = int(params["gracePeriodSeconds"])
+            given = msgspec.structs.replace(given, grace_period_seconds=seconds)
+        if "propagationPolicy" in params:
+            policy = params["propagationPolicy"]
+            given = msgspec.structs.replace(given, propagation_policy=policy)
+    except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
+        msg = f"the options cannot be understood: {error}"
+        raise bad_request(msg) from error
+    if call.request.dry_run:
+        return msgspec.structs.replace(given, dry_run=["All"])
+    return given
+
+
+def delete(backend: Backend, call: Call) -> ApiResponse:
+    """Delete one object, or mark it as going when something holds it back."""
+    entry = found(backend, call)
+    return delete_entry(backend, call, entry, options(call))
+
+
+def delete_collection(backend: Backend, call: Call) -> ApiResponse:
+    """Delete everything that is selected."""
+    accepts, given = selection(call), options(call)
+    entries = [e for e in backend.store.of(call.kind.key).select(call.namespace) if accepts(e)]
+    for entry in entries:
+        delete_entry(backend, call, entry, given)
+    meta: RawObject = {"resourceVersion": str(backend.store.version)}
+    return render.many(call, entries, meta)
+
+
+def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOptions) -> ApiResponse:
+    """Delete an object by its stored state."""
+    obj = entry.decode()
+    _check(call, obj, given.preconditions)
+    grace = _grace(call.kind, obj, given)
+    held = _hold(obj, given)
+    details = {
+        "name": entry.name,
+        "group": call.kind.resource.group,
+        "kind": call.kind.resource.plural,
+        "uid": entry.uid,
+    }
+    if given.dry_run:
+        return success(details)
+    if not held and not grace:
+        backend.remove(call.kind, obj)
+        return success(details)
+    if _mark(backend, obj, grace):
+        entry = backend.put(call.kind, obj)
+        for listener in backend.marked:
+            listener(call.kind, entry)
+    return render.one(call, entry.body)
+
+
+def remove_if_released(backend: Backend, kind: ServedKind, new: RawObject) -> bool:
+    """Remove an object that is going once nothing holds it any more; tell whether it did."""
+    meta = new["metadata"]
+    going = meta.get("deletionTimestamp") and not meta.get("finalizers")
+    if not going or meta.get("deletionGracePeriodSeconds") or is_held_namespace(kind, new):
+        return False
+    backend.remove(kind, new)
+    return True
+
+
+def is_held_namespace(kind: ServedKind, obj: RawObject) -> bool:
+    """Tell whether this is a namespace that still has content to be removed."""
+    is_namespace = kind.key == ("", "namespaces")
+    return is_namespace and bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def _check(call: Call, obj: RawObject, wanted: Preconditions) -> None:
+    meta, resource = obj["metadata"], call.kind.resource
+    if wanted.uid and wanted.uid != meta["uid"]:
+        why = (
+            f"Precondition failed: UID in precondition: {wanted.uid}, "
+            f"UID in object meta: {meta['uid']}"
+        )
+        raise conflict(resource, meta["name"], why)
+    version = wanted.resource_version
+    if version and version != meta["resourceVersion"]:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {version}, "
+            f"ResourceVersion in object meta: {meta['resourceVersion']}"
+        )
+        raise conflict(resource, meta["name"], why)
+
+
+def _grace(kind: ServedKind, obj: RawObject, given: DeleteOptions) -> int:
+    """Return the seconds that a pod's node is given to stop it; other kinds have none."""
+    if kind.key != ("", "pods"):
+        return 0
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if not spec.get("nodeName") or status.get("phase") in {"Succeeded", "Failed"}:
+        return 0
+    if given.grace_period_seconds is not None:
+        return given.grace_period_seconds
+    return int(spec.get("terminationGracePeriodSeconds", _POD_GRACE))
+
+
+def _hold(obj: RawObject, given: DeleteOptions) -> bool:
+    """Add the finalizer that the propagation asks for; tell whether any finalizer is there."""
+    meta = obj["metadata"]
+    policy = _ORPHAN if given.orphan_dependents else given.propagation_policy
+    mark = {"Foreground": _FOREGROUND, "Orphan": _ORPHAN, _ORPHAN: _ORPHAN}.get(policy or "")
+    finalizers = [
+        f for f in meta.get("finalizers") or [] if mark is None or f not in {_FOREGROUND, _ORPHAN}
+    ]
+    if mark:
+        finalizers.append(mark)
+    if finalizers:
+        meta["finalizers"] = finalizers
+    return bool(finalizers) or bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def _mark(backend: Backend, obj: RawObject, grace: int) -> bool:
+    """Note that the object is going; tell whether that is news."""
+    meta = obj["metadata"]
+    known = meta.get("deletionTimestamp")
+    if known and meta.get("deletionGracePeriodSeconds", 0) <= grace:
+        return False
+    meta["deletionTimestamp"] = backend.timestamp(grace)
+    meta["deletionGracePeriodSeconds"] = grace
+    if "generation" in meta:
+        meta["generation"] += 1
+    return True

@@ -1,0 +1,81 @@
+"""From a path to what is asked for."""
+
+from msgspec import Struct
+
+from oc_gpu.sim.api.access import Attempt
+from oc_gpu.sim.api.errors import method_not_allowed, no_such_path
+from oc_gpu.sim.api.kinds import ServedKind
+from oc_gpu.sim.api.messages import ApiRequest
+from oc_gpu.sim.api.registry import Registry
+
+
+class Call(Struct, frozen=True):
+    """A request for objects of a kind."""
+
+    request: ApiRequest
+    kind: ServedKind
+    verb: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def attempt(self) -> Attempt:
+        """Return what rights are checked for."""
+        return Attempt(
+            self.request.user,
+            self.verb,
+            self.kind.resource,
+            self.subresource,
+            self.namespace,
+            self.name,
+        )
+
+
+def route(registry: Registry, request: ApiRequest) -> Call:
+    """Return what a resource path and method ask for.
+
+    Raises:
+        StatusError: 404, the path is not served; 405, the method is not.
+    """
+    parts = request.path.strip("/").split("/")
+    if parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    else:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    namespace = ""
+    if len(rest) >= 3 and rest[0] == "namespaces" and not _is_part(registry, group, rest[2]):  # noqa: PLR2004
+        namespace, rest = rest[1], rest[2:]
+    plural, name, subresource = (*rest, "", "", "")[:3]
+    kind = registry.find(group, version, plural)
+    if kind is None or len(rest) > 3 or (subresource and subresource not in kind.subresources):  # noqa: PLR2004
+        raise no_such_path()
+    namespaced = kind.resource.namespaced
+    if (namespace and not namespaced) or (name and namespaced and not namespace):
+        raise no_such_path()
+    verb = _verb(request, name)
+    if verb not in kind.verbs:
+        raise method_not_allowed()
+    return Call(request, kind, verb, namespace, name, subresource)
+
+
+def _is_part(registry: Registry, group: str, word: str) -> bool:
+    namespaces = registry.find("", "v1", "namespaces")
+    return not group and namespaces is not None and word in namespaces.subresources
+
+
+def _verb(request: ApiRequest, name: str) -> str:
+    match request.method:
+        case "GET" | "HEAD":
+            if request.flag("watch"):
+                return "watch"
+            return "get" if name else "list"
+        case "POST":
+            return "create"
+        case "PUT" if name:
+            return "update"
+        case "PATCH" if name:
+            return "patch"
+        case "DELETE":
+            return "delete" if name else "deletecollection"
+    raise method_not_allowed()

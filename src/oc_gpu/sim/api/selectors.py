@@ -1,0 +1,93 @@
+"""Label and field selectors as they stand in query parameters."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from msgspec import Struct
+
+from oc_gpu.sim.api.errors import bad_request
+
+_TERM = re.compile(
+    r"""\s*(?:
+        (?P<key>[^\s!=,()]+)\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\)
+      | !\s*(?P<absent>[^\s!=,()]+)
+      | (?P<name>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s,]*)
+      | (?P<present>[^\s!=,()]+)
+    )\s*(?:,|$)""",
+    re.VERBOSE,
+)
+
+
+class Term(Struct, frozen=True):
+    """One requirement: the key is (or is not) one of the values; no values means any value."""
+
+    key: str
+    values: tuple[str, ...] | None
+    wanted: bool
+
+    def holds(self, given: Mapping[str, str]) -> bool:
+        """Tell whether the labels meet it."""
+        value = given.get(self.key)
+        if self.values is None:
+            return (value is not None) == self.wanted
+        return (value in self.values) == self.wanted
+
+
+Selector = tuple[Term, ...]
+
+
+@lru_cache(maxsize=256)
+def parse_labels(text: str) -> Selector:
+    """Return the requirements of a label selector.
+
+    Raises:
+        StatusError: 400, it cannot be understood.
+    """
+    terms, position = [], 0
+    while position < len(text):
+        found = _TERM.match(text, position)
+        if found is None or found.end() == position:
+            msg = f"unable to parse requirement: {text[position:]!r}"
+            raise bad_request(msg)
+        terms.append(_term(found))
+        position = found.end()
+    return tuple(terms)
+
+
+def _term(found: re.Match[str]) -> Term:
+    part = found.groupdict()
+    if part["set"]:
+        values = tuple(value.strip() for value in part["values"].split(","))
+        return Term(part["key"], values, part["set"] == "in")
+    if part["absent"]:
+        return Term(part["absent"], None, wanted=False)
+    if part["present"]:
+        return Term(part["present"], None, wanted=True)
+    return Term(part["name"], (part["value"],), part["operator"] != "!=")
+
+
+@lru_cache(maxsize=256)
+def parse_fields(text: str, known: tuple[str, ...]) -> Selector:
+    """Return the requirements of a field selector.
+
+    Raises:
+        StatusError: 400, it cannot be understood or names a field that this kind does not select.
+    """
+    terms = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        found = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", part)
+        if found is None:
+            msg = f"invalid field selector: {part!r}"
+            raise bad_request(msg)
+        key, operator, value = found.groups()
+        if key not in known:
+            msg = f"field label not supported: {key}"
+            raise bad_request(msg)
+        terms.append(Term(key, (value,), operator != "!="))
+    return tuple(terms)
+
+
+def matches(selector: Selector, given: Mapping[str, str]) -> bool:
+    """Tell whether all requirements hold."""
+    return all(term.holds(given) for term in selector)

@@ -52,6 +52,18 @@ class Taint(_Wire, frozen=True):
     key: str = ""
     value: str = ""
     effect: str = ""
+    time_added: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what the scheduler looks at; when a taint was added is no part of that."""
+        if not isinstance(other, Taint):
+            return NotImplemented
+        mine = (self.key, self.value, self.effect)
+        return mine == (other.key, other.value, other.effect)
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash((self.key, self.value, self.effect))
 
 
 class Toleration(_Wire, frozen=True):

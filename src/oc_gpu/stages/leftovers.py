@@ -11,6 +11,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_ROLES, CRDS, MACHINE_CONFIGS, NODES, OPERATORS
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import Action, Delete, ObjectRef, Patch
 from oc_gpu.stages.record import NODE_KEYS, Record, is_olm_role, rendered_names
 
@@ -69,13 +70,47 @@ def _in_use(snapshot: Snapshot, crd: str) -> bool:
     return bool(snapshot.table(source))
 
 
-def roles(snapshot: Snapshot, record: Record, prefixes: tuple[str, ...]) -> tuple[Delete, ...]:
-    """Return the deletion of OLM's ClusterRoles whose names start with a prefix and are new."""
+def node_features(snapshot: Snapshot, namespace: str) -> tuple[Delete, ...]:
+    """Return the deletion of the NodeFeature objects that NFD left in a namespace."""
+    return tuple(
+        Delete(ObjectRef(source.resource, item.metadata.name, namespace))
+        for source in CUSTOM_OBJECTS
+        if source.resource.kind == "NodeFeature"
+        for item in snapshot.table(source.name)
+        if item.metadata.namespace == namespace
+    )
+
+
+def crd_roles(snapshot: Snapshot, record: Record, groups: tuple[str, ...]) -> tuple[Delete, ...]:
+    """Return the deletion of OLM's new ClusterRoles for CRDs of some groups that are gone.
+
+    OLM names them `<crd>-<version>-admin|edit|view|crdview`.
+    """
+    live = snapshot.named("crds")
     return tuple(
         Delete(ObjectRef(CLUSTER_ROLES, name))
-        for name in sorted(snapshot.named("clusterroles"))
-        if is_olm_role(name) and name.startswith(prefixes) and name not in record.cluster_roles
+        for name in _new_roles(snapshot, record)
+        if (crd := _crd_of(name)).endswith(tuple(f".{group}" for group in groups))
+        and crd not in live
     )
+
+
+def _crd_of(role: str) -> str:
+    return role.rpartition("-")[0].rpartition("-")[0]
+
+
+def group_roles(snapshot: Snapshot, record: Record, namespace: str) -> tuple[Delete, ...]:
+    """Return the deletion of OLM's new ClusterRoles for the OperatorGroup of a namespace."""
+    return tuple(
+        Delete(ObjectRef(CLUSTER_ROLES, name))
+        for name in _new_roles(snapshot, record)
+        if name.startswith(f"olm.og.{namespace}.")
+    )
+
+
+def _new_roles(snapshot: Snapshot, record: Record) -> list[str]:
+    roles = (name for name in snapshot.named("clusterroles") if is_olm_role(name))
+    return sorted(name for name in roles if name not in record.cluster_roles)
 
 
 def operators(snapshot: Snapshot, record: Record, names: Iterable[str]) -> tuple[Delete, ...]:

@@ -59,6 +59,15 @@ def rolled_back(snapshot: Snapshot, role: str, names: Iterable[str]) -> Progress
     return _all_pools(snapshot, role, lambda sources: not unwanted & sources)
 
 
+def mention(snapshot: Snapshot, role: str, names: Iterable[str]) -> bool:
+    """Tell whether a pool of a role still has, or is to have, one of the named MachineConfigs."""
+    wanted = frozenset(names)
+    return any(
+        wanted & (_sources(pool["spec"]) | _sources(pool.get("status") or {}))
+        for pool in of_role(snapshot, role)
+    )
+
+
 def _all_pools(snapshot: Snapshot, role: str, rendered: _Rendered) -> Progress:
     if not snapshot.known("machineconfigpools"):
         return Progress(State.BLOCKED, "MachineConfigPools could not be read")
@@ -124,11 +133,8 @@ def _machines(snapshot: Snapshot, pool: RawObject) -> str:
     nodes = members(snapshot, pool)
     ready = [node for node in nodes if _annotation(node, "currentConfig") == target]
     text = f"{len(ready)} of {len(nodes)} nodes updated"
-    busy = [
-        f"{node.metadata.name} {_doing(node)}"
-        for node in nodes
-        if _annotation(node, "state") != "Done" or node not in ready and node.spec.unschedulable
-    ]
+    rest = [node for node in nodes if node not in ready]
+    busy = [f"{n.metadata.name} {_doing(n)}" for n in rest if _annotation(n, "state") != "Done"]
     return f"{text}, {', '.join(busy[:3])}" if busy else text
 
 

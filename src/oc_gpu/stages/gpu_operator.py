@@ -1,0 +1,135 @@
+"""Stage gpu-operator: the NVIDIA GPU Operator, its ClusterPolicy, and a GPU on every GPU node.
+
+The operator is installed while other stages still run; its ClusterPolicy waits for them, since
+the driver is built when it appears. A ClusterPolicy that says `ready` proves nothing: what counts
+is that each GPU node runs every operand and offers its cards.
+"""
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import CLUSTER_POLICIES
+from oc_gpu.snapshot.kinds import Node
+from oc_gpu.stages import leftovers, olm, operators, workloads
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.engine import is_ours, owner_of
+from oc_gpu.stages.model import Action, Delete, Milestone, ObjectRef, Progress, StagePlan, State
+
+NAME = "gpu-operator"
+TITLE = "NVIDIA GPU Operator"
+GROUPS = ("nvidia.com",)
+GPU = "nvidia.com/gpu"
+
+
+def plan(context: Context) -> StagePlan:
+    """Return the road of the GPU Operator in one snapshot."""
+    platform = context.platform
+    operands = Milestone("every GPU node runs its operands", progress=_operands(context))
+    offered = Milestone("every GPU node offers its cards", progress=_allocatable(context))
+    foreign = next((p for p in _policies(context) if not is_ours(p)), None)
+    if foreign is not None:
+        name = foreign["metadata"]["name"]
+        decision = f"ClusterPolicy/{name} of {owner_of(foreign)} is used as it is"
+        return StagePlan(NAME, TITLE, (operands, offered), decision=decision)
+    milestones = (
+        olm.installation(context, platform.gpu, NAME),
+        _policy(context),
+        operands,
+        offered,
+    )
+    return StagePlan(NAME, TITLE, milestones, decision=platform.gpu.reason)
+
+
+def _policies(context: Context) -> tuple[RawObject, ...]:
+    return context.snapshot.table("clusterpolicies")
+
+
+def _policy(context: Context) -> Milestone:
+    platform = context.platform
+    title = "ClusterPolicy is made"
+    manifest = platform.cluster_policy
+    if manifest is None:
+        return Milestone(title, progress=Progress(State.WAITING, "its example is read"))
+    actions: list[Action] = []
+    if platform.operand_namespace not in (platform.gpu.namespace, ""):
+        actions.append(olm.namespace(platform.operand_namespace, NAME))
+    actions.append(olm.apply(CLUSTER_POLICIES, manifest))
+    return Milestone(title, tuple(actions), after=("entitlement", "nfd"))
+
+
+def _operands(context: Context) -> Progress:
+    snapshot, namespace = context.snapshot, context.platform.operand_namespace
+    pods = [p for p in snapshot.pods if p.metadata.namespace == namespace]
+    trouble = workloads.first_crash(pods)
+    if trouble is not None:
+        return trouble
+    if not context.platform.gpu_nodes:
+        return Progress(State.WAITING, "no node is labelled as a GPU node yet")
+    for operand in context.platform.operator.node_operands:
+        for node in context.platform.gpu_nodes:
+            waiting = _operand_on(context, operand, node)
+            if waiting:
+                return Progress(State.WAITING, waiting)
+    return Progress(State.DONE)
+
+
+def _operand_on(context: Context, operand: str, node: str) -> str:
+    """Return what an operand waits for on a node, empty when it is ready there."""
+    namespace = context.platform.operand_namespace
+    for pod in workloads.pods_on(context.snapshot, namespace, node):
+        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
+        if owner == operand or owner.startswith(f"{operand}-"):
+            if workloads.is_ready(pod):
+                return ""
+            return f"{operand} on {node}: {workloads.waiting_reason(pod)}"
+    return f"{operand} on {node}: no pod yet"
+
+
+def _allocatable(context: Context) -> Progress:
+    nodes = {node.metadata.name: node for node in context.snapshot.nodes}
+    missing = [name for name in context.platform.gpu_nodes if not gpus(nodes[name])]
+    if missing:
+        return Progress(State.WAITING, f"{', '.join(missing)}: no {GPU} allocatable yet")
+    return Progress(State.DONE)
+
+
+def gpus(node: Node) -> int:
+    """Return how many GPUs a node offers to pods."""
+    return int(node.status.allocatable.get(GPU, "0"))
+
+
+def undo(context: Context) -> StagePlan:
+    """Return the way back: operands first, then the operator and what both leave."""
+    install, platform = context.platform.gpu, context.platform
+    sub = operators.subscription(context.snapshot, install.package)
+    ours = [p for p in _policies(context) if is_ours(p)]
+    others = [p for p in _policies(context) if not is_ours(p)]
+    if others or (sub is not None and not is_ours(sub) and not ours):
+        return StagePlan(NAME, TITLE, not_needed="it was there before and stays")
+    deletions = tuple(Delete(ObjectRef(CLUSTER_POLICIES, p["metadata"]["name"])) for p in ours)
+    spaces = (platform.operand_namespace, *install.own_namespaces)
+    milestones = [
+        Milestone("our ClusterPolicy is gone", deletions, _stopped(context), ("isolation",)),
+        *olm.removal(context, install),
+        Milestone(
+            "the labels of the GPU Operator are off the nodes",
+            leftovers.node_keys(context.snapshot, context.before, leftovers.GPU_KEYS),
+        ),
+        olm.group_and_namespace(context, spaces),
+    ]
+    if sub is None or is_ours(sub):
+        milestones += olm.remains(context, install, GROUPS)
+    return StagePlan(NAME, TITLE, tuple(milestones))
+
+
+def _stopped(context: Context) -> Progress:
+    """Wait for the operands' pods: the driver must leave the kernel before its namespace goes."""
+    namespace = context.platform.operand_namespace
+    left = [d for d in context.snapshot.daemon_sets if d.metadata.namespace == namespace]
+    pods = [
+        p
+        for p in context.snapshot.pods
+        if p.metadata.namespace == namespace
+        and any(o.kind == "DaemonSet" for o in p.metadata.owner_references)
+    ]
+    if left or pods:
+        return Progress(State.WAITING, f"until {len(left)} DaemonSets and {len(pods)} pods are gone")
+    return Progress(State.DONE)

@@ -1,0 +1,182 @@
+"""Stage isolation: keep pods that ask for no GPU off the GPU nodes, when asked to.
+
+Order matters: the operands must tolerate the taint before it is set. After an untolerated taint
+each operand pod that goes does not come back, and the ClusterPolicy still says `ready`.
+"""
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
+from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
+from oc_gpu.stages import tolerations, workloads
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.model import Milestone, ObjectRef, Patch, Progress, StagePlan, State
+from oc_gpu.stages.record import Record, Restore
+
+NAME = "isolation"
+TITLE = "Isolation of GPU nodes"
+
+
+def plan(context: Context) -> StagePlan:
+    """Return the road of the isolation in one snapshot."""
+    taint = context.taint
+    if taint is None:
+        return StagePlan(NAME, TITLE, not_needed="no taint asked for")
+    milestones = (
+        Milestone(
+            "the operands tolerate the taint",
+            _foreign_policy(context, taint),
+            _tolerated(context, taint),
+            after=("record", "gpu-operator"),
+        ),
+        Milestone(
+            "the GPU nodes are tainted",
+            tuple(_taint(node, taint) for node in _untainted(context, taint)),
+            after=("record", "gpu-operator"),
+        ),
+    )
+    return StagePlan(NAME, TITLE, milestones, decision=f"{_text(taint)} on every GPU node")
+
+
+def recorded(context: Context, base: Record) -> Record:
+    """Return the record with what isolation is about to change in it."""
+    taint = context.taint
+    if taint is None:
+        return base
+    nodes = {*base.tainted, *(node.metadata.name for node in _untainted(context, taint))}
+    known = {(restore.kind, restore.name) for restore in base.restores}
+    policies = (
+        Restore("ClusterPolicy", policy["metadata"]["name"], ("spec", *path), _at(policy, path))
+        for policy, path in _intolerant(context, taint)
+    )
+    new = tuple(restore for restore in policies if (restore.kind, restore.name) not in known)
+    return Record(
+        crds=base.crds,
+        cluster_roles=base.cluster_roles,
+        operators=base.operators,
+        rendered=base.rendered,
+        node_labels=base.node_labels,
+        node_annotations=base.node_annotations,
+        taint=_text(taint),
+        tainted=tuple(sorted(nodes)),
+        restores=(*base.restores, *new),
+    )
+
+
+def _text(taint: Taint) -> str:
+    value = f"={taint.value}" if taint.value else ""
+    return f"{taint.key}{value}:{taint.effect}"
+
+
+def _untainted(context: Context, taint: Taint) -> tuple[Node, ...]:
+    gpu = frozenset(context.platform.gpu_nodes)
+    return tuple(
+        node
+        for node in context.snapshot.nodes
+        if node.metadata.name in gpu and taint not in node.spec.taints
+    )
+
+
+def _taint(node: Node, taint: Taint) -> Patch:
+    return _taints(node, [*node.spec.taints, taint], f"set {_text(taint)}")
+
+
+def _taints(node: Node, taints: list[Taint], why: str) -> Patch:
+    patch = {
+        "metadata": {"resourceVersion": node.metadata.resource_version},
+        "spec": {"taints": [_wire(taint) for taint in taints] or None},
+    }
+    return Patch(ObjectRef(NODES, node.metadata.name), patch, holds=False, why=why)
+
+
+def _wire(taint: Taint) -> dict[str, str]:
+    value = {"value": taint.value} if taint.value else {}
+    added = {"timeAdded": taint.time_added} if taint.time_added else {}
+    return {"key": taint.key, "effect": taint.effect, **value, **added}
+
+
+def _intolerant(context: Context, taint: Taint) -> list[tuple[RawObject, tuple[str, ...]]]:
+    """Return the ClusterPolicies of others, with the path of their tolerations, that lack ours."""
+    paths = context.platform.operator.toleration_paths
+    return [
+        (policy, path)
+        for policy in context.snapshot.table("clusterpolicies")
+        if not context.is_ours(policy)
+        for path in paths
+        if not tolerations.tolerates(_at(policy, path) or [], taint)
+    ]
+
+
+def _at(policy: RawObject, path: tuple[str, ...]) -> list[RawObject] | None:
+    value = policy["spec"]
+    for key in path:
+        value = (value or {}).get(key)
+    return value  # type: ignore[return-value]
+
+
+def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
+    return tuple(
+        Patch(
+            ObjectRef(CLUSTER_POLICIES, policy["metadata"]["name"]),
+            _nested(
+                ("spec", *path),
+                tolerations.with_taint(_at(policy, path), taint),
+                policy["metadata"]["resourceVersion"],
+            ),
+            holds=False,
+            why=f"let the operands tolerate {_text(taint)}",
+        )
+        for policy, path in _intolerant(context, taint)
+    )
+
+
+def _nested(path: tuple[str, ...], value: object, resource_version: str) -> RawObject:
+    for key in reversed(path):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return {"metadata": {"resourceVersion": resource_version}, **value}
+
+
+def _tolerated(context: Context, taint: Taint) -> Progress:
+    namespace = context.platform.operand_namespace
+    for item in context.snapshot.daemon_sets:
+        if item.metadata.namespace == namespace and not _tolerates(item, taint):
+            return Progress(State.WAITING, f"{item.metadata.name} gets the toleration")
+    return Progress(State.DONE)
+
+
+def _tolerates(item: DaemonSet, taint: Taint) -> bool:
+    given = [
+        {"key": t.key, "operator": t.operator, "value": t.value, "effect": t.effect}
+        for t in item.spec.template.spec.tolerations
+    ]
+    return tolerations.tolerates(given, taint) and workloads.settled(item)
+
+
+def undo(context: Context) -> StagePlan:
+    """Return the way back: the taint goes first, then others' tolerations are as they were."""
+    before = context.before
+    if not before.tainted and not before.restores:
+        return StagePlan(NAME, TITLE, not_needed="no taint was set")
+    taint = tolerations.parse(before.taint)
+    patches = tuple(
+        _taints(node, [t for t in node.spec.taints if t != taint], f"take {before.taint} back")
+        for node in context.snapshot.nodes
+        if node.metadata.name in before.tainted and taint in node.spec.taints
+    )
+    milestones = (
+        Milestone("the taint is off the nodes", patches),
+        Milestone("tolerations of others' policies are as before", _restored(context)),
+    )
+    return StagePlan(NAME, TITLE, milestones)
+
+
+def _restored(context: Context) -> tuple[Patch, ...]:
+    patches = []
+    for restore in context.before.restores:
+        policy = context.snapshot.raw("clusterpolicies", restore.name)
+        if policy is None or _at(policy, restore.path[1:]) == restore.before:
+            continue
+        patch = _nested(restore.path, restore.before, policy["metadata"]["resourceVersion"])
+        ref = ObjectRef(CLUSTER_POLICIES, restore.name)
+        patches.append(Patch(ref, patch, holds=False, why="put its tolerations back"))
+    return tuple(patches)

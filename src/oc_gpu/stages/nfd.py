@@ -1,0 +1,130 @@
+"""Stage nfd: Node Feature Discovery labels the nodes that have an NVIDIA card.
+
+An NFD that somebody else made is used as it is; only its labels matter to what follows.
+"""
+
+from oc_gpu.kube import RawObject
+from oc_gpu.stages import leftovers, olm, operators, workloads
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.engine import is_ours, owner_of
+from oc_gpu.stages.model import (
+    Apply,
+    Delete,
+    Milestone,
+    ObjectRef,
+    Progress,
+    StagePlan,
+    State,
+)
+
+NAME = "nfd"
+TITLE = "Node Feature Discovery"
+GROUPS = ("nfd.openshift.io", "nfd.k8s-sigs.io")
+FEATURE = "feature.node.kubernetes.io/"
+
+
+def plan(context: Context) -> StagePlan:
+    """Return the road of NFD in one snapshot."""
+    foreign = next((i for i in _instances(context) if not is_ours(i)), None)
+    if foreign is not None:
+        name = foreign["metadata"]["name"]
+        decision = f"NodeFeatureDiscovery/{name} of {owner_of(foreign)} is used as it is"
+        return StagePlan(NAME, TITLE, (_labelled(context),), decision=decision)
+    install = context.platform.nfd
+    decision = f"{install.package} from channel {install.channel} of {install.catalog}"
+    milestones = (olm.installation(context, install, NAME), _instance(context), _labelled(context))
+    return StagePlan(NAME, TITLE, milestones, decision=decision)
+
+
+def _instances(context: Context) -> tuple[RawObject, ...]:
+    return context.snapshot.table("nodefeaturediscoveries")
+
+
+def _instance(context: Context) -> Milestone:
+    platform = context.platform
+    manifest = platform.nfd_manifest
+    if manifest is None:
+        return Milestone("NFD runs", progress=Progress(State.WAITING, "its example is read"))
+    actions: list[Apply] = []
+    if platform.nfd_namespace != platform.nfd.namespace:
+        actions.append(olm.namespace(platform.nfd_namespace, NAME))
+    actions.append(olm.apply(platform.nfd_resource, manifest))
+    return Milestone("NFD runs on every worker", tuple(actions), _running(context))
+
+
+def _running(context: Context) -> Progress:
+    """Say whether all NFD DaemonSets and Deployments that its operator makes are ready."""
+    snapshot, namespace = context.snapshot, context.platform.nfd_namespace
+    sets = [
+        d
+        for d in snapshot.daemon_sets
+        if d.metadata.namespace == namespace and d.metadata.name.startswith("nfd-")
+    ]
+    if not any(d.metadata.name == "nfd-worker" for d in sets):
+        return Progress(State.WAITING, "the NFD operator makes nfd-worker")
+    for item in sets:
+        if not workloads.settled(item) or not item.status.desired_number_scheduled:
+            pods = [p for p in snapshot.pods if p.metadata.namespace == namespace]
+            counts = f"{item.status.number_ready} of {item.status.desired_number_scheduled}"
+            return workloads.first_crash(pods) or Progress(
+                State.WAITING, f"{item.metadata.name}: {counts} pods ready"
+            )
+    return Progress(State.DONE)
+
+
+def _labelled(context: Context) -> Milestone:
+    return Milestone("GPU nodes carry the label of their card", progress=_labels(context))
+
+
+def _labels(context: Context) -> Progress:
+    platform = context.platform
+    if platform.gpu_nodes:
+        return Progress(State.DONE, ", ".join(platform.gpu_nodes))
+    workers = platform.workers
+    seen = [n for n in workers if any(k.startswith(FEATURE) for k in n.metadata.labels)]
+    if not workers or len(seen) < len(workers):
+        return Progress(State.WAITING, f"{len(seen)} of {len(workers)} workers labelled")
+    return Progress(
+        State.FAILED,
+        f"NFD labelled all {len(workers)} workers and none of them has an NVIDIA card",
+        hints=("add a node with an NVIDIA GPU (PCI vendor 10de), or pass the card through to a VM",),
+        cause="no-gpu-node",
+        objects=tuple(f"Node/{node.metadata.name}" for node in workers[:10]),
+    )
+
+
+def undo(context: Context) -> StagePlan:
+    """Return the way back: our instance, the operator, what both leave, then the namespaces."""
+    install, platform = context.platform.nfd, context.platform
+    sub = operators.subscription(context.snapshot, install.package)
+    ours = [i for i in _instances(context) if is_ours(i)]
+    others = [i for i in _instances(context) if not is_ours(i)]
+    if others or (sub is not None and not is_ours(sub) and not ours):
+        return StagePlan(NAME, TITLE, not_needed="it was there before and stays")
+    deletions = tuple(
+        Delete(ObjectRef(platform.nfd_resource, i["metadata"]["name"], i["metadata"]["namespace"]))
+        for i in ours
+    )
+    milestones = [
+        Milestone("our NodeFeatureDiscovery is gone", deletions, _stopped(context), ("gpu-operator",)),
+        *olm.removal(context, install),
+        Milestone(
+            "the labels of NFD are off the nodes",
+            (
+                *leftovers.node_keys(context.snapshot, context.before, leftovers.NFD_KEYS),
+                *leftovers.node_features(context.snapshot, platform.nfd_namespace),
+            ),
+        ),
+        olm.group_and_namespace(context, (platform.nfd_namespace, *install.own_namespaces)),
+    ]
+    if sub is None or is_ours(sub):
+        milestones += olm.remains(context, install, GROUPS)
+    return StagePlan(NAME, TITLE, tuple(milestones))
+
+
+def _stopped(context: Context) -> Progress:
+    for item in context.snapshot.daemon_sets:
+        meta = item.metadata
+        if meta.namespace == context.platform.nfd_namespace and meta.name.startswith("nfd-"):
+            return Progress(State.WAITING, f"until DaemonSet {meta.name} is gone")
+    return Progress(State.DONE)

@@ -1,0 +1,143 @@
+"""Enable, enable again, disable: nothing twice, nothing left, nothing of others touched."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oc_gpu.kube import Client
+from oc_gpu.kube.resources import NODES
+from tests.acceptance.conftest import Cluster, cluster
+
+pytestmark = pytest.mark.slow
+SCENARIOS = ("seed", "ocp-4.20")
+
+
+def _enable(on: Cluster, scenario: str, portal: Path, *more: str) -> None:
+    given = ("--entitlement", str(portal)) if scenario == "seed" else ()
+    on.oc_gpu("enable", "--yes", *given, *more).ok()
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    lines = [f"new: {path}" for path in sorted(after.keys() - before.keys())]
+    lines += [f"gone: {path}" for path in sorted(before.keys() - after.keys())]
+    for path in sorted(before.keys() & after.keys()):
+        if before[path] != after[path]:
+            lines.append(
+                f"changed: {path}\n  {json.dumps(before[path], sort_keys=True)}\n"
+                f"  {json.dumps(after[path], sort_keys=True)}"
+            )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_road_is_walked_once_and_taken_back_completely(
+    scenario: str, tmp_path: Path, portal: Path
+) -> None:
+    with cluster(scenario, tmp_path) as on:
+        before = on.objects()
+        _enable(on, scenario, portal, "--taint", "nodetype=gpu:NoSchedule")
+        on.oc_gpu("verify").ok()
+        written = on.simulation()["writes"]["external"]
+        _enable(on, scenario, portal, "--taint", "nodetype=gpu:NoSchedule")
+        again = on.simulation()["writes"]
+        assert again["external"] == written, again["log"][-10:]
+        on.oc_gpu("disable", "--yes").ok()
+        assert _difference(before, on.objects()) == ""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nfd_of_somebody_else_stays_as_it_was(
+    scenario: str, tmp_path: Path, portal: Path
+) -> None:
+    with cluster(scenario, tmp_path) as on:
+        others = tmp_path / "others"
+        others.mkdir()
+        _install_nfd(on, others)
+        before = on.objects()
+        assert any("nodefeaturediscoveries" in path for path in before)
+        _enable(on, scenario, portal)
+        on.oc_gpu("verify").ok()
+        on.oc_gpu("disable", "--yes").ok()
+        assert _difference(before, on.objects()) == ""
+
+
+def _install_nfd(on: Cluster, folder: Path) -> None:
+    """Install NFD as another admin would: with rendered files and another field manager."""
+    on.oc_gpu("render", "--stage", "nfd", "--output-dir", str(folder)).ok()
+    for path in sorted(folder.rglob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            labels = document["metadata"].get("labels", {})
+            for key in [k for k in labels if k.startswith(("app.kubernetes.io/", "oc-gpu"))]:
+                del labels[key]
+            on.ask(lambda client, document=document: _apply(client, document))
+    on.ask(_until_labelled)
+
+
+async def _apply(client: Client, document: dict[str, Any]) -> None:
+    group, _, version = document["apiVersion"].rpartition("/")
+    async for resource in _served(client, group, version, document["kind"]):
+        await client.apply(resource, document, field_manager="other-admin")
+        return
+
+
+async def _served(client: Client, group: str, version: str, kind: str) -> Any:
+    """Yield the resource as soon as its API is served; a CRD needs its operator first."""
+    from oc_gpu.kube.resources import CRDS
+
+    async for _ in client.watch(CRDS):
+        found = (await client.discover()).find(group, kind)
+        if found is not None and found.version == version:
+            yield found
+
+
+async def _until_labelled(client: Client) -> None:
+    async for _ in client.watch(NODES):
+        nodes = (await client.list(NODES)).items
+        label = "feature.node.kubernetes.io/pci-10de.present"
+        if any(label in node["metadata"]["labels"] for node in nodes):
+            return
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_taint_of_somebody_else_stays(scenario: str, tmp_path: Path, portal: Path) -> None:
+    with cluster(scenario, tmp_path) as on:
+        node = {"seed": "worker03"}.get(scenario) or _gpu_node(on)
+        taint = {"key": "nodetype", "value": "gpu", "effect": "NoSchedule"}
+        on.ask(lambda client: client.patch(NODES, node, {"spec": {"taints": [taint]}}))
+        before = on.objects()
+        _enable(on, scenario, portal, "--taint", "nodetype=gpu:NoSchedule")
+        on.oc_gpu("verify").ok()
+        on.oc_gpu("disable", "--yes").ok()
+        assert _difference(before, on.objects()) == ""
+
+
+def _gpu_node(on: Cluster) -> str:
+    async def first(client: Client) -> str:
+        nodes = (await client.list(NODES)).items
+        names = sorted(node["metadata"]["name"] for node in nodes)
+        return next(name for name in names if "gpu" in name or "a100" in name)
+
+    return str(on.ask(first))
+
+
+def test_isolate_later_and_back_changes_only_the_isolation(tmp_path: Path) -> None:
+    with cluster("ocp-4.20", tmp_path) as on:
+        on.oc_gpu("enable", "--yes").ok()
+        before = on.objects()
+        on.oc_gpu("isolate", "--taint", "nodetype=gpu:NoSchedule", "--yes").ok()
+        on.oc_gpu("verify").ok()
+        nodes = {p: o for p, o in on.objects().items() if p.startswith("/api/v1/nodes/")}
+        assert sum("nodetype" in json.dumps(o["spec"].get("taints", [])) for o in nodes.values())
+        on.oc_gpu("isolate", "--remove", "--yes").ok()
+        changed = _difference(before, on.objects()).splitlines()
+        assert [line for line in changed if "record" not in line and line[0] != " "] == []
+
+
+def test_cluster_without_a_gpu_is_told_so_and_left_alone(no_gpu: Cluster) -> None:
+    for command in (["check"], ["enable", "--yes"]):
+        run = no_gpu.oc_gpu(*command).ok(1)
+        assert "no NVIDIA" in run.out + run.err
+    assert no_gpu.simulation()["writes"]["external"] == 0

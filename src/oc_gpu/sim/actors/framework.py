@@ -14,17 +14,29 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from oc_gpu.kube import Client, Deleted, RawObject, Replaced, Resource, Updated
+from oc_gpu.kube import Client, RawObject, Resource
 from oc_gpu.kube.errors import AlreadyExistsError, ConflictError, NotFoundError, OcGpuError
-from oc_gpu.kube.resources import CRDS, EVENTS
-from oc_gpu.sim.actors.objects import name_of, namespace_of, stable_hash, timestamp, version_of
+from oc_gpu.kube.resources import EVENTS
+from oc_gpu.sim.actors.informers import Handler, Informer, Informers
+from oc_gpu.sim.actors.objects import name_of, namespace_of, stable_hash, timestamp
 from oc_gpu.sim.scenario import Scenario
+
+__all__ = [
+    "ActorContext",
+    "Clock",
+    "Controller",
+    "EventSource",
+    "Failure",
+    "Informer",
+    "Informers",
+    "Key",
+    "Watch",
+    "running",
+]
 
 _log = logging.getLogger(__name__)
 _MAX_RETRIES = 8
 _MAX_DELAY = 60.0
-
-Handler = Callable[[RawObject], None]
 
 
 class Clock(Protocol):
@@ -54,139 +66,6 @@ class Watch(Struct, frozen=True):
 
     resource: Resource
     keys: Callable[[RawObject], Iterable[Hashable]] = lambda obj: (Key.of(obj),)
-
-
-class Informer:
-    """A cache of all objects of one kind, kept by a watch."""
-
-    def __init__(self, client: Client, resource: Resource, crd_changed: asyncio.Condition) -> None:
-        self.resource = resource
-        self.synced = asyncio.Event()
-        self._client = client
-        self._crd_changed = crd_changed
-        self._objects: dict[tuple[str | None, str], RawObject] = {}
-        self._handlers: list[Handler] = []
-
-    def get(self, name: str, namespace: str | None = None) -> RawObject | None:
-        """Return an object from the cache. It must not be changed in place."""
-        return self._objects.get((namespace, name))
-
-    def list(self, namespace: str | None = None) -> list[RawObject]:
-        """Return the cached objects, of one namespace or of all."""
-        if namespace is None:
-            return list(self._objects.values())
-        return [o for (space, _), o in self._objects.items() if space == namespace]
-
-    def add_handler(self, handler: Handler) -> None:
-        """Call `handler` with every object that is added, changed or gone."""
-        self._handlers.append(handler)
-        for obj in list(self._objects.values()):
-            handler(obj)
-
-    def observe(self, obj: RawObject) -> None:
-        """Take an object as a write answered it, unless a newer one is known."""
-        obj.setdefault("apiVersion", self.resource.api_version)
-        obj.setdefault("kind", self.resource.kind)
-        key = (namespace_of(obj), name_of(obj))
-        known = self._objects.get(key)
-        if known is not None and version_of(known) >= version_of(obj):
-            return
-        self._objects[key] = obj
-        self._notify(obj)
-
-    def forget(self, obj: RawObject) -> None:
-        """Drop an object that is gone."""
-        if self._objects.pop((namespace_of(obj), name_of(obj)), None) is not None:
-            self._notify(obj)
-
-    async def run(self) -> None:
-        """Follow the API for ever; a kind that is not served (yet) has no objects."""
-        while True:
-            try:
-                await self._follow()
-            except NotFoundError:
-                await self._wait_until_served()
-
-    async def _follow(self) -> None:
-        async for event in self._client.watch(self.resource):
-            match event:
-                case Replaced(items):
-                    self._replace(items)
-                    self.synced.set()
-                case Updated(obj):
-                    self.observe(obj)
-                case Deleted(obj):
-                    self._drop(obj)
-
-    async def _wait_until_served(self) -> None:
-        self._replace([])
-        self.synced.set()
-        async with self._crd_changed:
-            await self._crd_changed.wait()
-
-    def _drop(self, obj: RawObject) -> None:
-        known = self._objects.get((namespace_of(obj), name_of(obj)))
-        if known is None or known["metadata"].get("uid") == obj["metadata"].get("uid"):
-            self.forget(obj)
-
-    def _replace(self, items: Sequence[RawObject]) -> None:
-        fresh = {(namespace_of(o), name_of(o)) for o in items}
-        for key in [k for k in self._objects if k not in fresh]:
-            self.forget(self._objects[key])
-        for obj in items:
-            self.observe(obj)
-
-    def _notify(self, obj: RawObject) -> None:
-        for handler in self._handlers:
-            handler(obj)
-
-
-class Informers:
-    """The shared caches of all actors over one client."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._informers: dict[Resource, Informer] = {}
-        self._crd_changed = asyncio.Condition()
-        self._tasks: asyncio.TaskGroup | None = None
-        self._running: list[asyncio.Task[None]] = []
-        self.of(CRDS).add_handler(self._on_crd)
-
-    def of(self, resource: Resource) -> Informer:
-        """Return the cache of a kind; it is filled as soon as the actors run."""
-        informer = self._informers.get(resource)
-        if informer is None:
-            informer = Informer(self._client, resource, self._crd_changed)
-            self._informers[resource] = informer
-            self._start(informer)
-        return informer
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep all caches filled inside the block."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            for informer in list(self._informers.values()):
-                self._start(informer)
-            await asyncio.gather(*(i.synced.wait() for i in list(self._informers.values())))
-            try:
-                yield
-            finally:
-                self._tasks = None
-                for task in self._running:
-                    task.cancel()
-
-    def _start(self, informer: Informer) -> None:
-        if self._tasks is not None:
-            self._running.append(self._tasks.create_task(informer.run()))
-
-    def _on_crd(self, _obj: RawObject) -> None:
-        async def wake() -> None:
-            async with self._crd_changed:
-                self._crd_changed.notify_all()
-
-        if self._tasks is not None:
-            self._running.append(self._tasks.create_task(wake()))
 
 
 class ActorContext:

@@ -11,10 +11,12 @@ class Signal:
     """Lets coroutines wait until something that they look at has changed."""
 
     def __init__(self) -> None:
+        self.count = 0
         self._event = asyncio.Event()
 
     def fire(self) -> None:
         """Wake everyone who waits."""
+        self.count += 1
         self._event.set()
         self._event = asyncio.Event()
 
@@ -23,9 +25,9 @@ class Signal:
         while not holds():
             await self._event.wait()
 
-    async def next(self) -> None:
-        """Wait for the next change."""
-        await self._event.wait()
+    async def past(self, count: int) -> None:
+        """Wait until there have been more changes than `count`."""
+        await self.until(lambda: self.count > count)
 
 
 class Machine:

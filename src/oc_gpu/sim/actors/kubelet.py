@@ -1,0 +1,199 @@
+"""The kubelets of all machines: pods run, end and restart; cards become schedulable."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+from typing import Any
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import CONFIGMAPS, NODES, PODS, SECRETS
+from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Key, Watch
+from oc_gpu.sim.actors.node import registration
+from oc_gpu.sim.actors.node.files import Sources
+from oc_gpu.sim.actors.node.helpers import helper_pod
+from oc_gpu.sim.actors.node.machine import Machine, Signal
+from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
+from oc_gpu.sim.actors.node.worker import PodWorker
+from oc_gpu.sim.actors.objects import (
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+from oc_gpu.sim.actors.podsets import ENDED, phase
+
+
+class Kubelets(Controller):
+    """Runs the pods of every machine; also the API server's way to logs and commands."""
+
+    name = "kubelet"
+    concurrency = 64
+
+    def __init__(self, context: ActorContext) -> None:
+        super().__init__(context)
+        self.machines = {
+            facts.name: Machine(facts, number)
+            for number, facts in enumerate(context.scenario.nodes)
+        }
+        self.sources_changed = Signal()
+        self._workers: dict[str, PodWorker] = {}
+        self.pods_changed = Signal()
+        self._offered: dict[str, int] = {}
+
+    def watches(self) -> Sequence[Watch]:
+        """Return pods, nodes, and what pods mount."""
+        return (
+            Watch(PODS, self._pod_keys),
+            Watch(NODES, lambda node: (("node", name_of(node)),)),
+            Watch(SECRETS, self._source_keys),
+            Watch(CONFIGMAPS, self._source_keys),
+        )
+
+    def register(self) -> None:
+        """Subscribe, and have every machine register its Node."""
+        super().register()
+        for name, machine in self.machines.items():
+            self.enqueue(("node", name))
+            self.spawn(self._watch_machine(name, machine))
+
+    def _pod_keys(self, pod: RawObject) -> Iterable[Hashable]:
+        self.pods_changed.fire()
+        return (Key.of(pod),) if pod["spec"].get("nodeName") in self.machines else ()
+
+    def _source_keys(self, _obj: RawObject) -> Iterable[Hashable]:
+        self.sources_changed.fire()
+        return ()
+
+    async def _watch_machine(self, name: str, machine: Machine) -> None:
+        while True:
+            await machine.changed.past(machine.changed.count)
+            self.sources_changed.fire()
+            self.enqueue(("node", name))
+
+    async def reconcile(self, key: Any) -> None:
+        """Start or end the work on a pod, or report a machine."""
+        if isinstance(key, Key):
+            await self._reconcile_pod(key)
+        else:
+            await self._reconcile_node(key[1])
+
+    async def _reconcile_pod(self, key: Key) -> None:
+        pod = self.cache(PODS).get(key.name, key.namespace)
+        uid = uid_of(pod) if pod else ""
+        for other in [w for w in self._workers.values() if w.key == (key.namespace, key.name)]:
+            if other.uid != uid:
+                await self._end(other)
+        if pod is None:
+            return
+        worker = self._workers.get(uid)
+        if is_terminating(pod):
+            if worker is not None:
+                await self._end(worker)
+            await self.context.delete(PODS, pod, grace_seconds=0)
+        elif worker is None and phase(pod) not in ENDED:
+            self._begin(pod)
+
+    def _begin(self, pod: RawObject) -> None:
+        machine = self.machines[pod["spec"]["nodeName"]]
+        if not machine.is_up:
+            return
+        worker = PodWorker(self, machine, pod)
+        self._workers[worker.uid] = worker
+        self._launch(worker)
+
+    def _launch(self, worker: PodWorker) -> None:
+        worker.task = self.spawn(worker.run())
+
+    async def _end(self, worker: PodWorker) -> None:
+        if not worker.stopping:
+            await worker.stop()
+        self._workers.pop(worker.uid, None)
+
+    async def _reconcile_node(self, name: str) -> None:
+        machine = self.machines.get(name)
+        if machine is None:
+            return
+        node = self.cache(NODES).get(name)
+        if node is None:
+            node = await registration.register(self.context, machine.facts)
+        await registration.report_gpus(self.context, node, machine, offered=self._offered)
+        await registration.mirror_cordon(self.context, name)
+
+    # --- what pods' workers and the machine-config-daemon ask for -----------------------------
+
+    def sources(self, namespace: str) -> Sources:
+        """Return the Secrets and ConfigMaps of a namespace."""
+        found: dict[tuple[str, str], RawObject] = {}
+        for kind, resource in (("Secret", SECRETS), ("ConfigMap", CONFIGMAPS)):
+            found |= {(kind, name_of(o)): o for o in self.cache(resource).list(namespace)}
+        return found
+
+    async def run_helper(self, pod: RawObject, prefix: str) -> bool:
+        """Replace a validator's helper pod on this node by a fresh one, and wait for its end."""
+        namespace, node = namespace_of(pod) or "", pod["spec"]["nodeName"]
+        for old in self.cache(PODS).list(namespace):
+            if labels_of(old).get("app") == prefix and old["spec"].get("nodeName") == node:
+                await self.context.delete(PODS, old)
+        helper = await self.context.create(PODS, helper_pod(pod, prefix), namespace)
+
+        def current() -> RawObject | None:
+            return self.cache(PODS).get(name_of(helper), namespace)
+
+        def ended() -> bool:
+            found = current()
+            return found is None or phase(found) in ENDED
+
+        await self.pods_changed.until(ended)
+        found = current()
+        return found is not None and phase(found) == "Succeeded"
+
+    def workers_on(self, node: str) -> list[PodWorker]:
+        """Return the pods that run on a machine."""
+        return [w for w in self._workers.values() if w.machine.facts.name == node]
+
+    async def reboot(self, node: str) -> None:
+        """Restart a machine: memory is lost, pods start again when it is back."""
+        machine = self.machines[node]
+        await registration.report_ready(self.context, node, ready=False)
+        machine.shut_down()
+        lost = [w for w in self.workers_on(node) if phase(w.pod()) not in ENDED]
+        await asyncio.gather(*(w.lose() for w in lost))
+        await self.clock.sleep(self.scenario.latencies.reboot)
+        machine.boot()
+        await registration.report_ready(self.context, node, ready=True)
+        text = f"Node {node} has been rebooted"
+        current = self.cache(NODES).get(node)
+        if current is not None:
+            source = EventSource("kubelet", node, warning=True)
+            await self.context.event(current, "Rebooted", text, source=source)
+        self._resume(node, lost)
+
+    def _resume(self, node: str, lost: Sequence[PodWorker]) -> None:
+        for worker in lost:
+            if worker.uid in self._workers and phase(worker.pod()) not in ENDED:
+                self._launch(worker)
+        for pod in self.cache(PODS).list():
+            if pod["spec"].get("nodeName") == node:
+                self.enqueue(Key.of(pod))
+
+    # --- what the API server asks for ---------------------------------------------------------
+
+    async def logs(
+        self, pod: RawObject, container: str, options: LogOptions
+    ) -> AsyncIterator[bytes]:
+        """Return the log of a container in pieces.
+
+        Raises:
+            StatusError: It has written none yet, or there was no run before this one.
+        """
+        return log_lines(self._workers.get(uid_of(pod)), pod, container, options)
+
+    async def exec(
+        self, pod: RawObject, container: str, command: Sequence[str], stdin: bytes
+    ) -> tuple[bytes, bytes, int]:
+        """Run a command in a container; what it would read is not looked at."""
+        del stdin
+        worker = self._workers.get(uid_of(pod))
+        if worker is None:
+            return b"", b"container not found", 1
+        return execute(worker, container, command)

@@ -1,0 +1,185 @@
+"""The Node object of a machine: registration, readiness, cards, the taint of a cordon."""
+
+import uuid
+from typing import Any
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import NODES
+from oc_gpu.sim.actors.framework import ActorContext, EventSource
+from oc_gpu.sim.actors.node.machine import Machine
+from oc_gpu.sim.actors.objects import timestamp, with_condition
+from oc_gpu.sim.scenario import NodeFacts, Scenario
+
+_GPU = "nvidia.com/gpu"
+_UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_NOT_READY = "node.kubernetes.io/not-ready"
+_RESERVED_MILLICPU = 500
+_RESERVED_MIB = 1124
+_HEALTHY = (
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+)
+
+
+def node_object(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
+    """Return the Node that a kubelet registers, derived from the machine's facts."""
+    labels = {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": facts.name,
+        "kubernetes.io/os": "linux",
+        "node.openshift.io/os_id": facts.os_release.get("ID", ""),
+        **{f"node-role.kubernetes.io/{role}": "" for role in facts.roles},
+        **facts.labels,
+    }
+    taints: list[dict[str, str]] = list(facts.taints)
+    if facts.roles == ("master",):
+        taints.insert(0, {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"})
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": facts.name,
+            "labels": labels,
+            "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+        },
+        "spec": {"taints": taints} if taints else {},
+        "status": _status(scenario, facts, now),
+    }
+
+
+def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
+    capacity = {
+        "cpu": str(facts.cpu),
+        "ephemeral-storage": "125293548Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": f"{facts.memory_mib * 1024}Ki",
+        "pods": str(facts.pods),
+    }
+    allocatable = {
+        **capacity,
+        "cpu": f"{facts.cpu * 1000 - _RESERVED_MILLICPU}m",
+        "memory": f"{(facts.memory_mib - _RESERVED_MIB) * 1024}Ki",
+    }
+    moment = timestamp(now)
+    conditions = [
+        {
+            "type": kind,
+            "status": "False",
+            "reason": reason,
+            "message": message,
+            "lastHeartbeatTime": moment,
+            "lastTransitionTime": moment,
+        }
+        for kind, reason, message in _HEALTHY
+    ]
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": facts.address},
+            {"type": "Hostname", "address": facts.name},
+        ],
+        "capacity": capacity,
+        "allocatable": allocatable,
+        "conditions": [*conditions, {**_ready(ready=True, now=now), "lastTransitionTime": moment}],
+        "nodeInfo": _info(scenario, facts),
+    }
+
+
+def _info(scenario: Scenario, facts: NodeFacts) -> RawObject:
+    def identity(what: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{facts.name}.{what}"))
+
+    release = scenario.openshift
+    return {
+        "architecture": "amd64",
+        "bootID": identity("boot"),
+        "containerRuntimeVersion": release.container_runtime,
+        "kernelVersion": facts.kernel,
+        "kubeProxyVersion": release.kubernetes,
+        "kubeletVersion": release.kubernetes,
+        "machineID": identity("machine").replace("-", ""),
+        "operatingSystem": "linux",
+        "osImage": facts.os_image,
+        "systemUUID": identity("system"),
+    }
+
+
+def _ready(*, ready: bool, now: float) -> RawObject:
+    return {
+        "type": "Ready",
+        "status": str(ready),
+        "reason": "KubeletReady" if ready else "KubeletNotReady",
+        "message": "kubelet is posting ready status" if ready else "node is shutting down",
+        "lastHeartbeatTime": timestamp(now),
+    }
+
+
+async def register(context: ActorContext, facts: NodeFacts) -> RawObject:
+    """Create the Node of a machine, unless it exists."""
+    wanted = node_object(context.scenario, facts, context.clock.now())
+    existing = await context.client.find(NODES, facts.name)
+    if existing is not None:
+        context.informers.of(NODES).observe(existing)
+        return existing
+    created = await context.create(NODES, wanted)
+    return await context.patch_status(NODES, created, wanted["status"])
+
+
+async def report_gpus(
+    context: ActorContext, node: RawObject, machine: Machine, *, offered: dict[str, int]
+) -> None:
+    """Write how many cards can be asked for; a machine that never offered any shows none."""
+    count = machine.schedulable_gpus
+    name = machine.facts.name
+    if count == 0 and name not in offered:
+        return
+    if offered.get(name) == count:
+        return
+    offered[name] = count
+    amount = {_GPU: str(count)}
+    await context.patch(
+        NODES, node, {"status": {"capacity": amount, "allocatable": amount}}, subresource="status"
+    )
+
+
+async def report_ready(context: ActorContext, name: str, *, ready: bool) -> None:
+    """Write the Ready condition, and the taint that goes with its absence."""
+    node = context.informers.of(NODES).get(name)
+    if node is None:
+        return
+    now = context.clock.now()
+    conditions = with_condition(node["status"].get("conditions"), _ready(ready=ready, now=now), now)
+    node = await context.patch_status(NODES, node, {"conditions": conditions})
+    await _set_taint(context, node, {"key": _NOT_READY, "effect": "NoSchedule"}, present=not ready)
+    word = "NodeReady" if ready else "NodeNotReady"
+    text = f"Node {name} status is now: {word}"
+    await context.event(node, word, text, source=EventSource("kubelet", name))
+
+
+async def mirror_cordon(context: ActorContext, name: str) -> None:
+    """Keep the taint of a cordoned node in step with spec.unschedulable."""
+    node = context.informers.of(NODES).get(name)
+    if node is None:
+        return
+    wanted = bool((node.get("spec") or {}).get("unschedulable"))
+    taint = {"key": _UNSCHEDULABLE, "effect": "NoSchedule"}
+    await _set_taint(context, node, taint, present=wanted)
+
+
+async def _set_taint(
+    context: ActorContext, node: RawObject, taint: dict[str, Any], *, present: bool
+) -> None:
+    taints: list[RawObject] = (node.get("spec") or {}).get("taints") or []
+    has = any(t.get("key") == taint["key"] for t in taints)
+    if has == present:
+        return
+    others = [t for t in taints if t.get("key") != taint["key"]]
+    new = [*others, taint] if present else others
+    patch = {
+        "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
+        "spec": {"taints": new or None},
+    }
+    await context.patch(NODES, node, patch)

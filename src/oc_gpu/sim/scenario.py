@@ -376,7 +376,7 @@ def from_document(document: Mapping[str, Any], label: str = "scenario") -> Scena
 
 def to_document(scenario: Scenario) -> RawObject:
     """Return the scenario as a plain document, to be changed and read again."""
-    document: RawObject = msgspec.to_builtins(scenario)
+    document: RawObject = msgspec.json.decode(msgspec.json.encode(scenario))
     return document
 
 

@@ -1,0 +1,180 @@
+"""Checks of the cluster itself: what could be read, its release, nodes, pools and proxy."""
+
+import re
+
+from oc_gpu.checks.catalogue import Check, Result, Results
+from oc_gpu.checks.inputs import Inputs
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.errors import clean
+from oc_gpu.snapshot.kinds import Node
+from oc_gpu.stages import operators, pools
+
+ROLE = "worker"
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_SHOWN = 6
+
+
+def _sources(inputs: Inputs) -> Results:
+    bad = {
+        name: why for name, why in inputs.snapshot.unread.items() if not inputs.snapshot.known(name)
+    }
+    if not bad:
+        return (Result(Severity.OK, "everything that the checks look at could be read"),)
+    return tuple(
+        Result(
+            Severity.UNKNOWN,
+            f"{name} could not be read ({why.reason})",
+            evidence=(Evidence(f"list of {name}", clean(why.detail)),) if why.detail else (),
+            remedy=(f"oc auth can-i list {name} --all-namespaces",),
+        )
+        for name, why in sorted(bad.items())
+    )
+
+
+def _release(inputs: Inputs) -> Results:
+    version, known = inputs.release.version, inputs.release.known
+    if not inputs.snapshot.table("clusterversions"):
+        title = "this is not an OpenShift cluster: it has no ClusterVersion"
+        return (Result(Severity.ERROR, title, cause="unsupported-version-matrix"),)
+    objects = ("ClusterVersion/version",)
+    if not version:
+        title = "it is not known which OpenShift this is: its ClusterVersion names no release"
+        return (Result(Severity.UNKNOWN, title, objects=objects),)
+    if _minor(version) in {_minor(name) for name in known}:
+        return (Result(Severity.OK, f"OpenShift {version} is known", objects=objects),)
+    span = f"{known[0]} to {known[-1]}" if known else "no release"
+    title = f"OpenShift {version} is not among the releases that are known here ({span})"
+    newer = bool(known) and _minor(version) > _minor(known[-1])
+    return (
+        Result(
+            Severity.WARNING if newer else Severity.ERROR,
+            title,
+            cause="unsupported-version-matrix",
+            objects=objects,
+            remedy=("use a newer oc-gpu",) if newer else ("update the cluster",),
+        ),
+    )
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _nodes(inputs: Inputs) -> Results:
+    nodes = inputs.snapshot.nodes
+    bad = [node for node in nodes if not _is_ready(node)]
+    ready = [node for node in inputs.workers if _is_ready(node)]
+    results = [_not_ready(node) for node in bad[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        title = f"{len(bad) - _SHOWN} more nodes are not ready"
+        results.append(Result(Severity.WARNING, title, remedy=("oc get nodes",)))
+    if not ready:
+        title = "no worker node is ready"
+        results.insert(0, Result(Severity.ERROR, title, remedy=("oc get nodes",)))
+    return tuple(results) or (Result(Severity.OK, f"all {len(nodes)} nodes are ready"),)
+
+
+def _is_ready(node: Node) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+
+
+def _not_ready(node: Node) -> Result:
+    name = node.metadata.name
+    condition = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    said = clean(f"{condition.reason}: {condition.message}") if condition else "no condition"
+    return Result(
+        Severity.WARNING,
+        f"{name} is not ready",
+        objects=(f"Node/{name}",),
+        evidence=(Evidence(f"condition Ready of Node/{name}", said),),
+        remedy=(f"oc describe node {name}",),
+    )
+
+
+def _pools(inputs: Inputs) -> Results:
+    found = pools.of_role(inputs.snapshot, ROLE)
+    if not found:
+        title = "no MachineConfigPool with machines takes the MachineConfigs of workers"
+        severity = Severity.ERROR if inputs.entitlement.rolls_out else Severity.INFO
+        return (Result(severity, title, remedy=("oc get mcp",)),)
+    return tuple(_pool(inputs, pool) for pool in found)
+
+
+def _pool(inputs: Inputs, pool: RawObject) -> Result:
+    bad = Severity.ERROR if inputs.entitlement.rolls_out else Severity.WARNING
+    name = pool["metadata"]["name"]
+    objects = (f"MachineConfigPool/{name}",)
+    conditions = operators.conditions(pool)
+    for kind, cause in (
+        ("RenderDegraded", "mcp-bad-machineconfig"),
+        ("NodeDegraded", "mcp-degraded-other"),
+        ("Degraded", "mcp-degraded-other"),
+    ):
+        condition = conditions.get(kind) or {}
+        if condition.get("status") == "True":
+            said = clean(condition.get("message") or condition.get("reason") or kind)
+            evidence = (Evidence(f"condition {kind} of {objects[0]}", said),)
+            title = f"pool {name} is degraded"
+            return Result(bad, title, cause, objects, evidence, (f"oc describe mcp/{name}",))
+    if pool["spec"].get("paused"):
+        title = f"pool {name} is paused, so its nodes take no new configuration"
+        remedy = f'oc patch mcp/{name} --type=merge -p \'{{"spec":{{"paused":false}}}}\''
+        evidence = (Evidence(objects[0], "spec.paused: true"),)
+        return Result(bad, title, "mcp-paused", objects, evidence, (remedy,))
+    if (conditions.get("Updating") or {}).get("status") == "True":
+        return Result(Severity.INFO, f"pool {name} is updating its nodes", objects=objects)
+    count = (pool.get("status") or {}).get("machineCount")
+    return Result(Severity.OK, f"pool {name} ({count} nodes) takes changes", objects=objects)
+
+
+def _proxy(inputs: Inputs) -> Results:
+    proxy = inputs.snapshot.raw("proxies", "cluster") or {}
+    spec = proxy.get("spec") or {}
+    seen = [f"spec.{key}: {_redact(spec[key])}" for key in _PROXY_FIELDS if spec.get(key)]
+    authority = (spec.get("trustedCA") or {}).get("name")
+    if authority:
+        seen.append(f"spec.trustedCA.name: {authority}")
+    url = spec.get("httpsProxy") or spec.get("httpProxy")
+    if not url:
+        return (Result(Severity.OK, "the cluster has no proxy"),)
+    title = f"the cluster reaches the internet through the proxy {_redact(url)}"
+    evidence = tuple(Evidence("Proxy/cluster", line) for line in seen)
+    return (Result(Severity.INFO, title, objects=("Proxy/cluster",), evidence=evidence),)
+
+
+_PROXY_FIELDS = ("httpProxy", "httpsProxy", "noProxy")
+
+
+def _redact(url: str) -> str:
+    return _CREDENTIALS.sub("***@", url)
+
+
+SOURCES = Check(
+    "OCG0101", "sources", "access", "everything that the checks look at can be read", _sources
+)
+RELEASE = Check(
+    "OCG0102",
+    "release",
+    "access",
+    "the cluster is an OpenShift release that is known here",
+    _release,
+    ("clusterversions",),
+)
+NODES = Check("OCG0103", "nodes", "access", "every node is ready", _nodes, ("nodes",))
+PROXY = Check(
+    "OCG0201",
+    "proxy",
+    "network",
+    "the cluster reaches the internet without a proxy",
+    _proxy,
+    ("proxies",),
+)
+POOLS = Check(
+    "OCG0401",
+    "pools",
+    "machine-config",
+    "every pool of workers takes changes",
+    _pools,
+    ("machineconfigpools",),
+)

@@ -1,0 +1,106 @@
+"""What the checks look at, as one value: the snapshot and what was concluded from it."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from oc_gpu.snapshot.kinds import Node, Taint
+from oc_gpu.snapshot.model import Snapshot
+
+
+class Problem(Struct, frozen=True):
+    """Why something cannot be done here, what to do about it, and the cause's slug."""
+
+    detail: str
+    hints: tuple[str, ...] = ()
+    cause: str | None = None
+
+
+class Release(Struct, frozen=True):
+    """The OpenShift of the cluster (`4.20.4`, empty when unknown) and the minors that we know."""
+
+    version: str
+    known: tuple[str, ...]
+
+
+class Operator(Struct, frozen=True, kw_only=True):
+    """An operator of the road and what was chosen to install.
+
+    Attributes:
+        title: Its name in words.
+        package: Its package.
+        csv: The release chosen.
+        channel: The channel it is taken from.
+        catalog: The CatalogSource that offers it.
+        namespace: Where its Subscription goes.
+        own_group: True when it watches its own namespace only.
+        reason: Why this release (one sentence), may be empty.
+        problem: Why nothing could be chosen.
+    """
+
+    title: str
+    package: str
+    csv: str = ""
+    channel: str = ""
+    catalog: str = ""
+    namespace: str = ""
+    own_group: bool = False
+    reason: str = ""
+    problem: Problem | None = None
+
+
+class Certificate(Struct, frozen=True):
+    """The entitlement certificate that the user gave: validity in epoch seconds."""
+
+    not_before: float
+    not_after: float
+
+
+class Entitlement(Struct, frozen=True, kw_only=True):
+    """Whether the nodes need a subscription, and what there is of one.
+
+    Attributes:
+        needed: Whether the driver build needs packages from RHEL repositories.
+        reason: Why, or why not (one sentence).
+        mode: What the configuration says.
+        certificate: What the user gave, None when nothing.
+        on_nodes: True when the MachineConfigs with a certificate are there already.
+    """
+
+    needed: bool
+    reason: str = ""
+    mode: Literal["auto", "require", "skip"] = "auto"
+    certificate: Certificate | None = None
+    on_nodes: bool = False
+
+    @property
+    def rolls_out(self) -> bool:
+        """Tell whether worker nodes are to get a certificate, and reboot for it."""
+        wanted = self.mode == "require" or (self.needed and self.mode != "skip")
+        return wanted and not self.on_nodes
+
+
+class Inputs(Struct, frozen=True, kw_only=True):
+    """Everything that a preflight check may look at, and verify besides what it collects.
+
+    Attributes:
+        snapshot: What is known of the cluster.
+        release: Its OpenShift.
+        workers: Its worker nodes.
+        gpu_nodes: Names of the nodes that Node Feature Discovery labelled as GPU nodes.
+        operators: The operators of the road, Node Feature Discovery first.
+        entitlement: What is known of the subscription.
+        operand_namespace: Where the GPU Operator's operands are.
+        operands: DaemonSets of which each GPU node runs one pod, by name or start of the name.
+        taint: The taint that GPU nodes are to have, None for none.
+    """
+
+    snapshot: Snapshot
+    release: Release
+    workers: tuple[Node, ...] = ()
+    gpu_nodes: tuple[str, ...] = ()
+    operators: tuple[Operator, ...] = ()
+    entitlement: Entitlement
+    operand_namespace: str = ""
+    operands: tuple[str, ...] = ()
+    taint: Taint | None = None

@@ -4,9 +4,13 @@ OpenShift's and OLM's own kinds are custom resources in life; here they are serv
 with an open schema, because a simulated installation of their definitions would only cost time.
 """
 
+from typing import Protocol
+
 from msgspec import Struct
 
 from oc_gpu.kube.objects import RawObject, Resource
+from oc_gpu.sim.api.errors import Cause
+from oc_gpu.sim.api.shapes import NATIVE, OPEN, Shape
 from oc_gpu.sim.api.store import KindKey
 
 ALL_VERBS = (
@@ -26,6 +30,23 @@ _OLM = "operators.coreos.com"
 _AUTH = "authorization.k8s.io"
 
 
+class ObjectSchema(Protocol):
+    """What the definition of a custom resource says of its objects."""
+
+    @property
+    def shape(self) -> Shape:
+        """Return how lists and maps merge."""
+
+    def prune(self, obj: RawObject) -> list[str]:
+        """Take out what the schema does not know; return the paths."""
+
+    def complete(self, obj: RawObject) -> None:
+        """Fill in the defaults."""
+
+    def validate(self, obj: RawObject) -> list[Cause]:
+        """Return what is wrong."""
+
+
 class ServedKind(Struct, frozen=True):
     """One kind in one version, as the server serves it.
 
@@ -38,8 +59,10 @@ class ServedKind(Struct, frozen=True):
         selectable: Dotted fields for field selectors besides name and namespace.
         verbs: What can be asked.
         storage_version: Version in which objects are kept.
-        definition: The CustomResourceDefinition it comes from, None for built-in kinds.
+        schema: What the definition of a custom resource says of its objects.
         native: Whether strategic merge patch and the built-in list semantics apply.
+        singular: Singular name, by default the kind in lower case.
+        columns: additionalPrinterColumns of the definition.
     """
 
     resource: Resource
@@ -50,14 +73,22 @@ class ServedKind(Struct, frozen=True):
     selectable: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     storage_version: str = ""
-    definition: RawObject | None = None
+    schema: "ObjectSchema | None" = None
     native: bool = True
     singular: str = ""
+    columns: tuple[RawObject, ...] = ()
 
     @property
     def key(self) -> KindKey:
         """Return what the objects are stored under."""
         return (self.resource.group, self.resource.plural)
+
+    @property
+    def shape(self) -> Shape:
+        """Return how the kind's lists and maps merge."""
+        if self.schema is not None:
+            return self.schema.shape
+        return NATIVE if self.native else OPEN
 
     @property
     def has_status(self) -> bool:

@@ -1,17 +1,18 @@
 """The verbs create, update and patch."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import defaults, objects, patches, render
+from oc_gpu.sim.api import admission, applying, defaults, managed, objects, patches, render
+from oc_gpu.sim.api.admission import Admitted
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.deleting import remove_if_released
-from oc_gpu.sim.api.errors import unsupported_media_type
+from oc_gpu.sim.api.errors import Cause, bad_request, invalid, unsupported_media_type
+from oc_gpu.sim.api.managed import APPLY, UPDATE, Writer
 from oc_gpu.sim.api.messages import ApiResponse
 from oc_gpu.sim.api.reading import found
 from oc_gpu.sim.api.routing import Call
+from oc_gpu.sim.api.strategic import strategic_patch
 
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
@@ -24,17 +25,28 @@ def create(backend: Backend, call: Call) -> ApiResponse:
     obj = objects.parse(call)
     if call.kind.has_status:
         obj.pop("status", None)
+    obj["metadata"].pop("managedFields", None)
     return store_new(backend, call, obj)
 
 
-def store_new(backend: Backend, call: Call, obj: RawObject) -> ApiResponse:
-    """Name, check, complete and store a new object."""
+def store_new(backend: Backend, call: Call, obj: RawObject, *, track: bool = True) -> ApiResponse:
+    """Name, check, complete and store a new object.
+
+    Args:
+        backend: State of the server.
+        call: What is asked for.
+        obj: The object; it is changed.
+        track: Note the writer as the manager of all fields; apply has done so already.
+    """
     objects.check_namespace(backend, call, obj["metadata"].get("name", ""))
     objects.name_new(backend, call, obj)
+    admitted = admission.admit(call, None, obj)
+    if track:
+        managed.record_update(None, obj, call.kind.shape, _writer(backend, call, UPDATE))
     defaults.complete(call.kind, obj)
     if call.request.dry_run:
-        return render.one(call, msgspec.json.encode(obj), 201)
-    return render.one(call, backend.put(call.kind, obj).body, 201)
+        return _answer(call, msgspec.json.encode(obj), admitted, 201)
+    return _answer(call, backend.put(call.kind, obj).body, admitted, 201)
 
 
 def update(backend: Backend, call: Call) -> ApiResponse:
@@ -46,40 +58,88 @@ def update(backend: Backend, call: Call) -> ApiResponse:
 
 def patch(backend: Backend, call: Call) -> ApiResponse:
     """Change an object by one of the patch forms."""
-    given = call.request.content_type
-    how = _PATCHES.get(given)
-    if how is None:
-        raise unsupported_media_type(given, tuple(_PATCHES))
+    how = call.request.content_type
+    if how in _APPLY:
+        return _apply(backend, call)
+    if how == _STRATEGIC and not call.kind.native:
+        raise unsupported_media_type(how, (_JSON_PATCH, _MERGE, *_APPLY))
     entry = found(backend, call)
-    new = how(entry.decode(), objects.decode(call))
-    return _store_changed(backend, call, entry.decode(), new)
+    old, given = entry.decode(), objects.decode(call)
+    match how:
+        case "application/merge-patch+json":
+            new = patches.merge(entry.decode(), given)
+        case "application/json-patch+json":
+            new = patches.json_patch(entry.decode(), given)
+        case "application/strategic-merge-patch+json":
+            new = strategic_patch(entry.decode(), given)
+        case other:
+            raise unsupported_media_type(other, (_JSON_PATCH, _MERGE, _STRATEGIC, *_APPLY))
+    return _store_changed(backend, call, old, new)
 
 
-_PATCHES: dict[str, Callable[[RawObject, RawObject], RawObject]] = {
-    _MERGE: patches.merge,
-    _JSON_PATCH: patches.json_patch,
-}
+def _apply(backend: Backend, call: Call) -> ApiResponse:
+    config = objects.parse(call)
+    request, kind = call.request, call.kind
+    if not request.params.get("fieldManager"):
+        cause = Cause(
+            "fieldManager", "Required value: is required for apply patch", "FieldValueRequired"
+        )
+        raise invalid(msgspec.structs.replace(kind.resource, kind="PatchOptions"), "", [cause])
+    if config["metadata"].get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    _keep_the_part(call, config)
+    admission.refuse_undeclared(call, config)
+    writer, force = _writer(backend, call, APPLY), request.flag("force")
+    entry = backend.find(kind, call.namespace, call.name)
+    if entry is not None:
+        old = entry.decode()
+        new = applying.merge(entry.decode(), config, kind.shape, writer, force=force)
+        return _store_changed(backend, call, old, new, track=False)
+    if call.subresource:
+        found(backend, call)
+    config["metadata"].setdefault("name", call.name)
+    new = applying.merge({"metadata": {}}, config, kind.shape, writer, force=force)
+    return store_new(backend, call, new, track=False)
 
 
-def _store_changed(backend: Backend, call: Call, old: RawObject, new: RawObject) -> ApiResponse:
+def _keep_the_part(call: Call, config: RawObject) -> None:
+    """Leave in an applied configuration only what this door is for."""
+    if call.subresource == "status":
+        identity = {k: v for k, v in config["metadata"].items() if k in {"name", "namespace"}}
+        config["metadata"] = identity
+        for key in config.keys() - {"apiVersion", "kind", "metadata", "status"}:
+            del config[key]
+    elif call.kind.has_status:
+        config.pop("status", None)
+
+
+def _store_changed(
+    backend: Backend, call: Call, old: RawObject, new: RawObject, *, track: bool = True
+) -> ApiResponse:
     objects.check_type(call.kind, new)
     objects.keep_identity(call, old, new)
     new = _only_the_part(call, old, new)
+    objects.check_labels(call.kind, new)
+    old["apiVersion"] = new["apiVersion"]
+    admitted = admission.admit(call, old, new)
+    if track:
+        managed.record_update(old, new, call.kind.shape, _writer(backend, call, UPDATE))
     defaults.complete(call.kind, new)
     _count_generation(call, old, new)
-    if new == old:
-        return render.one(call, msgspec.json.encode(old))
-    if call.request.dry_run:
-        return render.one(call, msgspec.json.encode(new))
+    if new == old or call.request.dry_run:
+        return _answer(call, msgspec.json.encode(new), admitted)
     if remove_if_released(backend, call.kind, new):
-        return render.one(call, msgspec.json.encode(new))
-    return render.one(call, backend.put(call.kind, new).body)
+        return _answer(call, msgspec.json.encode(new), admitted)
+    return _answer(call, backend.put(call.kind, new).body, admitted)
 
 
 def _only_the_part(call: Call, old: RawObject, new: RawObject) -> RawObject:
     """Return the object with only the part changed that this (sub)resource may change."""
     if call.subresource == "status":
-        return {**old, "status": new.get("status", {})}
+        meta = {**old["metadata"]}
+        if "managedFields" in new["metadata"]:
+            meta["managedFields"] = new["metadata"]["managedFields"]
+        return {**old, "metadata": meta, "status": new.get("status", {})}
     if call.kind.has_status:
         new.pop("status", None)
         if "status" in old:
@@ -93,3 +153,25 @@ def _count_generation(call: Call, old: RawObject, new: RawObject) -> None:
     apart = {"metadata", "status"} if call.kind.has_status else {"metadata"}
     if any(old.get(key) != new.get(key) for key in (old.keys() | new.keys()) - apart):
         new["metadata"]["generation"] = old["metadata"].get("generation", 1) + 1
+
+
+def _writer(backend: Backend, call: Call, operation: str) -> Writer:
+    return Writer(
+        call.request.manager,
+        operation,
+        call.kind.resource.api_version,
+        call.subresource,
+        backend.timestamp(),
+    )
+
+
+def _answer(call: Call, body: bytes, admitted: Admitted, status: int = 200) -> ApiResponse:
+    answer = render.one(call, body, status)
+    if not admitted.warnings:
+        return answer
+    told = ", ".join(f'299 - "{_escape(text)}"' for text in admitted.warnings)
+    return msgspec.structs.replace(answer, headers={"warning": told})
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

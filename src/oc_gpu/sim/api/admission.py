@@ -1,0 +1,145 @@
+"""What the server checks of an object before it is stored."""
+
+from msgspec import Struct
+
+from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api.errors import Cause, bad_request, invalid
+from oc_gpu.sim.api.messages import StatusError
+from oc_gpu.sim.api.routing import Call
+
+
+class Admitted(Struct, frozen=True):
+    """What the writer is to be warned of."""
+
+    warnings: tuple[str, ...] = ()
+
+
+NO_WARNINGS = Admitted()
+
+
+def admit(call: Call, old: RawObject | None, new: RawObject) -> Admitted:
+    """Check a new state of an object; unknown fields go, defaults come.
+
+    Raises:
+        StatusError: 400 or 422.
+    """
+    schema = call.kind.schema
+    if schema is None:
+        causes = _check_native(call, old, new)
+        if causes:
+            raise invalid(call.kind.resource, new["metadata"]["name"], causes)
+        return NO_WARNINGS
+    unknown = schema.prune(new)
+    how = call.request.params.get("fieldValidation", "Warn")
+    if unknown and how == "Strict":
+        told = ", ".join(f'unknown field "{path}"' for path in unknown)
+        raise bad_request(_cannot_be_handled(call, f"strict decoding error: {told}"))
+    schema.complete(new)
+    causes = schema.validate(new)
+    if causes:
+        raise invalid(call.kind.resource, new["metadata"]["name"], causes)
+    if not unknown or how != "Warn":
+        return NO_WARNINGS
+    return Admitted(tuple(f'unknown field "{path}"' for path in unknown))
+
+
+def _cannot_be_handled(call: Call, why: str) -> str:
+    kind, version = call.kind.resource.kind, call.kind.resource.version
+    return f'{kind} in version "{version}" cannot be handled as a {kind}: {why}'
+
+
+def refuse_undeclared(call: Call, config: RawObject) -> None:
+    """Refuse to apply fields that the schema does not declare.
+
+    Raises:
+        StatusError: 500, as the real server says it.
+    """
+    if call.kind.schema is None:
+        return
+    unknown = call.kind.schema.prune({**config})
+    if not unknown:
+        return
+    told = "\n".join(f"  .{path}: field not declared in schema" for path in unknown)
+    told = told.strip() if len(unknown) == 1 else f"errors:\n{told}"
+    resource = call.kind.resource
+    where = f"{call.namespace}/{call.name}"
+    text = (
+        f"failed to create typed patch object ({where}; {resource.api_version}, "
+        f"Kind={resource.kind}): {told}"
+    )
+    raise StatusError(500, "", text)
+
+
+_MUTABLE_POD_FIELDS = frozenset(
+    {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"}
+)
+
+
+def _check_native(call: Call, old: RawObject | None, new: RawObject) -> list[Cause]:
+    match call.kind.key:
+        case ("", "pods"):
+            return _check_pod(old, new)
+        case ("apps", "deployments" | "daemonsets" | "replicasets"):
+            return _check_selector(old, new)
+        case ("", "secrets") if old and old.get("type") != new.get("type", "Opaque"):
+            return [_immutable("type")]
+        case ("batch", "jobs") if old:
+            return _check_job(old, new)
+        case ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") if old:
+            same = old.get("roleRef") == new.get("roleRef")
+            return [] if same else [Cause("roleRef", "Invalid value: cannot change roleRef")]
+    return []
+
+
+def _immutable(field: str) -> Cause:
+    return Cause(field, "Invalid value: field is immutable")
+
+
+def _check_pod(old: RawObject | None, new: RawObject) -> list[Cause]:
+    spec = new.get("spec") or {}
+    if not spec.get("containers"):
+        return [Cause("spec.containers", "Required value", "FieldValueRequired")]
+    if old is None:
+        return []
+    before = _fixed(old["spec"])
+    if before.get("nodeName") is None and "nodeName" in spec:
+        before["nodeName"] = spec["nodeName"]
+    if before == _fixed(spec):
+        return []
+    message = (
+        "Forbidden: pod updates may not change fields other than "
+        "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+        "`spec.tolerations` (only additions to existing tolerations),"
+        "`spec.terminationGracePeriodSeconds`"
+    )
+    return [Cause("spec", message, "FieldValueForbidden")]
+
+
+def _fixed(spec: RawObject) -> RawObject:
+    """Return the part of a pod's spec that cannot change."""
+    kept = {key: value for key, value in spec.items() if key not in _MUTABLE_POD_FIELDS}
+    for group in ("containers", "initContainers"):
+        if group in kept:
+            kept[group] = [{k: v for k, v in c.items() if k != "image"} for c in kept[group]]
+    return kept
+
+
+def _check_selector(old: RawObject | None, new: RawObject) -> list[Cause]:
+    spec = new.get("spec") or {}
+    selector = spec.get("selector")
+    if not selector:
+        return [Cause("spec.selector", "Required value", "FieldValueRequired")]
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    wanted = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        message = "Invalid value: `selector` does not match template `labels`"
+        return [Cause("spec.template.metadata.labels", message)]
+    if old is not None and old["spec"]["selector"] != selector:
+        return [_immutable("spec.selector")]
+    return []
+
+
+def _check_job(old: RawObject, new: RawObject) -> list[Cause]:
+    before, after = old["spec"], new.get("spec") or {}
+    fields = ("selector", "template", "completions")
+    return [_immutable(f"spec.{key}") for key in fields if before.get(key) != after.get(key)]

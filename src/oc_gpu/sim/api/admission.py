@@ -1,11 +1,14 @@
 """What the server checks of an object before it is stored."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.errors import Cause, bad_request, invalid
 from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.api.routing import Call
+from oc_gpu.sim.api.store import KindKey
 
 
 class Admitted(Struct, frozen=True):
@@ -76,19 +79,8 @@ _MUTABLE_POD_FIELDS = frozenset(
 
 
 def _check_native(call: Call, old: RawObject | None, new: RawObject) -> list[Cause]:
-    match call.kind.key:
-        case ("", "pods"):
-            return _check_pod(old, new)
-        case ("apps", "deployments" | "daemonsets" | "replicasets"):
-            return _check_selector(old, new)
-        case ("", "secrets") if old and old.get("type") != new.get("type", "Opaque"):
-            return [_immutable("type")]
-        case ("batch", "jobs") if old:
-            return _check_job(old, new)
-        case ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") if old:
-            same = old.get("roleRef") == new.get("roleRef")
-            return [] if same else [Cause("roleRef", "Invalid value: cannot change roleRef")]
-    return []
+    check = _CHECKS.get(call.kind.key)
+    return check(old, new) if check else []
 
 
 def _immutable(field: str) -> Cause:
@@ -139,7 +131,56 @@ def _check_selector(old: RawObject | None, new: RawObject) -> list[Cause]:
     return []
 
 
-def _check_job(old: RawObject, new: RawObject) -> list[Cause]:
+def _check_job(old: RawObject | None, new: RawObject) -> list[Cause]:
+    if old is None:
+        return []
     before, after = old["spec"], new.get("spec") or {}
     fields = ("selector", "template", "completions")
     return [_immutable(f"spec.{key}") for key in fields if before.get(key) != after.get(key)]
+
+
+def _check_secret(old: RawObject | None, new: RawObject) -> list[Cause]:
+    same = old is None or old.get("type") == new.get("type", "Opaque")
+    return [] if same else [_immutable("type")]
+
+
+def _check_binding(old: RawObject | None, new: RawObject) -> list[Cause]:
+    same = old is None or old.get("roleRef") == new.get("roleRef")
+    return [] if same else [Cause("roleRef", "Invalid value: cannot change roleRef")]
+
+
+def _check_definition(_old: RawObject | None, definition: RawObject) -> list[Cause]:
+    spec = definition.get("spec") or {}
+    names = spec.get("names") or {}
+    required = {
+        "spec.group": spec.get("group"),
+        "spec.versions": spec.get("versions"),
+        "spec.names.plural": names.get("plural"),
+        "spec.names.kind": names.get("kind"),
+    }
+    missing = [
+        Cause(field, "Required value", "FieldValueRequired")
+        for field, value in required.items()
+        if not value
+    ]
+    if missing:
+        return missing
+    name, wanted = definition["metadata"]["name"], f"{names['plural']}.{spec['group']}"
+    if name != wanted:
+        message = f'Invalid value: "{name}": must be spec.names.plural+"."+spec.group'
+        return [Cause("metadata.name", message)]
+    return []
+
+
+_RBAC = "rbac.authorization.k8s.io"
+_CHECKS: dict[KindKey, Callable[[RawObject | None, RawObject], list[Cause]]] = {
+    ("", "pods"): _check_pod,
+    ("", "secrets"): _check_secret,
+    ("apps", "deployments"): _check_selector,
+    ("apps", "daemonsets"): _check_selector,
+    ("apps", "replicasets"): _check_selector,
+    ("batch", "jobs"): _check_job,
+    (_RBAC, "rolebindings"): _check_binding,
+    (_RBAC, "clusterrolebindings"): _check_binding,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): _check_definition,
+}

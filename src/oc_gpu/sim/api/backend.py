@@ -22,7 +22,7 @@ _WRITES_KEPT = 200
 
 
 Listener = Callable[[ServedKind, Entry], None]
-"""Called with objects that were marked for deletion, or that are gone."""
+"""Called with objects that were stored, marked for deletion, or that are gone."""
 
 
 class LogOptions(Struct, frozen=True):
@@ -89,6 +89,7 @@ class Backend:
         self.registry = Registry()
         self.writes = WriteLog()
         self.kubelet: KubeletApi | None = None
+        self.changed: list[Listener] = []
         self.marked: list[Listener] = []
         self.removed: list[Listener] = []
         self._random = random.Random(identity.name)  # noqa: S311  # repeatable names, no secrets
@@ -113,7 +114,10 @@ class Backend:
     def put(self, kind: ServedKind, obj: RawObject) -> Entry:
         """Store an object's new state."""
         obj["apiVersion"] = kind.storage_api_version
-        return self.store.put(kind.key, obj, selectable(kind, obj))
+        entry = self.store.put(kind.key, obj, selectable(kind, obj))
+        for listener in self.changed:
+            listener(kind, entry)
+        return self.store.of(kind.key).entries.get(entry.key, entry)
 
     def remove(self, kind: ServedKind, last: RawObject) -> Entry:
         """Remove an object and tell those who care."""

@@ -15,6 +15,9 @@ from oc_gpu.sim.api.store import Entry
 
 _FOREGROUND = "foregroundDeletion"
 _ORPHAN = "orphan"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""Finalizer that holds a definition until its objects are gone."""
+DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 _POD_GRACE = 30
 
 
@@ -83,7 +86,7 @@ def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOption
     obj = entry.decode()
     _check(call, obj, given.preconditions)
     grace = _grace(call.kind, obj, given)
-    held = _hold(obj, given)
+    held = _hold(call.kind, obj, given)
     details = {
         "name": entry.name,
         "group": call.kind.resource.group,
@@ -147,7 +150,7 @@ def _grace(kind: ServedKind, obj: RawObject, given: DeleteOptions) -> int:
     return int(spec.get("terminationGracePeriodSeconds", _POD_GRACE))
 
 
-def _hold(obj: RawObject, given: DeleteOptions) -> bool:
+def _hold(kind: ServedKind, obj: RawObject, given: DeleteOptions) -> bool:
     """Add the finalizer that the propagation asks for; tell whether any finalizer is there."""
     meta = obj["metadata"]
     policy = _ORPHAN if given.orphan_dependents else given.propagation_policy
@@ -157,6 +160,8 @@ def _hold(obj: RawObject, given: DeleteOptions) -> bool:
     ]
     if mark:
         finalizers.append(mark)
+    if kind.key == DEFINITIONS and CLEANUP not in finalizers:
+        finalizers.append(CLEANUP)
     if finalizers:
         meta["finalizers"] = finalizers
     return bool(finalizers) or bool((obj.get("spec") or {}).get("finalizers"))

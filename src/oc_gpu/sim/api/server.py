@@ -6,6 +6,7 @@ from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api import deleting, installing, reading, writing
 from oc_gpu.sim.api.access import Access
 from oc_gpu.sim.api.backend import Backend, Identity, KubeletApi
+from oc_gpu.sim.api.crds import Definitions
 from oc_gpu.sim.api.errors import no_such_path
 from oc_gpu.sim.api.messages import ApiRequest, ApiResponse, ApiStream, StatusError
 from oc_gpu.sim.api.namespaces import NamespaceLifecycle
@@ -47,6 +48,7 @@ class ApiServer:
         self.clock = clock
         self.backend = Backend(clock, identity or Identity(), Access(denied))
         NamespaceLifecycle(self.backend)
+        Definitions(self.backend)
 
     @property
     def kubelet(self) -> KubeletApi | None:

@@ -60,7 +60,8 @@ def _reported(given: NodeEvidence, report: Report, table: Report) -> Result:
 
 
 def _where(given: NodeEvidence) -> str:
-    return f"nvidia-smi in Pod/{given.driver_pod.rpartition('/')[2] or '?'} on {given.node}"
+    pod = given.driver_pod.rpartition("/")[2]
+    return f"nvidia-smi in Pod/{pod} on {given.node}" if pod else f"nvidia-smi on {given.node}"
 
 
 def _missing(given: NodeEvidence) -> str:

@@ -1,0 +1,231 @@
+"""Options that commands share: declared once, gathered in one `Settings` value."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import click
+
+from oc_gpu.cli import completing
+
+Output = Literal["text", "json", "yaml"]
+Color = Literal["auto", "always", "never"]
+C = TypeVar("C", bound="Callable[..., Any] | click.Command")
+
+
+@dataclass
+class Settings:
+    """What the shared options say; the same names as the options.
+
+    Attributes:
+        context: Context of the kubeconfig; None for the current one.
+        kubeconfig: File to use alone; None reads KUBECONFIG, then ~/.kube/config.
+        namespace: Namespace where the command takes one.
+        impersonate: User to act as.
+        output: Form of what goes to stdout.
+        color: When to use colour.
+        verbose: How much more is told.
+        timeout: Seconds; None for the command's own default.
+        config: File with a GpuPlatform document, `-` for stdin.
+        entitlement: The portal's download.
+        taint: Taint for the GPU nodes, `key=value:Effect`.
+        yes: Do not ask.
+    """
+
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    impersonate: str | None = None
+    output: Output = "text"
+    color: Color = "auto"
+    verbose: int = 0
+    timeout: float | None = None
+    config: str | None = None
+    entitlement: str | None = None
+    taint: str | None = None
+    yes: bool = False
+
+
+pass_settings = click.make_pass_decorator(Settings, ensure=True)
+
+
+class Duration(click.ParamType[float]):
+    """A time such as `90`, `90s`, `15m` or `1h30m`, in seconds."""
+
+    name = "duration"
+    _FORM = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds; more than none."""
+        found = self._FORM.fullmatch(str(value))
+        hours, minutes, seconds = found.groups() if found else (None, None, None)
+        total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+        if total <= 0:
+            self.fail(f"{value!r} is not a duration such as 90s, 15m or 1h30m", param, ctx)
+        return total
+
+
+class SharedOption(click.Option):
+    """An option that goes to `Settings` and stands apart in the help."""
+
+
+class Command(click.Command):
+    """A command whose help lists its own options first, then those that all commands have."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two sections."""
+        params = self.get_params(ctx)
+        sections = (
+            ("Options", [p for p in params if not isinstance(p, SharedOption)]),
+            ("Connection and output", [p for p in params if isinstance(p, SharedOption)]),
+        )
+        for title, members in sections:
+            rows = [row for row in (p.get_help_record(ctx) for p in members) if row]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Put a given value where commands find it; a later one wins over one before the command."""
+    settings = ctx.ensure_object(Settings)
+    if value is not None and param.name is not None:
+        setattr(settings, param.name, value)
+
+
+class Decorator(Protocol):
+    """Adds something to a command or to the function of one."""
+
+    def __call__(self, target: C, /) -> C:
+        """Return the target with it."""
+
+
+def _option(*names: str, hidden: bool = False, own: bool = False, **more: Any) -> Decorator:
+    return click.option(
+        *names,
+        cls=click.Option if own else SharedOption,
+        hidden=hidden,
+        expose_value=False,
+        callback=_gather,
+        **more,
+    )
+
+
+def _connection(*, hidden: bool) -> list[Decorator]:
+    return [
+        _option(
+            "--context",
+            metavar="NAME",
+            hidden=hidden,
+            help="Context of the kubeconfig.",
+            shell_complete=completing.contexts,
+        ),
+        _option(
+            "--kubeconfig",
+            metavar="FILE",
+            hidden=hidden,
+            help="Use this kubeconfig only.",
+            type=click.Path(),
+        ),
+        _option("--as", "impersonate", metavar="USER", hidden=hidden, help="Act as another user."),
+    ]
+
+
+def _output(*, hidden: bool) -> list[Decorator]:
+    return [
+        _option(
+            "-o",
+            "--output",
+            hidden=hidden,
+            help="Form of the result on stdout.",
+            type=click.Choice(("text", "json", "yaml")),
+        ),
+        _option(
+            "--color",
+            hidden=hidden,
+            help="Colour; auto means on a terminal.",
+            type=click.Choice(("auto", "always", "never")),
+        ),
+        _option("-v", "--verbose", count=True, default=None, hidden=hidden, help="Tell more."),
+    ]
+
+
+def _timeout(*, hidden: bool) -> Decorator:
+    return _option(
+        "--timeout",
+        metavar="TIME",
+        hidden=hidden,
+        type=Duration(),
+        help="Give up after this long (90s, 15m, 1h30m).",
+    )
+
+
+def _all(decorators: list[Decorator], target: C) -> C:
+    for decorate in reversed(decorators):
+        target = decorate(target)
+    return target
+
+
+def output_options(target: C) -> C:
+    """Add the options that every command has."""
+    return _all(_output(hidden=False), target)
+
+
+def cluster_options(target: C) -> C:
+    """Add the options of commands that speak to a cluster."""
+    decorators = [*_connection(hidden=False), _timeout(hidden=False), *_output(hidden=False)]
+    return _all(decorators, target)
+
+
+def hidden_common(target: C) -> C:
+    """Accept the shared options before the command, too, as kubectl does."""
+    decorators = [*_connection(hidden=True), _timeout(hidden=True), *_output(hidden=True)]
+    return _all(decorators, target)
+
+
+def namespace_option(target: C) -> C:
+    """Add `-n`, for commands that make pods."""
+    return _option(
+        "-n", "--namespace", metavar="NAME", own=True, help="Namespace of the test pods."
+    )(target)
+
+
+def platform_options(target: C) -> C:
+    """Add what describes the platform that the user wants."""
+    decorators: list[Decorator] = [
+        _option(
+            "-f",
+            "--config",
+            own=True,
+            metavar="FILE",
+            type=click.Path(allow_dash=True),
+            help="GpuPlatform document; everything has a default.",
+        ),
+        _option(
+            "--entitlement",
+            own=True,
+            metavar="FILE",
+            type=click.Path(),
+            help="Subscription certificate: the portal's ZIP, or a PEM with its key.",
+        ),
+        taint_option,
+    ]
+    return _all(decorators, target)
+
+
+def taint_option(target: C) -> C:
+    """Add the taint for GPU nodes."""
+    return _option(
+        "--taint",
+        own=True,
+        metavar="KEY=VALUE:EFFECT",
+        help="Taint the GPU nodes, such as nodetype=gpu:NoSchedule.",
+    )(target)
+
+
+def yes_option(target: C) -> C:
+    """Add `--yes`, for commands that ask before they write."""
+    return _option("-y", "--yes", own=True, is_flag=True, default=None, help="Do not ask.")(target)

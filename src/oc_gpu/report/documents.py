@@ -1,0 +1,299 @@
+"""What commands print as JSON and YAML: one document a command, with a published schema.
+
+A document holds values only. The text that people read is made from the same values, so that
+both always say the same. `docs/schemas` holds the schemas (`python -m oc_gpu.report.schemas`).
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct, field
+
+from oc_gpu.checks.model import Finding, Severity
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.model import Assessment, State
+
+Version = Literal["1"]
+
+
+class Value(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of the parts of documents."""
+
+
+class Cluster(Value, frozen=True, kw_only=True):
+    """Which cluster a document is about.
+
+    Attributes:
+        server: URL of the API server.
+        openshift: Release of OpenShift, empty when it is not known.
+        kubernetes: Version of Kubernetes as the server tells it.
+    """
+
+    server: str
+    openshift: str = ""
+    kubernetes: str = ""
+
+
+class Document(Value, frozen=True, kw_only=True):
+    """Base of all documents.
+
+    Attributes:
+        schema_version: Changes when a field goes or changes its meaning.
+        simulated: True when the cluster is a simulation: its times were not measured.
+    """
+
+    schema_version: Version = "1"
+    simulated: bool = False
+
+
+class Findings(Document, frozen=True, kw_only=True):
+    """What `check` and `verify` found.
+
+    Attributes:
+        clean: True when the exit code is 0.
+        count: Number of findings by severity.
+    """
+
+    kind: Literal["Check", "Verify"]
+    cluster: Cluster
+    clean: bool
+    count: dict[Severity, int]
+    findings: tuple[Finding, ...] = ()
+
+
+class Stage(Value, frozen=True, kw_only=True):
+    """Where one stage stands.
+
+    Attributes:
+        reached: Number of milestones that are reached, of `total`.
+        milestone: The first one that is not.
+    """
+
+    stage: str
+    title: str
+    state: State
+    milestone: str = ""
+    detail: str = ""
+    hints: tuple[str, ...] = ()
+    cause: str | None = None
+    objects: tuple[str, ...] = ()
+    reached: int = 0
+    total: int = 0
+
+
+class GpuNode(Value, frozen=True, kw_only=True):
+    """A node with GPUs, as its labels and status say.
+
+    Attributes:
+        ready: True when the kubelet is ready and the node takes pods.
+        product: What GPU feature discovery calls the card.
+        driver: Version of the driver, where a label tells it.
+        capacity: GPUs that the node has.
+        allocatable: GPUs that pods can ask for.
+        taints: As kubectl writes them.
+    """
+
+    name: str
+    ready: bool
+    product: str = ""
+    driver: str = ""
+    capacity: int = 0
+    allocatable: int = 0
+    taints: tuple[str, ...] = ()
+
+
+class Operand(Value, frozen=True, kw_only=True):
+    """A DaemonSet of NFD or the GPU Operator: how many pods it wants and has ready."""
+
+    name: str
+    namespace: str
+    wanted: int
+    ready: int
+
+
+class Status(Document, frozen=True, kw_only=True):
+    """What `status` shows."""
+
+    kind: Literal["Status"] = "Status"
+    cluster: Cluster
+    done: bool
+    stages: tuple[Stage, ...]
+    nodes: tuple[GpuNode, ...] = ()
+    operands: tuple[Operand, ...] = ()
+
+
+class PlannedChange(Value, frozen=True, kw_only=True):
+    """What one write would do.
+
+    Attributes:
+        change: create, change, delete or nothing.
+        target: The object, such as `MachineConfig/50-rhsm-conf`.
+        fields: Paths of the fields that change; values are never shown.
+        reboots: MachineConfigPool whose nodes reboot because of it.
+    """
+
+    change: str
+    target: str
+    fields: tuple[str, ...] = ()
+    reboots: str | None = None
+
+
+class PlannedStage(Value, frozen=True, kw_only=True):
+    """One stage of a plan."""
+
+    stage: str
+    title: str
+    state: State
+    decision: str = ""
+    detail: str = ""
+    hints: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
+
+
+class Reboot(Value, frozen=True, kw_only=True):
+    """Nodes that reboot, pool by pool."""
+
+    pool: str
+    nodes: tuple[str, ...]
+    at_once: str = "1"
+
+
+class Estimate(Value, frozen=True, kw_only=True):
+    """How long the road takes on real machines, in seconds, and where that is from."""
+
+    low: float
+    high: float
+    source: str
+
+
+class Plan(Document, frozen=True, kw_only=True):
+    """What `plan` shows: nothing of it was written.
+
+    Attributes:
+        clean: True when nothing stands in the way.
+    """
+
+    kind: Literal["Plan"] = "Plan"
+    cluster: Cluster
+    clean: bool
+    stages: tuple[PlannedStage, ...]
+    reboots: tuple[Reboot, ...] = ()
+    estimate: Estimate | None = None
+
+
+class Walk(Document, frozen=True, kw_only=True):
+    """How `enable`, `isolate` or `disable` ended.
+
+    Attributes:
+        done: True when every stage is done.
+        writes: Number of writes that the server accepted.
+        seconds: Duration by the cluster's clock.
+    """
+
+    kind: Literal["Enable", "Isolate", "Disable"]
+    cluster: Cluster
+    done: bool
+    writes: int
+    seconds: float
+    stages: tuple[Stage, ...]
+
+
+class Certificate(Document, frozen=True, kw_only=True):
+    """What `entitlement inspect` read; the key itself is never in it."""
+
+    kind: Literal["Entitlement"] = "Entitlement"
+    usable: bool
+    serial: str
+    subject: str
+    not_before: str
+    not_after: str
+    findings: tuple[str, ...] = ()
+
+
+class Trial(Document, frozen=True, kw_only=True):
+    """How `entitlement test` ended."""
+
+    kind: Literal["EntitlementTest"] = "EntitlementTest"
+    works: bool
+    engine: str
+    image: str
+    packages: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+
+
+class Simulation(Value, frozen=True, kw_only=True):
+    """One simulated cluster."""
+
+    name: str
+    scenario: str
+    kubeconfig: str
+    pid: int
+    server: str = ""
+
+
+class Simulations(Document, frozen=True, kw_only=True):
+    """The simulated clusters of this machine."""
+
+    kind: Literal["Simulations"] = "Simulations"
+    simulated: bool = True
+    items: tuple[Simulation, ...] = field(default_factory=tuple)
+
+
+DOCUMENTS: tuple[type[Document], ...] = (
+    Findings,
+    Status,
+    Plan,
+    Walk,
+    Certificate,
+    Trial,
+    Simulations,
+)
+"""Everything that has a schema."""
+
+_PASSED = frozenset({State.DONE, State.NOT_NEEDED})
+
+
+def cluster(snapshot: Snapshot, openshift: str = "") -> Cluster:
+    """Return which cluster a snapshot is of."""
+    return Cluster(server=snapshot.server, openshift=openshift, kubernetes=snapshot.git_version)
+
+
+def stage(assessment: Assessment) -> Stage:
+    """Return an assessment without the objects that are due: they may hold secrets."""
+    return Stage(
+        stage=assessment.stage,
+        title=assessment.title,
+        state=assessment.state,
+        milestone=assessment.milestone,
+        detail=assessment.detail,
+        hints=assessment.hints,
+        cause=assessment.cause,
+        objects=assessment.objects,
+        reached=assessment.reached,
+        total=assessment.total,
+    )
+
+
+def all_passed(stages: Iterable[Assessment | Stage | PlannedStage]) -> bool:
+    """Tell whether every stage is done or not needed."""
+    return all(one.state in _PASSED for one in stages)
+
+
+def findings(
+    kind: Literal["Check", "Verify"],
+    about: Cluster,
+    found: tuple[Finding, ...],
+    *,
+    clean: bool,
+    simulated: bool,
+) -> Findings:
+    """Return the document of a check's findings."""
+    return Findings(
+        kind=kind,
+        cluster=about,
+        clean=clean,
+        count={severity: sum(f.severity is severity for f in found) for severity in Severity},
+        findings=found,
+        simulated=simulated,
+    )

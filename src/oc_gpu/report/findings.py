@@ -1,0 +1,65 @@
+"""Findings as text: one line each, with evidence and remedy below those that are not good."""
+
+from collections.abc import Iterable, Iterator
+
+from oc_gpu.checks.model import Finding, Severity
+from oc_gpu.report import stages
+from oc_gpu.report.documents import Findings
+from oc_gpu.report.look import Look
+
+_GOOD = frozenset({Severity.OK, Severity.INFO})
+_WORD = max(len(severity) for severity in Severity) + 2
+_PLURAL = {Severity.ERROR: "errors", Severity.WARNING: "warnings"}
+
+
+def text(document: Findings, look: Look, *, verbose: int = 0) -> Iterator[str]:
+    """Yield the lines of a document; evidence of good findings only when asked for."""
+    yield from stages.heading(document.cluster, look, simulated=document.simulated)
+    for finding in document.findings:
+        yield from _finding(finding, look, verbose=verbose)
+    yield ""
+    yield summary(document)
+
+
+def _finding(finding: Finding, look: Look, *, verbose: int) -> Iterator[str]:
+    lead = f"{finding.severity:{_WORD}}"
+    good = finding.severity in _GOOD
+    title = finding.title if good and not verbose else f"{finding.title} [{finding.code}]"
+    yield look.hanging(lead, title, paint=finding.severity)
+    if good and not verbose:
+        return
+    for evidence in finding.evidence:
+        yield from _below(look, "seen", f"{evidence.where}: {evidence.quote}")
+    for remedy in finding.remedy:
+        yield from _below(look, "do", remedy)
+
+
+def _below(look: Look, word: str, said: str) -> Iterator[str]:
+    lead = " " * _WORD + f"{word:6}"
+    for number, line in enumerate(said.splitlines() or [""]):
+        yield look.hanging(lead if number == 0 else " " * len(lead), line)
+
+
+def summary(document: Findings) -> str:
+    """Return how many findings of which severity there are, the worst first."""
+    parts = [
+        _counted(document.count.get(severity, 0), severity)
+        for severity in reversed(Severity)
+        if document.count.get(severity, 0)
+    ]
+    told = ", ".join(parts) or "nothing was checked"
+    if not document.clean:
+        return told
+    good = {"Check": "nothing stands in the way", "Verify": "proven on every GPU node"}
+    return f"{told}: {good[document.kind]}"
+
+
+def _counted(count: int, severity: Severity) -> str:
+    word = _PLURAL.get(severity, severity.value) if count != 1 else severity.value
+    return f"{count} {word}"
+
+
+def worst_first(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings with the worst first, the order of each severity kept."""
+    rank = {severity: number for number, severity in enumerate(Severity)}
+    return sorted(found, key=lambda finding: -rank[finding.severity])

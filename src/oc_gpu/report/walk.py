@@ -1,0 +1,60 @@
+"""How `enable`, `isolate` and `disable` ended, and what comes next."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from oc_gpu.report import stages, when
+from oc_gpu.report.documents import Cluster, Walk, all_passed, stage
+from oc_gpu.report.look import Look
+from oc_gpu.rollout.events import Outcome
+
+NEXT = {
+    "Enable": "oc-gpu verify",
+    "Isolate": "oc-gpu verify",
+    "Disable": "oc-gpu check",
+}
+"""What to do after each command."""
+
+
+def document(
+    kind: Literal["Enable", "Isolate", "Disable"], about: Cluster, outcome: Outcome
+) -> Walk:
+    """Return how a run ended."""
+    return Walk(
+        kind=kind,
+        cluster=about,
+        done=all_passed(outcome.assessments),
+        writes=outcome.writes,
+        seconds=round(outcome.seconds, 3),
+        stages=tuple(stage(assessment) for assessment in outcome.assessments),
+        simulated=outcome.simulated,
+    )
+
+
+def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
+    """Yield the lines of how a run ended.
+
+    Args:
+        walk: The document.
+        look: How to lay out.
+        shown: True when the live view shows the table already.
+    """
+    if not shown:
+        yield from stages.table(walk.stages, look)
+    yield from stages.hints(walk.stages, look)
+    yield ""
+    yield look.hanging("", _ending(walk))
+    if walk.simulated:
+        yield look.hanging("", "The cluster is simulated: times are simulated, none was measured.")
+    if walk.done:
+        yield f"next: {NEXT[walk.kind]}"
+
+
+def _ending(walk: Walk) -> str:
+    stuck = [one.stage for one in walk.stages if one.state in stages.STUCK]
+    if not walk.done:
+        return f"Not done: {', '.join(stuck) or 'stages still wait'}."
+    if not walk.writes:
+        return "Done: everything was there already, nothing was written."
+    count = f"{walk.writes} write{'s' if walk.writes != 1 else ''}"
+    return f"Done: {count}, {when.duration(walk.seconds)} by the cluster's clock."

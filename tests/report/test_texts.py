@@ -1,0 +1,244 @@
+"""What people read, in an 80-column terminal and without one."""
+
+import io
+
+from inline_snapshot import snapshot
+from tests.report import samples
+
+from oc_gpu.report import documents, findings, plan, stages, status, walk
+from oc_gpu.report.live import LiveProgress
+from oc_gpu.report.look import Look
+from oc_gpu.report.progress import PlainProgress
+from oc_gpu.rollout.events import Notice, StageChanged, Written
+from oc_gpu.stages.model import State
+
+TERMINAL = Look(width=80)
+PIPE = Look()
+CHECK = documents.findings("Check", samples.CLUSTER, samples.FINDINGS, clean=False, simulated=True)
+STATUS = status.document(
+    samples.CLUSTER,
+    samples.ASSESSMENTS,
+    samples.SNAPSHOT,
+    ["worker03"],
+    ["gpu-operator-resources"],
+)
+PLAN = documents.Plan(
+    cluster=samples.CLUSTER,
+    clean=True,
+    stages=(
+        documents.PlannedStage(
+            stage="entitlement",
+            title="Entitlement",
+            state=State.DUE,
+            decision="OpenShift 4.4 builds drivers from RPMs that need a subscription",
+            steps=("pool worker is updated",),
+            changes=(
+                documents.PlannedChange(change="create", target="Secret/entitlement in default"),
+                documents.PlannedChange(
+                    change="create", target="MachineConfig/50-rhsm-conf", reboots="worker"
+                ),
+                documents.PlannedChange(
+                    change="change",
+                    target="MachineConfig/50-entitlement-pem",
+                    fields=("spec.a", "spec.b", "spec.c", "spec.d", "spec.e"),
+                    reboots="worker",
+                ),
+                documents.PlannedChange(change="nothing", target="Namespace/oc-gpu"),
+            ),
+        ),
+        documents.PlannedStage(
+            stage="isolation",
+            title="Isolation",
+            state=State.NOT_NEEDED,
+            detail="no taint was asked for",
+        ),
+    ),
+    reboots=(documents.Reboot(pool="worker", nodes=("worker01", "worker02", "worker03")),),
+    estimate=documents.Estimate(low=1500, high=3900, source="a reboot takes 5 to 13 minutes"),
+    simulated=True,
+)
+
+
+def _text(lines: object) -> str:
+    return "\n".join(lines) + "\n"  # type: ignore[arg-type]
+
+
+def test_findings_fit_into_80_columns_with_what_was_seen_and_what_to_do() -> None:
+    assert _text(findings.text(CHECK, TERMINAL)) == snapshot("""\
+OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
+
+ok       OpenShift 4.4.33 is known
+info     the cluster reaches the internet through the proxy
+         http://proxy.example.com:8080
+error    this cluster needs an entitlement, and none was given: its drivers are
+         built from RPMs [OCG0301]
+         do    download the subscription certificate
+         do    oc-gpu check --entitlement FILE
+warning  pool worker is paused [OCG0401]
+         seen  MachineConfigPool/worker: spec.paused: true
+               since yesterday
+         do    oc patch mcp/worker --type=merge -p '{"spec":{"paused":false}}'
+unknown  secrets could not be read [OCG0101]
+
+1 error, 1 warning, 1 unknown, 1 info, 1 ok
+""")
+
+
+def test_findings_without_a_terminal_are_one_line_each() -> None:
+    assert _text(findings.text(CHECK, PIPE)) == snapshot("""\
+OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
+
+ok       OpenShift 4.4.33 is known
+info     the cluster reaches the internet through the proxy http://proxy.example.com:8080
+error    this cluster needs an entitlement, and none was given: its drivers are built from RPMs [OCG0301]
+         do    download the subscription certificate
+         do    oc-gpu check --entitlement FILE
+warning  pool worker is paused [OCG0401]
+         seen  MachineConfigPool/worker: spec.paused: true
+               since yesterday
+         do    oc patch mcp/worker --type=merge -p '{"spec":{"paused":false}}'
+unknown  secrets could not be read [OCG0101]
+
+1 error, 1 warning, 1 unknown, 1 info, 1 ok
+""")
+
+
+def test_evidence_of_good_findings_is_shown_when_asked_for() -> None:
+    lines = _text(findings.text(CHECK, PIPE, verbose=1))
+    assert "seen  Proxy/cluster: spec.httpProxy: http://proxy.example.com:8080" in lines
+    assert "OpenShift 4.4.33 is known [OCG0102]" in lines
+
+
+def test_clean_findings_say_so() -> None:
+    good = documents.findings(
+        "Verify", samples.CLUSTER, samples.FINDINGS[:1], clean=True, simulated=False
+    )
+    assert findings.summary(good) == "1 ok: proven on every GPU node"
+
+
+def test_status_fits_into_80_columns() -> None:
+    assert _text(status.text(STATUS, TERMINAL)) == snapshot("""\
+OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
+
+STAGE         STATE       WHERE IT STANDS
+entitlement   waiting     3/4 pool worker updated: 1 of 3 nodes updated,
+                          worker02 reboots
+nfd           done
+gpu-operator  blocked     1/5 operator installed:
+                          Subscription/gpu-operator-certified exists and belongs
+                          to Argo CD gpu
+isolation     not needed  no taint was asked for
+
+To do:
+  gpu-operator  change it through Argo CD gpu, or remove it and run the command
+                again
+
+GPU NODE  READY  GPUS  PRODUCT   TAINTS
+worker03  yes    1/1   Tesla-T4  nodetype=gpu:NoSchedule
+
+OPERAND                  READY  NAMESPACE
+nvidia-driver-daemonset  1/1    gpu-operator-resources
+""")
+
+
+def test_status_of_a_cluster_without_gpu_nodes_says_so() -> None:
+    bare = status.document(samples.CLUSTER, (), samples.SNAPSHOT, [], [])
+    assert "No node is known to have an NVIDIA GPU." in _text(status.text(bare, PIPE))
+
+
+def test_plan_names_changes_reboots_and_time() -> None:
+    assert _text(plan.text(PLAN, TERMINAL)) == snapshot("""\
+OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
+
+entitlement  due
+  OpenShift 4.4 builds drivers from RPMs that need a subscription
+  create  Secret/entitlement in default
+  create  MachineConfig/50-rhsm-conf  (reboots pool worker)
+  change  MachineConfig/50-entitlement-pem  (reboots pool worker)
+          spec.a, spec.b, spec.c, spec.d and 1 more
+  1 object is as wanted already
+  wait    pool worker is updated
+
+isolation  not needed
+  no taint was asked for
+
+Nodes that reboot: 3 of pool worker, 1 at a time: worker01, worker02, worker03
+Time: 25 to 65 minutes (a reboot takes 5 to 13 minutes)
+Nothing was written.
+""")
+
+
+def test_walk_that_is_stuck_says_where_and_what_to_do() -> None:
+    document = walk.document("Enable", samples.CLUSTER, samples.OUTCOME)
+    assert _text(walk.text(document, TERMINAL)) == snapshot("""\
+STAGE         STATE       WHERE IT STANDS
+entitlement   waiting     3/4 pool worker updated: 1 of 3 nodes updated,
+                          worker02 reboots
+nfd           done
+gpu-operator  blocked     1/5 operator installed:
+                          Subscription/gpu-operator-certified exists and belongs
+                          to Argo CD gpu
+isolation     not needed  no taint was asked for
+
+To do:
+  gpu-operator  change it through Argo CD gpu, or remove it and run the command
+                again
+
+Not done: gpu-operator.
+The cluster is simulated: times are simulated, none was measured.
+""")
+
+
+def test_walk_that_is_done_says_what_comes_next() -> None:
+    document = walk.document("Enable", samples.CLUSTER, samples.DONE)
+    assert _text(walk.text(document, TERMINAL, shown=True)) == snapshot("""\
+
+Done: 31 writes, 45m 12s by the cluster's clock.
+The cluster is simulated: times are simulated, none was measured.
+next: oc-gpu verify
+""")
+
+
+EVENTS = (
+    StageChanged(1614600000.0, samples.ASSESSMENTS[0]),
+    Written(1614600001.2, "entitlement", "created", "MachineConfig/50-rhsm-conf"),
+    Notice(1614600002.0, "nfd", "Node/worker03 changed meanwhile;\n tried again"),
+    StageChanged(1614600300.0, samples.ASSESSMENTS[2]),
+)
+
+
+def test_progress_without_a_terminal_is_one_dated_line_an_event() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream) as progress:
+        for event in EVENTS:
+            progress(event)
+    assert stream.getvalue() == snapshot("""\
+2021-03-01T12:00:00Z  entitlement   waiting     3/4 pool worker updated: 1 of 3 nodes updated, worker02 reboots
+2021-03-01T12:00:01Z  entitlement   created     MachineConfig/50-rhsm-conf
+2021-03-01T12:00:02Z  nfd           notice      Node/worker03 changed meanwhile; tried again
+2021-03-01T12:05:00Z  gpu-operator  blocked     1/5 operator installed: Subscription/gpu-operator-certified exists and belongs to Argo CD gpu
+""")
+
+
+def test_live_progress_ends_with_a_table_that_fits() -> None:
+    stream = io.StringIO()
+    with LiveProgress(stream, color=False, width=80) as progress:
+        for event in EVENTS:
+            progress(event)
+    last = stream.getvalue().rpartition("\x1b[2K")[2]
+    assert "blocked" in last
+    assert max(len(_bare(line)) for line in last.splitlines()) <= 80
+
+
+def test_state_words_stand_without_colour_and_colour_adds_only_codes() -> None:
+    plain = stages.table(samples.ASSESSMENTS, Look(width=80))
+    painted = stages.table(samples.ASSESSMENTS, Look(color=True, width=80))
+    assert [_bare(line).rstrip() for line in painted] == plain
+    assert any("\x1b[" in line for line in painted)
+
+
+def _bare(line: str) -> str:
+    out = ""
+    for number, part in enumerate(line.split("\x1b[")):
+        out += part if number == 0 else part.partition("m")[2]
+    return out

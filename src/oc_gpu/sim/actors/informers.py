@@ -1,12 +1,16 @@
 """Caches of what the API server has, kept by watches and shared by all actors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from oc_gpu.kube import Client, Deleted, NotFoundError, RawObject, Replaced, Resource, Updated
 from oc_gpu.kube.resources import CRDS
 from oc_gpu.sim.actors.objects import name_of, namespace_of, version_of
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[RawObject], None]
 
@@ -103,8 +107,9 @@ class Informers:
         self._client = client
         self._informers: dict[Resource, Informer] = {}
         self._crd_changed = asyncio.Condition()
-        self._tasks: asyncio.TaskGroup | None = None
-        self._running: list[asyncio.Task[None]] = []
+        self.errors: list[BaseException] = []
+        self._active = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self.of(CRDS).add_handler(self._on_crd)
 
     def of(self, resource: Resource) -> Informer:
@@ -118,27 +123,40 @@ class Informers:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep all caches filled inside the block."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+        """Keep all caches filled inside the block; a watch that fails for good is logged."""
+        self._active = True
+        try:
             for informer in list(self._informers.values()):
                 self._start(informer)
             await asyncio.gather(*(i.synced.wait() for i in list(self._informers.values())))
-            try:
-                yield
-            finally:
-                self._tasks = None
-                for task in self._running:
-                    task.cancel()
+            yield
+        finally:
+            self._active = False
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, informer: Informer) -> None:
-        if self._tasks is not None:
-            self._running.append(self._tasks.create_task(informer.run()))
+        if self._active:
+            self._spawn(informer.run(), f"informer of {informer.resource.plural}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed: %s", task.get_name(), error)
+            self.errors.append(error)
+            for informer in self._informers.values():
+                informer.synced.set()
 
     def _on_crd(self, _obj: RawObject) -> None:
         async def wake() -> None:
             async with self._crd_changed:
                 self._crd_changed.notify_all()
 
-        if self._tasks is not None:
-            self._running.append(self._tasks.create_task(wake()))
+        if self._active:
+            self._spawn(wake(), "new kinds")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
 from typing import Any
 
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.resources import CONFIGMAPS, NODES, PODS, SECRETS
+from oc_gpu.kube.resources import CONFIGMAPS, DAEMONSETS, NODES, PODS, SECRETS
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Key, Watch
 from oc_gpu.sim.actors.node import registration
 from oc_gpu.sim.actors.node.files import Sources
@@ -14,6 +14,7 @@ from oc_gpu.sim.actors.node.machine import Machine, Signal
 from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
 from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import (
+    controller_of,
     is_terminating,
     labels_of,
     name_of,
@@ -134,7 +135,12 @@ class Kubelets(Controller):
         for old in self.cache(PODS).list(namespace):
             if labels_of(old).get("app") == prefix and old["spec"].get("nodeName") == node:
                 await self.context.delete(PODS, old)
-        helper = await self.context.create(PODS, helper_pod(pod, prefix), namespace)
+        parent = controller_of(pod)
+        daemon_set = parent and await self.context.client.find(
+            DAEMONSETS, parent["name"], namespace
+        )
+        owners = (daemon_set or {"metadata": {}})["metadata"].get("ownerReferences") or []
+        helper = await self.context.create(PODS, helper_pod(pod, prefix, owners), namespace)
 
         def current() -> RawObject | None:
             return self.cache(PODS).get(name_of(helper), namespace)

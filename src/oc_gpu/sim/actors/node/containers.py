@@ -1,6 +1,7 @@
 """State and log of one container, and the pod status that follows from all of them."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -51,6 +52,7 @@ class ContainerRun(Struct):
 
     spec: RawObject
     image_id: str = ""
+    container_id: str = ""
     state: dict[str, Any] = field(
         default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}}
     )
@@ -76,8 +78,10 @@ class ContainerRun(Struct):
         self.ready = False
         self.state = {"waiting": {"reason": reason} | ({"message": message} if message else {})}
 
-    def start(self, now: float) -> None:
-        """Show it running, with a fresh log."""
+    def start(self, now: float, pod_uid: str) -> None:
+        """Show it running, with a fresh log and a new id."""
+        seed = f"{pod_uid}/{self.name}/{self.restarts}".encode()
+        self.container_id = f"cri-o://{hashlib.sha256(seed).hexdigest()}"
         if self.log.lines or self.log.closed:
             self.previous, self.log = self.log, Log()
         self.state = {"running": {"startedAt": timestamp(now)}}
@@ -93,7 +97,7 @@ class ContainerRun(Struct):
                 "reason": reason or ("Completed" if code == 0 else "Error"),
                 "startedAt": started,
                 "finishedAt": timestamp(now),
-                "containerID": f"cri-o://{id(self.log):064x}",
+                "containerID": self.container_id,
             }
         }
 
@@ -119,6 +123,7 @@ class ContainerRun(Struct):
             "lastState": self.last_state,
             "ready": code == 0 if init else self.ready,
             "restartCount": self.restarts,
+            **({"containerID": self.container_id} if self.container_id else {}),
         } | ({} if init else {"started": "running" in self.state})
 
 

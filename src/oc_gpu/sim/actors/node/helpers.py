@@ -1,7 +1,7 @@
 """The pods that NVIDIA's validator starts beside itself, and waits for."""
 
 from oc_gpu.kube import RawObject
-from oc_gpu.sim.actors.objects import controller_of, namespace_of
+from oc_gpu.sim.actors.objects import namespace_of
 
 GPU_RESOURCE = "nvidia.com/gpu"
 _STEPS = {
@@ -10,12 +10,13 @@ _STEPS = {
 }
 
 
-def helper_pod(validator: RawObject, prefix: str) -> RawObject:
+def helper_pod(validator: RawObject, prefix: str, owners: list[RawObject]) -> RawObject:
     """Return the pod that a validator pod starts for one of its steps.
 
     Args:
         validator: The validator's pod, whose image, node and tolerations it takes over.
         prefix: Name of the step's pod, for instance nvidia-cuda-validator.
+        owners: Owner references of the validator's DaemonSet, which the pod shares.
     """
     step, resources = _STEPS[prefix]
     spec = validator["spec"]
@@ -41,7 +42,6 @@ def helper_pod(validator: RawObject, prefix: str) -> RawObject:
         "command": ["sh", "-c"],
         "args": [f"echo {word} workload validation is successful"],
     }
-    owner = controller_of(validator)
     pod_spec = {
         "restartPolicy": "OnFailure",
         "nodeName": spec["nodeName"],
@@ -58,7 +58,7 @@ def helper_pod(validator: RawObject, prefix: str) -> RawObject:
             "generateName": f"{prefix}-",
             "namespace": namespace_of(validator),
             "labels": {"app": prefix},
-            "ownerReferences": [owner] if owner else [],
+            "ownerReferences": owners,
         },
         "spec": pod_spec,
     }

@@ -261,7 +261,7 @@ class PodWorker:
         await self._event("Created", f"Created container {run.name}")
         await self._sleep(self._context.scenario.latencies.container_start)
         outcome = behave(view)
-        run.start(self._now())
+        run.start(self._now(), self.uid)
         await self._event("Started", f"Started container {run.name}")
         await self.publish()
         return outcome

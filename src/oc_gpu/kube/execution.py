@@ -5,6 +5,7 @@ Each message begins with a byte that names its channel: 0 stdin, 1 stdout, 2 std
 its second byte; before it nothing could tell a command that its input has ended (KEP-4006).
 """
 
+import asyncio
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -51,8 +52,13 @@ class Command:
         """
         socket = await sender.upgrade(Call(self.asked, "GET", self.target), (V5, V4))
         try:
-            await self._feed(socket)
-            output, status = await _collect(socket)
+            self._check_input(socket)
+            feeder = asyncio.create_task(self._feed(socket))
+            try:
+                output, status = await _collect(socket)
+            finally:
+                feeder.cancel()
+                await asyncio.gather(feeder, return_exceptions=True)
         finally:
             await socket.close()
         return ExecResult(
@@ -61,10 +67,8 @@ class Command:
             self._exit_code(status),
         )
 
-    async def _feed(self, socket: WebSocket) -> None:
-        if self.stdin is None:
-            return
-        if socket.subprotocol != V5:
+    def _check_input(self, socket: WebSocket) -> None:
+        if self.stdin is not None and socket.subprotocol != V5:
             message = (
                 f"cannot {self.asked}: this server cannot close a command's standard input "
                 f"(it speaks {V4}, Kubernetes older than 1.30)"
@@ -73,6 +77,11 @@ class Command:
                 message,
                 hints=("pass the input as an argument instead",),
             )
+
+    async def _feed(self, socket: WebSocket) -> None:
+        """Send standard input while output is read, else both sides could wait for each other."""
+        if self.stdin is None:
+            return
         for start in range(0, len(self.stdin), _PIECE):
             await socket.send(bytes([_STDIN]) + self.stdin[start : start + _PIECE])
         await socket.send(bytes([_CLOSE, _STDIN]))

@@ -42,7 +42,7 @@ class Selection(Struct, frozen=True):
 
 def with_query(path: str, **parameters: str | int | None) -> str:
     """Return a path with the query parameters that are set."""
-    given = {name: value for name, value in parameters.items() if value not in (None, "", 0)}
+    given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
 
 
@@ -68,7 +68,7 @@ async def _pages(sender: Sender, selection: Selection, type_: type[T], limit: in
     items: list[Any] = []
     token = ""
     while True:
-        target = selection.target(limit=limit, **{"continue": token})
+        target = selection.target(limit=limit or None, **{"continue": token})
         call = Call(asked, "GET", target, repeatable=True, compressed=True)
         response = await sender.send(call)
         page = decode_list(response.body, type_, asked)

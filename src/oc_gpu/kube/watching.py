@@ -132,7 +132,7 @@ class Watch(Generic[T]):
         async with self._sender.open(call) as response, aclosing(lines(response)) as received:
             self._silent_since = None
             async for line in received:
-                event = self._read(line)
+                event = self._read(line) if line else None
                 if event is not None:
                     yield event
 
@@ -154,14 +154,20 @@ class Watch(Generic[T]):
         return status.error(self._asked, status.code or 500)
 
 
-async def lines(response: StreamResponse) -> AsyncGenerator[bytes]:
-    """Yield the lines of a body; what a broken stream leaves without line end is dropped."""
+async def lines(response: StreamResponse, *, unfinished: bool = False) -> AsyncGenerator[bytes]:
+    """Yield the lines of a body.
+
+    Args:
+        response: Where it comes from.
+        unfinished: Whether a last line without line end counts: in logs it does, in a watch it
+            is half an event.
+    """
     rest: list[bytes] = []
     async for chunk in response:
         first, *more = chunk.split(b"\n")
         rest.append(first)
         for piece in more:
-            line = b"".join(rest)
+            yield b"".join(rest)
             rest = [piece]
-            if line:
-                yield line
+    if unfinished and (line := b"".join(rest)):
+        yield line

@@ -146,6 +146,21 @@ class TestEntitlement:
         ]
 
 
+class TestDriverToolkit:
+    def test_one_in_order_is_good(self) -> None:
+        assert only(_on(), "OCG0701").severity is Severity.OK
+
+    def test_its_trouble_is_a_warning_in_the_words_of_the_facts(self) -> None:
+        warning = "the image stream openshift/driver-toolkit is missing: restore it first"
+        given = replace(world.NEEDED, needed=False, warning=warning)
+        found = only(_run(inputs(entitlement=given)), "OCG0701")
+        assert (found.severity, found.title) == (Severity.WARNING, warning)
+
+    def test_a_build_from_packages_does_not_use_it(self) -> None:
+        found = only(_run(inputs(entitlement=world.NEEDED)), "OCG0701")
+        assert found.severity is Severity.INFO
+
+
 class TestPools:
     def test_a_pool_that_takes_changes_is_good(self) -> None:
         assert said(_on(), "OCG0401") == [(Severity.OK, "pool worker (3 nodes) takes changes")]

@@ -366,10 +366,7 @@ class TestStayOff:
         "message",
         [
             "0/4 nodes are available: 1 Insufficient cpu.",
-            (
-                "0/4 nodes are available: 1 node(s) had taint {node.kubernetes.io/unschedulable: }, "
-                "that the pod didn't tolerate."
-            ),
+            "0/4 nodes are available: 1 node(s) had taint {node.kubernetes.io/unschedulable: }.",
             "0/4 nodes are available: 1 node(s) had untolerated taint {nodetype: cpu}.",
             "",
         ],

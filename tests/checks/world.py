@@ -112,6 +112,7 @@ def snapshot(**tables: Any) -> Snapshot:
         "proxies": (raw("cluster", spec={}),),
         "machineconfigs": (),
         "machineconfigpools": (pool(),),
+        "imagestreams": (),
         "catalogsources": (),
         "packagemanifests": (),
         "subscriptions": (),

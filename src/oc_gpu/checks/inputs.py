@@ -65,6 +65,7 @@ class Entitlement(Struct, frozen=True, kw_only=True):
         mode: What the configuration says.
         certificate: What the user gave, None when nothing.
         on_nodes: True when the MachineConfigs with a certificate are there already.
+        warning: What is wrong with the Driver Toolkit that is used instead, empty when nothing.
     """
 
     needed: bool
@@ -72,6 +73,7 @@ class Entitlement(Struct, frozen=True, kw_only=True):
     mode: Literal["auto", "require", "skip"] = "auto"
     certificate: Certificate | None = None
     on_nodes: bool = False
+    warning: str = ""
 
     @property
     def rolls_out(self) -> bool:

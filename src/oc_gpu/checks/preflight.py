@@ -14,6 +14,7 @@ CHECKS: tuple[Check[Inputs], ...] = (
     olm.OFFERED,
     olm.GROUPS,
     olm.EXISTING,
+    subscription.DRIVER_TOOLKIT,
     hardware.SECURE_BOOT,
     hardware.GPU_NODES,
 )

@@ -1,4 +1,4 @@
-"""Check of the subscription: do the nodes need one, and is what the user gave of use."""
+"""Checks of what the driver is built from: a subscription on the nodes, or the Driver Toolkit."""
 
 from datetime import UTC, datetime
 
@@ -67,4 +67,25 @@ ENTITLEMENT = Check(
     "the nodes have the subscription that the driver build needs, or need none",
     _entitled,
     ("machineconfigs",),
+)
+
+
+def _toolkit(inputs: Inputs) -> Results:
+    given = inputs.entitlement
+    if given.needed:
+        title = "the driver is built from packages, without the Driver Toolkit"
+        return (Result(Severity.INFO, title),)
+    if given.warning:
+        remedy = ("oc get imagestream -n openshift driver-toolkit",)
+        return (Result(Severity.WARNING, given.warning, "dtk-image-missing", remedy=remedy),)
+    return (Result(Severity.OK, "the Driver Toolkit of this release builds the driver"),)
+
+
+DRIVER_TOOLKIT = Check(
+    "OCG0701",
+    "driver-toolkit",
+    "driver-toolkit",
+    "the Driver Toolkit of the release is in order",
+    _toolkit,
+    ("imagestreams",),
 )

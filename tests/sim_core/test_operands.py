@@ -175,3 +175,4 @@ def test_an_unknown_program_runs_on_or_ends_as_the_restart_policy_has_it() -> No
     unknown = ("/usr/bin/serve-things",)
     assert behave(view("seed", NODE, command=unknown)).exit_code is None
     assert behave(view("seed", NODE, command=unknown, restart_policy="Never")).exit_code == 0
+    assert behave(view("seed", NODE, command=unknown, init=True)).exit_code == 0

@@ -94,7 +94,8 @@ def test_cards_are_counted_per_node() -> None:
             22,
             (
                 "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, "
-                "1 node(s) had taint {node-role.kubernetes.io/master: }, that the pod didn't tolerate, "
+                "1 node(s) had taint {node-role.kubernetes.io/master: }, "
+                "that the pod didn't tolerate, "
                 "1 node(s) had taint {nodetype: gpu}, that the pod didn't tolerate."
             ),
         ),
@@ -103,7 +104,8 @@ def test_cards_are_counted_per_node() -> None:
             (
                 "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, "
                 "1 node(s) had untolerated taint {node-role.kubernetes.io/master: }, "
-                "1 node(s) had untolerated taint {nodetype: gpu}. preemption: 0/3 nodes are available: "
+                "1 node(s) had untolerated taint {nodetype: gpu}. "
+                "preemption: 0/3 nodes are available: "
                 "1 No preemption victims found for incoming pod, "
                 "2 Preemption is not helpful for scheduling."
             ),

@@ -49,7 +49,7 @@ class View(Struct, frozen=True, kw_only=True):
     siblings: tuple[str, ...] = ()
     namespace: str = "default"
     allocatable: int = 0
-    privileged: bool = False
+    init: bool = False
 
     @property
     def command_line(self) -> str:

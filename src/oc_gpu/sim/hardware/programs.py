@@ -79,4 +79,5 @@ def behave(view: View) -> Outcome:
     known = shell.outcome(view, view.command) if view.command else None
     if known is not None:
         return known
-    return Outcome(exit_code=None if view.restart_policy == "Always" else 0)
+    serves = view.restart_policy == "Always" and not view.init
+    return Outcome(exit_code=None if serves else 0)

@@ -172,7 +172,7 @@ class PodWorker:
             siblings=tuple(c.name for c in self.state.mains),
             namespace=self.key[0],
             allocatable=self.machine.schedulable_gpus,
-            privileged=bool((spec.get("securityContext") or {}).get("privileged")),
+            init=run in self.state.inits,
         )
 
     def _now(self) -> float:

@@ -313,6 +313,10 @@ class TestGpuNodes:
         found = only(_on(nodes=PLAIN), "OCG1501")
         assert found.severity is Severity.UNKNOWN
 
+    def test_a_journal_that_lost_the_start_of_the_boot_counts_as_not_read(self) -> None:
+        journals = dict.fromkeys(("worker01", "worker02"), "-- No entries --")
+        assert only(_on(nodes=PLAIN, journals=journals), "OCG1501").severity is Severity.UNKNOWN
+
     def test_only_some_read_is_a_warning_that_names_the_others(self) -> None:
         found = only(_on(nodes=PLAIN, journals={"worker01": world.OTHER_LINE}), "OCG1501")
         assert found.severity is Severity.WARNING
@@ -331,6 +335,7 @@ class TestSecureBoot:
             (world.CARD_LINE, Severity.OK),
             ("secureboot: Secure boot could not be determined (mode 0)", Severity.UNKNOWN),
             ("", Severity.UNKNOWN),
+            ("-- Logs begin at Mon, end at Tue. --", Severity.UNKNOWN),
         ],
     )
     def test_what_the_kernel_says_decides(self, line: str, severity: Severity) -> None:

@@ -77,7 +77,7 @@ class TestLabels:
             ({"nvidia.com/gpu.product": None}, "nvidia.com/gpu.product"),
             ({"nvidia.com/gpu.count": None}, "nvidia.com/gpu.count"),
             ({"nvidia.com/gpu.present": "false"}, "nvidia.com/gpu.present=true"),
-            ({"nvidia.com/gpu.count": "2"}, "gpu.count is 2, nvidia-smi sees 1"),
+            ({"nvidia.com/gpu.count": "2"}, "count is 2, nvidia-smi sees 1"),
             ({"nvidia.com/gpu.product": "Tesla-V100"}, "nvidia-smi sees Tesla-T4"),
         ],
     )

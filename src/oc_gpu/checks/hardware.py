@@ -2,6 +2,7 @@
 
 import re
 
+from oc_gpu import facts
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.model import Evidence, Severity
@@ -9,14 +10,18 @@ from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 
 FEATURE = "feature.node.kubernetes.io/"
-CARD_LABELS = tuple(f"{FEATURE}pci-{name}.present" for name in ("10de", "0302_10de", "0300_10de"))
-"""Labels by which the GPU Operator knows a GPU node; NFD's configuration decides which is made."""
 
 _CARD = re.compile(
     r"^.*\bpci ([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]): "
     r"\[(10de:[0-9a-f]{4})\].* class 0x(?:0300|0302|12)[0-9a-f]+.*$",
     re.MULTILINE,
 )
+JOURNAL_PATTERN = r"pci [0-9a-f:.]+: \[|[Ss]ecure ?[Bb]oot"
+"""Which kernel messages these checks look at, as a pattern for the node's journal. All PCI devices
+are in it: every machine has some, so a journal without any was cut and tells nothing."""
+
+_DEVICE = re.compile(r"\bpci [0-9a-f:.]+: \[[0-9a-f]{4}:[0-9a-f]{4}\]")
+_UNSECURED = re.compile(r"Secure boot disabled")
 _SECURE = re.compile(r"^.*(?:Secure boot enabled|from EFI Secure Boot).*$", re.MULTILINE)
 _UNDECIDED = re.compile(r"^.*Secure boot could not be determined.*$", re.MULTILINE)
 _SHOWN = 6
@@ -24,12 +29,18 @@ _SHOWN = 6
 
 def card_label(node: Node) -> str:
     """Return the label that says that a node has an NVIDIA card, empty when it has none."""
-    return next((key for key in CARD_LABELS if node.metadata.labels.get(key) == "true"), "")
+    cards = facts.gpu_labels().cards
+    return next((key for key in cards if node.metadata.labels.get(key) == "true"), "")
 
 
 def cards_at_boot(snapshot: Snapshot, node: str) -> tuple[str, ...]:
     """Return the PCI ids of the NVIDIA cards that a node's kernel found when it booted."""
     return tuple(match[2] for match in _CARD.finditer(snapshot.journals.get(node, "")))
+
+
+def booted(snapshot: Snapshot, node: str) -> bool:
+    """Tell whether a node's kernel messages are known from the start of the boot on."""
+    return _DEVICE.search(snapshot.journals.get(node, "")) is not None
 
 
 def has_features(node: Node) -> bool:
@@ -40,12 +51,8 @@ def has_features(node: Node) -> bool:
 def gpu_nodes(inputs: Inputs) -> tuple[str, ...]:
     """Return the nodes with a card, by label or by what their kernel found."""
     named = {*inputs.gpu_nodes, *(n.metadata.name for n in inputs.snapshot.nodes if card_label(n))}
-    booted = {
-        name
-        for node in inputs.snapshot.nodes
-        if cards_at_boot(inputs.snapshot, name := node.metadata.name)
-    }
-    return tuple(sorted(named | booted))
+    found = (node.metadata.name for node in inputs.snapshot.nodes)
+    return tuple(sorted(named | {name for name in found if cards_at_boot(inputs.snapshot, name)}))
 
 
 def _has_gpu_node(inputs: Inputs) -> Results:
@@ -74,7 +81,7 @@ def _none_found(inputs: Inputs) -> Result:
     if not inputs.workers:
         return Result(Severity.ERROR, "the cluster has no worker node", cause="no-gpu-node")
     workers = [node.metadata.name for node in inputs.workers]
-    read = [name for name in workers if inputs.snapshot.journals.get(name)]
+    read = [name for name in workers if booted(inputs.snapshot, name)]
     labelled = all(has_features(node) for node in inputs.workers)
     objects = tuple(f"Node/{name}" for name in workers[:_SHOWN])
     remedy = (
@@ -124,7 +131,8 @@ def _secure_boot(snapshot: Snapshot, name: str) -> Result:
     look = f"oc debug node/{name} -- chroot /host journalctl -k -b -g 'secure ?boot'"
     line = _SECURE.search(journal) or _UNDECIDED.search(journal)
     evidence = (Evidence(f"kernel messages of {name}", line[0].strip()),) if line else ()
-    if not journal or _UNDECIDED.search(journal):
+    known = line is not None or booted(snapshot, name) or _UNSECURED.search(journal)
+    if not known or _UNDECIDED.search(journal):
         title = f"it is not known whether Secure Boot is off on {name}"
         return Result(Severity.UNKNOWN, title, None, objects, evidence, (look,))
     if line is None:

@@ -1,14 +1,13 @@
 """Checks of what a GPU node says of itself: labels and the GPUs that it offers."""
 
+from oc_gpu import facts
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.hardware import card_label
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.proof import PRESENT, Proof, offered
+from oc_gpu.checks.proof import Proof, offered
 from oc_gpu.checks.smi import Report
 from oc_gpu.snapshot.kinds import Node
 
-_PRODUCT = "nvidia.com/gpu.product"
-_COUNT = "nvidia.com/gpu.count"
 _REPLICAS = "nvidia.com/gpu.replicas"
 _GPU = "nvidia.com/gpu"
 
@@ -36,33 +35,35 @@ def _gpu(proof: Proof) -> Results:
 
 
 def _gpu_labels(node: Node, seen: Report | None) -> Result:
-    name, labels = node.metadata.name, node.metadata.labels
+    name, labels, names = node.metadata.name, node.metadata.labels, facts.gpu_labels()
     objects = (f"Node/{name}",)
-    shown = {key: labels[key] for key in (PRESENT, _PRODUCT, _COUNT) if key in labels}
+    wanted = (names.present, names.product, names.count)
+    shown = {key: labels[key] for key in wanted if key in labels}
     evidence = tuple(Evidence(f"labels of Node/{name}", f"{k}: {v}") for k, v in shown.items())
     remedy = (f"oc get pods -A -l app=gpu-feature-discovery --field-selector spec.nodeName={name}",)
-    missing = [key for key in (PRESENT, _PRODUCT, _COUNT) if key not in shown]
-    if missing or shown[PRESENT] != "true":
-        wrong = ", ".join(missing) or f"{PRESENT}=true"
-        title = f"{name} lacks the labels of the GPU Operator: {wrong}"
+    lacking = [key for key in wanted if key not in shown]
+    if not lacking and shown[names.present] != "true":
+        lacking = [f"{names.present}=true"]
+    if lacking:
+        title = f"{name} lacks the labels of the GPU Operator: {', '.join(lacking)}"
         return Result(Severity.ERROR, title, None, objects, evidence, remedy)
-    wrong = _wrong(labels, seen) if seen is not None else ""
+    product, count = shown[names.product], shown[names.count]
+    wrong = _wrong(product, count, seen) if seen is not None else ""
     if wrong:
         title = f"the labels of {name} are not those of its cards: {wrong}"
         return Result(Severity.ERROR, title, "stale-node-state", objects, evidence, remedy)
-    title = f"{name} is labelled with {shown[_COUNT]} x {shown[_PRODUCT]}"
+    title = f"{name} is labelled with {count} x {product}"
     return Result(Severity.OK, title, objects=objects, evidence=evidence)
 
 
-def _wrong(labels: dict[str, str], seen: Report) -> str:
+def _wrong(product: str, count: str, seen: Report) -> str:
     """Return how labels differ from what nvidia-smi sees; with MIG they count its devices."""
-    product, count = labels[_PRODUCT], labels[_COUNT]
     names = {card.name.strip().replace(" ", "-") for card in seen.cards}
     if not any(product == name or product.startswith(f"{name}-") for name in names):
-        return f"{_PRODUCT} is {product}, nvidia-smi sees {', '.join(sorted(names)) or 'no card'}"
+        return f"product is {product}, nvidia-smi sees {', '.join(sorted(names)) or 'no card'}"
     mig = any(card.mig == "Enabled" for card in seen.cards)
     if not mig and count != str(len(seen.cards)):
-        return f"{_COUNT} is {count}, nvidia-smi sees {len(seen.cards)}"
+        return f"count is {count}, nvidia-smi sees {len(seen.cards)}"
     return ""
 
 

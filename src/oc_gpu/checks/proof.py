@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from oc_gpu import facts
 from oc_gpu.checks.evidence import NodeEvidence
 from oc_gpu.checks.hardware import gpu_nodes
 from oc_gpu.checks.inputs import Inputs
@@ -9,7 +10,6 @@ from oc_gpu.checks.smi import Report, SmiError, parse_xml
 from oc_gpu.snapshot.kinds import Node, Taint
 from oc_gpu.snapshot.model import Snapshot
 
-PRESENT = "nvidia.com/gpu.present"
 _RESOURCE = ("nvidia.com/gpu", "nvidia.com/mig-")
 
 
@@ -27,13 +27,14 @@ class Proof(Struct, frozen=True):
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Return every node that has a GPU by any sign: whatever says so, it has to be proven."""
+        present = facts.gpu_labels().present
         named = {*gpu_nodes(self.inputs), *(item.node for item in self.evidence)}
         return tuple(
             node
             for node in self.snapshot.nodes
             if node.metadata.name in named
             or offered(node)
-            or node.metadata.labels.get(PRESENT) == "true"
+            or node.metadata.labels.get(present) == "true"
         )
 
     def of(self, node: str) -> NodeEvidence:

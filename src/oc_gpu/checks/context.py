@@ -1,0 +1,78 @@
+"""From what the stages know of a cluster to what the checks look at."""
+
+from oc_gpu import facts
+from oc_gpu.checks.inputs import (
+    Certificate,
+    Entitlement,
+    Inputs,
+    Operator,
+    Problem,
+    Release,
+)
+from oc_gpu.manifests.entitlement import CONFIG_NAMES
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.platform import Install, Platform
+
+NFD = "Node Feature Discovery"
+GPU_OPERATOR = "the GPU Operator"
+
+
+def inputs(context: Context) -> Inputs:
+    """Return the input of the checks for one moment of a cluster."""
+    platform = context.platform
+    return Inputs(
+        snapshot=context.snapshot,
+        release=Release(platform.version, tuple(r.version for r in facts.openshift_releases())),
+        workers=platform.workers,
+        gpu_nodes=platform.gpu_nodes,
+        operators=(_operator(NFD, platform.nfd), _operator(GPU_OPERATOR, platform.gpu)),
+        entitlement=_entitlement(context),
+        operand_namespace=platform.operand_namespace,
+        operands=_operands(platform, context.snapshot),
+        taint=context.taint,
+    )
+
+
+def _operator(title: str, install: Install) -> Operator:
+    trouble = install.problem
+    return Operator(
+        title=title,
+        package=install.package,
+        csv=install.csv,
+        channel=install.channel,
+        catalog=install.catalog,
+        namespace=install.namespace,
+        own_group=install.own_group,
+        reason=install.reason,
+        problem=Problem(trouble.detail, trouble.hints, trouble.cause) if trouble else None,
+    )
+
+
+def _entitlement(context: Context) -> Entitlement:
+    decision, given = context.platform.entitlement, context.entitlement
+    return Entitlement(
+        needed=decision.needed,
+        reason=decision.reason,
+        mode=context.config.spec.entitlement.mode,
+        certificate=Certificate(given.not_before.timestamp(), given.not_after.timestamp())
+        if given is not None
+        else None,
+        on_nodes=all(context.snapshot.raw("machineconfigs", name) for name in CONFIG_NAMES),
+        warning=decision.warning,
+    )
+
+
+def _operands(platform: Platform, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the operands of every GPU node, less those that a ClusterPolicy switches off."""
+    off = {
+        key
+        for policy in snapshot.table("clusterpolicies")
+        for key, part in (policy.get("spec") or {}).items()
+        if isinstance(part, dict) and part.get("enabled") is False
+    }
+    return tuple(
+        operand.name
+        for operand in platform.operator.era.operands
+        if operand.every and operand.key not in off
+    )

@@ -1,0 +1,169 @@
+"""From a file to a GpuPlatform, with everything that is wrong with it said at once."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+from oc_gpu.config.document import API_VERSION, KIND, GpuPlatform
+from oc_gpu.config.mistakes import Mistake, find_mistakes
+from oc_gpu.config.taints import parse_taint
+from oc_gpu.kube.errors import ConfigError, UsageError
+
+MAX_BYTES = 1_000_000
+"""Far more than any document needs; larger files are some other file."""
+
+_HINTS = (
+    "`oc-gpu config init` writes a document with every field explained",
+    "`oc-gpu config schema` prints the schema for editors",
+)
+
+
+class InvalidDocumentError(ConfigError):
+    """A GpuPlatform document has mistakes.
+
+    Attributes:
+        mistakes: All of them.
+    """
+
+    def __init__(self, name: str, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = mistakes
+        told = "; ".join(str(mistake) for mistake in mistakes)
+        count = f"{len(mistakes)} mistakes: " if len(mistakes) > 1 else ""
+        super().__init__(f"{name}: {count}{told}", hints=_HINTS)
+
+
+def load(path: str | Path) -> GpuPlatform:
+    """Return the document in a YAML or JSON file; an empty file is one.
+
+    A relative `spec.entitlement.file` is taken from the document's folder.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        InvalidDocumentError: It has mistakes; all of them are named.
+    """
+    file = Path(path)
+    document = parse(_read(file), name=str(path))
+    named = document.spec.entitlement.file
+    if not named or Path(named).is_absolute():
+        return document
+    placed = str(file.parent / Path(named).expanduser())
+    entitlement = msgspec.structs.replace(document.spec.entitlement, file=placed)
+    spec = msgspec.structs.replace(document.spec, entitlement=entitlement)
+    return msgspec.structs.replace(document, spec=spec)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = f"cannot read {file}: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(message, hints=("give the path of a GpuPlatform document",)) from error
+    if len(raw) > MAX_BYTES:
+        message = f"{file} is larger than {MAX_BYTES} bytes: it is no GpuPlatform document"
+        raise ConfigError(message)
+    return raw
+
+
+def parse(raw: bytes, name: str = "document") -> GpuPlatform:
+    """Return the document in some YAML or JSON.
+
+    Args:
+        raw: The text.
+        name: How errors call it.
+
+    Raises:
+        InvalidDocumentError: It has mistakes; all of them are named.
+    """
+    from oc_gpu.kube.yamlfile import YamlError  # noqa: PLC0415  # yaml is slow to import
+    from oc_gpu.kube.yamlfile import parse as parse_yaml  # noqa: PLC0415
+
+    try:
+        value = parse_yaml(raw)
+    except YamlError as error:
+        raise InvalidDocumentError(name, (Mistake("", f"is not YAML: {error}"),)) from error
+    return from_value(value, name)
+
+
+def from_value(value: Any, name: str = "document") -> GpuPlatform:
+    """Return the document of a decoded value.
+
+    Raises:
+        InvalidDocumentError: It has mistakes; all of them are named.
+    """
+    value = _without_empty_parts(
+        {} if value is None else value, msgspec.inspect.type_info(GpuPlatform)
+    )
+    mistakes = (*find_mistakes(value, GpuPlatform), *_meaning(value))
+    if mistakes:
+        raise InvalidDocumentError(name, mistakes)
+    try:
+        return msgspec.convert(value, GpuPlatform)
+    except msgspec.ValidationError as error:
+        raise InvalidDocumentError(name, (Mistake("", str(error)),)) from error
+
+
+def _without_empty_parts(value: Any, kind: msgspec.inspect.Type) -> Any:
+    """Return a value without parts that only have a name: all below them is commented out."""
+    while isinstance(kind, msgspec.inspect.Metadata):
+        kind = kind.type
+    if not isinstance(value, dict) or not isinstance(kind, msgspec.inspect.StructType):
+        return value
+    types = {item.encode_name: item.type for item in kind.fields}
+    return {
+        key: _without_empty_parts(inner, types[key]) if key in types else inner
+        for key, inner in value.items()
+        if inner is not None or not _is_part(types.get(key))
+    }
+
+
+def _is_part(kind: msgspec.inspect.Type | None) -> bool:
+    while isinstance(kind, msgspec.inspect.Metadata):
+        kind = kind.type
+    return isinstance(kind, msgspec.inspect.StructType)
+
+
+def _meaning(value: Any) -> tuple[Mistake, ...]:
+    """Return the mistakes that types do not show."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict):
+        return ()
+    return (*_taint(spec), *_driver(spec))
+
+
+def _taint(spec: dict[str, Any]) -> tuple[Mistake, ...]:
+    isolation = spec.get("isolation")
+    taint = isolation.get("taint") if isinstance(isolation, dict) else None
+    if not isinstance(taint, str):
+        return ()
+    try:
+        parse_taint(taint)
+    except UsageError as error:
+        return (Mistake("spec.isolation.taint", str(error)),)
+    return ()
+
+
+def _driver(spec: dict[str, Any]) -> tuple[Mistake, ...]:
+    operator = spec.get("gpuOperator")
+    driver = operator.get("driver") if isinstance(operator, dict) else None
+    if not isinstance(driver, dict):
+        return ()
+    names = ("repository", "image", "version")
+    given = [name for name in names if driver.get(name, "auto") != "auto"]
+    missing = [name for name in names if name not in given]
+    if not given or not missing:
+        return ()
+    problem = f"{' and '.join(missing)} must be given too: the operator takes all three or none"
+    return (Mistake("spec.gpuOperator.driver", problem),)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a GpuPlatform document."""
+    schema = msgspec.json.schema(GpuPlatform)
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{KIND} {API_VERSION}",
+    }
+    return {**about, **schema}

@@ -1,0 +1,62 @@
+"""What is true of OpenShift, NFD, GPU Operator, driver and card releases.
+
+The facts are data files (`data/*.yaml`), each entry with its source and date; here are the
+lookups. They are read when they are first asked for. See docs/facts.md for adding a release.
+"""
+
+from oc_gpu.facts.drivers import DriverChoice, cuda_sample, driver_branch, driver_for, drives
+from oc_gpu.facts.entitlement import Decision, entitlement_needed
+from oc_gpu.facts.gpu import (
+    Offer,
+    OperatorChoice,
+    choose_gpu_operator,
+    gpu_labels,
+    gpu_operator,
+    gpu_operator_release,
+    gpu_operator_releases,
+)
+from oc_gpu.facts.model import (
+    CudaSample,
+    DriverBranch,
+    DriverImage,
+    EntitlementRule,
+    GpuLabels,
+    GpuOperatorRelease,
+    NfdOperand,
+    NfdRelease,
+    OpenShiftRelease,
+    Operand,
+    OperatorEra,
+)
+from oc_gpu.facts.openshift import choose_nfd_channel, openshift_release, openshift_releases
+
+__all__ = [
+    "CudaSample",
+    "Decision",
+    "DriverBranch",
+    "DriverChoice",
+    "DriverImage",
+    "EntitlementRule",
+    "GpuLabels",
+    "GpuOperatorRelease",
+    "NfdOperand",
+    "NfdRelease",
+    "Offer",
+    "OpenShiftRelease",
+    "Operand",
+    "OperatorChoice",
+    "OperatorEra",
+    "choose_gpu_operator",
+    "choose_nfd_channel",
+    "cuda_sample",
+    "driver_branch",
+    "driver_for",
+    "drives",
+    "entitlement_needed",
+    "gpu_labels",
+    "gpu_operator",
+    "gpu_operator_release",
+    "gpu_operator_releases",
+    "openshift_release",
+    "openshift_releases",
+]

@@ -1,0 +1,74 @@
+"""What is true of NVIDIA drivers."""
+
+from functools import cache
+
+from msgspec import Struct
+
+from oc_gpu.facts.loading import convert, read
+from oc_gpu.facts.model import (
+    CudaSample,
+    DriverBranch,
+    DriverImage,
+    DriversFile,
+    GpuOperatorRelease,
+)
+from oc_gpu.facts.versions import numbers, within
+
+
+@cache
+def drivers() -> DriversFile:
+    """Return everything that is known of drivers."""
+    return convert(read("drivers.yaml"), DriversFile)
+
+
+def driver_branch(version: str) -> DriverBranch:
+    """Return the branch of a driver version; an unknown one is like the branch before it.
+
+    >>> driver_branch("450.80.02").cuda
+    '11.0'
+    """
+    number = numbers(version)[0]
+    known = drivers().branches
+    return next((b for b in reversed(known) if b.number <= number), known[0])
+
+
+def drives(branch: DriverBranch, architecture: str) -> bool:
+    """Tell whether cards of an architecture work with a branch.
+
+    Raises:
+        ValueError: The architecture is not known.
+    """
+    rank = drivers().architectures.index
+    return rank(branch.oldest) <= rank(architecture) <= rank(branch.newest)
+
+
+class DriverChoice(Struct, frozen=True):
+    """Which driver a cluster gets.
+
+    Attributes:
+        version: Version of the driver.
+        image: What to write into the ClusterPolicy; None leaves it to the operator.
+        reason: Why (one clause).
+    """
+
+    version: str
+    image: DriverImage | None
+    reason: str
+
+
+def driver_for(openshift_version: str, operator: GpuOperatorRelease) -> DriverChoice:
+    """Return the driver for a cluster with a GPU Operator release."""
+    for pin in drivers().pins:
+        if within(openshift_version, pin.openshift) and (
+            numbers(operator.version) >= numbers(pin.operator_since)
+        ):
+            return DriverChoice(pin.image.version, pin.image, pin.reason)
+    reason = f"the driver that GPU Operator {operator.version} brings"
+    return DriverChoice(operator.driver, None, reason)
+
+
+def cuda_sample(driver_version: str) -> CudaSample:
+    """Return the CUDA sample image for a driver: the newest that it runs."""
+    number = numbers(driver_version)[0]
+    known = drivers().samples
+    return next((s for s in reversed(known) if s.driver <= number), known[0])

@@ -1,0 +1,101 @@
+"""ClusterPolicy out of the example of the CSV that will be installed, with our changes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from oc_gpu.facts import DriverImage, GpuOperatorRelease
+from oc_gpu.kube import RawObject
+from oc_gpu.manifests.labels import labels
+from oc_gpu.manifests.merging import at, merge, put, without
+from oc_gpu.manifests.proxy import Proxy, environment
+
+STAGE = "gpu-operator"
+KIND = "ClusterPolicy"
+RUNTIME = "crio"
+BUILT_IN: RawObject = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+"""What the operator gives its DaemonSets by itself. A list of our own replaces that, so ours
+starts with it."""
+
+
+class PolicyWishes(Struct, frozen=True, kw_only=True):
+    """What of the example is to be changed.
+
+    Attributes:
+        proxy: The cluster's proxy; only operators that do not find it by themselves get it.
+        tolerations: More tolerations for the operands.
+        driver: Another driver image.
+        driver_toolkit: False makes the driver be built from packages.
+        overrides: Fields to merge over the spec at the end; null takes one away.
+    """
+
+    proxy: Proxy | None = None
+    tolerations: tuple[RawObject, ...] = ()
+    driver: DriverImage | None = None
+    driver_toolkit: bool | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cluster_policy(
+    example: RawObject, release: GpuOperatorRelease, wishes: PolicyWishes
+) -> RawObject:
+    """Return the ClusterPolicy for a release.
+
+    Args:
+        example: The one of the CSV (`examples.find_example`).
+        release: Facts of the release.
+        wishes: What is to be changed.
+    """
+    spec = dict(example.get("spec") or {})
+    for path in release.era.refused:
+        spec = without(spec, path)
+    if release.era.runtime:
+        spec = put(spec, ("operator", "defaultRuntime"), RUNTIME)
+    spec = _with_proxy(spec, release, wishes.proxy)
+    spec = _with_tolerations(spec, release, wishes.tolerations)
+    spec = _with_driver(spec, wishes.driver)
+    if wishes.driver_toolkit is not None and release.era.driver_toolkit:
+        spec = put(spec, release.era.driver_toolkit, wishes.driver_toolkit)
+    return {
+        "apiVersion": example["apiVersion"],
+        "kind": KIND,
+        "metadata": {"name": example["metadata"]["name"], "labels": labels(STAGE)},
+        "spec": merge(spec, wishes.overrides),
+    }
+
+
+def _with_proxy(spec: RawObject, release: GpuOperatorRelease, proxy: Proxy | None) -> RawObject:
+    variables = environment(proxy)
+    if not variables or release.era.proxy or not release.era.driver_env:
+        return spec
+    ours = {variable["name"] for variable in variables}
+    present = at(spec, ("driver", "env")) or []
+    kept = [variable for variable in present if variable.get("name") not in ours]
+    return put(spec, ("driver", "env"), [*kept, *variables])
+
+
+def _with_tolerations(
+    spec: RawObject, release: GpuOperatorRelease, tolerations: tuple[RawObject, ...]
+) -> RawObject:
+    if not tolerations:
+        return spec
+    for path in release.era.tolerations:
+        present = at(spec, path) or [BUILT_IN]
+        new = [toleration for toleration in tolerations if toleration not in present]
+        spec = put(spec, path, [*present, *new])
+    return spec
+
+
+def _with_driver(spec: RawObject, driver: DriverImage | None) -> RawObject:
+    if driver is None:
+        return spec
+    image = {"repository": driver.repository, "image": driver.image, "version": driver.version}
+    return merge(spec, {"driver": image})  # type: ignore[no-any-return]
+
+
+def toleration_of(key: str, value: str, effect: str) -> RawObject:
+    """Return the toleration of exactly one taint."""
+    if not value:
+        return {"key": key, "operator": "Exists", "effect": effect}
+    return {"key": key, "operator": "Equal", "value": value, "effect": effect}

@@ -1,0 +1,15 @@
+"""Labels of everything that we make."""
+
+from collections.abc import Mapping
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+PART_OF = "app.kubernetes.io/part-of"
+STAGE = "oc-gpu.io/stage"
+PROOF = "oc-gpu.io/proof"
+"""On pods whose log is a proof; the value says of what."""
+NAME = "oc-gpu"
+
+
+def labels(stage: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the labels of an object of a stage, with those of its own."""
+    return {**(more or {}), MANAGED_BY: NAME, PART_OF: NAME, STAGE: stage}

@@ -6,7 +6,9 @@ OURS = ("50-a", "50-b")
 
 
 def test_pool_that_still_says_updated_before_rendering_is_not_done() -> None:
-    progress = rolled_out(snapshot(machineconfigpools=[pool("worker", "00-worker")]), "worker", OURS)
+    progress = rolled_out(
+        snapshot(machineconfigpools=[pool("worker", "00-worker")]), "worker", OURS
+    )
     assert progress.state is State.WAITING
     assert "rendered" in progress.detail
 
@@ -63,9 +65,7 @@ def test_master_pool_is_left_out() -> None:
 def test_custom_pool_takes_worker_configurations_too() -> None:
     custom = pool("gpu", "00-worker")
     custom["spec"]["machineConfigSelector"] = {
-        "matchExpressions": [
-            {"key": _MC + "role", "operator": "In", "values": ["worker", "gpu"]}
-        ]
+        "matchExpressions": [{"key": _MC + "role", "operator": "In", "values": ["worker", "gpu"]}]
     }
     both = snapshot(machineconfigpools=[pool("worker", *OURS), custom])
     progress = rolled_out(both, "worker", OURS)

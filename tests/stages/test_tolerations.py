@@ -1,14 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oc_gpu.manifests.clusterpolicy import BUILT_IN
 from oc_gpu.snapshot.kinds import Taint
-from oc_gpu.stages.tolerations import BUILT_IN, for_taint, parse, tolerates, with_taint
+from oc_gpu.stages.tolerations import for_taint, parse, tolerates, with_taint
 
 GPU = Taint("nodetype", "gpu", "NoSchedule")
 _WORD = st.from_regex(r"\A[a-z][a-z0-9./-]{0,8}\Z")
-_TAINTS = st.builds(
-    Taint, _WORD, st.just("") | _WORD, st.sampled_from(["NoSchedule", "NoExecute"])
-)
+_TAINTS = st.builds(Taint, _WORD, st.just("") | _WORD, st.sampled_from(["NoSchedule", "NoExecute"]))
 
 
 def test_taint_is_read_as_kubectl_writes_it() -> None:

@@ -30,6 +30,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     pinned: bool = False
 
 
+def _approval(wanted: Wanted) -> RawObject:
+    """Return how upgrades go; only a pinned CSV is named, for OLM moves the others on."""
+    if wanted.pinned:
+        return {"installPlanApproval": "Manual", "startingCSV": wanted.csv}
+    return {"installPlanApproval": "Automatic"}
+
+
 def operator_group(namespace: str, stage: str) -> RawObject:
     """Return the OperatorGroup for a namespace of its own, which it is named after."""
     return {
@@ -55,7 +62,6 @@ def subscription(wanted: Wanted, stage: str) -> RawObject:
             "channel": wanted.channel,
             "source": wanted.catalog,
             "sourceNamespace": wanted.catalog_namespace,
-            "installPlanApproval": "Manual" if wanted.pinned else "Automatic",
-            "startingCSV": wanted.csv,
+            **_approval(wanted),
         },
     }

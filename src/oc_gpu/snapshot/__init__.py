@@ -1,1 +1,1 @@
-"""What is known of one cluster at one moment: immutable, indexed, aware of what could not be read."""
+"""What is known of one cluster at one moment: immutable, and aware of what could not be read."""

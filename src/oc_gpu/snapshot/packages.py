@@ -50,9 +50,7 @@ class PackageManifest(Struct, frozen=True):
     status: PackageStatus = field(default_factory=PackageStatus)
 
 
-async def read_packages(
-    client: Client, wanted: Mapping[str, str]
-) -> tuple[PackageManifest, ...]:
+async def read_packages(client: Client, wanted: Mapping[str, str]) -> tuple[PackageManifest, ...]:
     """Return the offers for some packages.
 
     Args:

@@ -1,6 +1,8 @@
 """Everything a stage may look at: what the user wants, what is true, what is known."""
 
-from oc_gpu.config import Entitlement, GpuPlatform
+from msgspec import Struct
+
+from oc_gpu.config import Entitlement, GpuPlatform, chosen
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import Taint
 from oc_gpu.snapshot.model import Snapshot
@@ -8,7 +10,6 @@ from oc_gpu.stages import record as records
 from oc_gpu.stages import tolerations
 from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.platform import Platform, identify
-from msgspec import Struct
 
 
 class Context(Struct, frozen=True):
@@ -35,6 +36,11 @@ class Context(Struct, frozen=True):
         """Return what was there before us; without a record, all of it was."""
         return self.record or records.take(self.snapshot)
 
+    @property
+    def ubi(self) -> str:
+        """Return the UBI image that fits the nodes' packages."""
+        return chosen(self.config.spec.images.ubi, self.platform.release.ubi)
+
     @staticmethod
     def is_ours(raw: RawObject) -> bool:
         """Tell whether an object was made by us."""
@@ -51,5 +57,5 @@ def build(
     record = records.from_snapshot(snapshot)
     taint = config.spec.isolation.taint or (record.taint if record else "")
     parsed = tolerations.parse(str(taint)) if taint else None
-    platform = identify(config, snapshot, parsed)
+    platform = identify(config, snapshot)
     return Context(config, snapshot, platform, entitlement, record, parsed)

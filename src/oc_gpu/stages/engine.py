@@ -10,6 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from oc_gpu.kube import RawObject
+from oc_gpu.manifests.labels import MANAGED_BY
+from oc_gpu.manifests.labels import NAME as OURS
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import (
     Action,
@@ -24,8 +26,6 @@ from oc_gpu.stages.model import (
     State,
 )
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-OURS = "oc-gpu"
 _PASSED = frozenset({State.DONE, State.NOT_NEEDED})
 _OWNER_LABELS = (
     ("argocd.argoproj.io/instance", "Argo CD"),
@@ -50,9 +50,7 @@ def assess(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Assessment, 
     return tuple(result)
 
 
-def _assess_stage(
-    plan: StagePlan, snapshot: Snapshot, states: Mapping[str, State]
-) -> Assessment:
+def _assess_stage(plan: StagePlan, snapshot: Snapshot, states: Mapping[str, State]) -> Assessment:
     total = len(plan.milestones)
     if plan.not_needed is not None:
         return Assessment(plan.name, plan.title, State.NOT_NEEDED, detail=plan.not_needed)

@@ -6,9 +6,9 @@ the nodes give the entitlement to every container.
 """
 
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES, PODS, SECRETS
+from oc_gpu.kube.resources import MACHINE_CONFIGS, PODS, SECRETS
 from oc_gpu.manifests import entitlement as manifests
-from oc_gpu.stages import leftovers, pools, workloads
+from oc_gpu.stages import leftovers, olm, pools, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import (
@@ -37,7 +37,8 @@ def plan(context: Context) -> StagePlan:
     if mode == "skip" or (not decision.needed and mode != "require"):
         reason = "skipped by the configuration" if mode == "skip" else decision.reason
         return StagePlan(NAME, TITLE, not_needed=reason, decision=decision.reason)
-    milestones = _missing(context) if context.entitlement is None else _road(context)
+    given = context.entitlement
+    milestones = _missing(context) if given is None else _road(context, given.pem)
     return StagePlan(NAME, TITLE, milestones, decision=decision.reason)
 
 
@@ -53,8 +54,8 @@ def _missing(context: Context) -> tuple[Milestone, ...]:
                 "this cluster builds the driver with packages that need an entitlement, "
                 "and no certificate was given",
                 hints=(
-                    "download the entitlement certificate of a system from "
-                    "access.redhat.com/management/systems and name it with --entitlement FILE",
+                    "download the certificate of a system at access.redhat.com/management/systems",
+                    "name the download with --entitlement FILE",
                 ),
                 cause="entitlement-missing",
             ),
@@ -66,18 +67,16 @@ def _live_config(context: Context, name: str) -> RawObject | None:
     return context.snapshot.raw("machineconfigs", name)
 
 
-def _road(context: Context) -> tuple[Milestone, ...]:
-    assert context.entitlement is not None
-    pem = context.entitlement.pem
+def _road(context: Context, pem: bytes) -> tuple[Milestone, ...]:
     secret = manifests.secret(pem, NAMESPACE)
     configs = manifests.machine_configs(pem, ROLE, context.platform.release.ignition)
     return (
         Milestone(
             "the certificate reaches the package repositories",
-            (_apply(SECRETS, secret), _apply(PODS, _mounting_pod(context))),
+            (olm.apply(SECRETS, secret), olm.apply(PODS, _mounting_pod(context))),
             workloads.proof(context.snapshot, NAMESPACE, manifests.MOUNTING_POD, SIGN),
         ),
-        _rollout(context, tuple(_apply(MACHINE_CONFIGS, c, reboots=ROLE) for c in configs)),
+        _rollout(context, tuple(olm.apply(MACHINE_CONFIGS, c, reboots=ROLE) for c in configs)),
         _cluster_proof(context),
     )
 
@@ -91,26 +90,16 @@ def _rollout(context: Context, actions: tuple[Apply, ...]) -> Milestone:
 
 
 def _cluster_proof(context: Context) -> Milestone:
-    pod = manifests.cluster_pod(
-        NAMESPACE, context.config.spec.images.ubi, context.platform.proxy
-    )
+    pod = manifests.cluster_pod(NAMESPACE, context.ubi, context.platform.proxy)
     return Milestone(
         "any pod is entitled",
-        (_apply(PODS, pod),),
+        (olm.apply(PODS, pod),),
         workloads.proof(context.snapshot, NAMESPACE, manifests.CLUSTER_POD, SIGN),
     )
 
 
 def _mounting_pod(context: Context) -> RawObject:
-    return manifests.mounting_pod(
-        NAMESPACE, context.config.spec.images.ubi, context.platform.proxy
-    )
-
-
-def _apply(resource: Resource, manifest: RawObject, reboots: str | None = None) -> Apply:
-    meta = manifest["metadata"]
-    ref = ObjectRef(resource, meta["name"], meta.get("namespace"))
-    return Apply(ref, manifest, reboots=reboots)
+    return manifests.mounting_pod(NAMESPACE, context.ubi, context.platform.proxy)
 
 
 def undo(context: Context) -> StagePlan:

@@ -5,10 +5,14 @@ the driver is built when it appears. A ClusterPolicy that says `ready` proves no
 is that each GPU node runs every operand and offers its cards.
 """
 
+import msgspec
+
+from oc_gpu import facts
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
+from oc_gpu.manifests import clusterpolicy
 from oc_gpu.snapshot.kinds import Node
-from oc_gpu.stages import leftovers, olm, operators, workloads
+from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
 from oc_gpu.stages.model import Action, Delete, Milestone, ObjectRef, Progress, StagePlan, State
@@ -45,14 +49,40 @@ def _policies(context: Context) -> tuple[RawObject, ...]:
 def _policy(context: Context) -> Milestone:
     platform = context.platform
     title = "ClusterPolicy is made"
-    manifest = platform.cluster_policy
-    if manifest is None:
+    example = platform.gpu.example
+    if example is None:
         return Milestone(title, progress=Progress(State.WAITING, "its example is read"))
+    manifest = clusterpolicy.cluster_policy(example, platform.operator, _wishes(context))
     actions: list[Action] = []
-    if platform.operand_namespace not in (platform.gpu.namespace, ""):
+    if platform.operator.era.namespace_maker == "administrator":
         actions.append(olm.namespace(platform.operand_namespace, NAME))
     actions.append(olm.apply(CLUSTER_POLICIES, manifest))
     return Milestone(title, tuple(actions), after=("entitlement", "nfd"))
+
+
+def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
+    spec = context.config.spec
+    own = tuple(
+        clusterpolicy.toleration_of(t.key, t.value, t.effect)
+        for t in (context.taint,)
+        if t is not None and not tolerations.tolerates([clusterpolicy.BUILT_IN], t)
+    )
+    more = tuple(msgspec.to_builtins(t) for t in spec.isolation.tolerations)
+    return clusterpolicy.PolicyWishes(
+        proxy=context.platform.proxy,
+        tolerations=(*own, *more),
+        driver=_driver(context),
+        overrides=spec.gpu_operator.cluster_policy,
+    )
+
+
+def _driver(context: Context) -> facts.DriverImage | None:
+    wanted = context.config.spec.gpu_operator.driver
+    if wanted.given:
+        return facts.DriverImage(wanted.repository, wanted.image, wanted.version)
+    return facts.driver_for(
+        context.platform.version or context.platform.release.version, context.platform.operator
+    ).image
 
 
 def _operands(context: Context) -> Progress:
@@ -131,5 +161,6 @@ def _stopped(context: Context) -> Progress:
         and any(o.kind == "DaemonSet" for o in p.metadata.owner_references)
     ]
     if left or pods:
-        return Progress(State.WAITING, f"until {len(left)} DaemonSets and {len(pods)} pods are gone")
+        counts = f"{len(left)} DaemonSets and {len(pods)} pods"
+        return Progress(State.WAITING, f"until {counts} are gone")
     return Progress(State.DONE)

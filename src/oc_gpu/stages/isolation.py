@@ -6,6 +6,7 @@ each operand pod that goes does not come back, and the ClusterPolicy still says 
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
+from oc_gpu.manifests.merging import at
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
 from oc_gpu.stages import tolerations, workloads
 from oc_gpu.stages.context import Context
@@ -107,10 +108,8 @@ def _intolerant(context: Context, taint: Taint) -> list[tuple[RawObject, tuple[s
 
 
 def _at(policy: RawObject, path: tuple[str, ...]) -> list[RawObject] | None:
-    value = policy["spec"]
-    for key in path:
-        value = (value or {}).get(key)
-    return value  # type: ignore[return-value]
+    found: list[RawObject] | None = at(policy["spec"], path)
+    return found
 
 
 def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
@@ -130,10 +129,10 @@ def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
 
 
 def _nested(path: tuple[str, ...], value: object, resource_version: str) -> RawObject:
-    for key in reversed(path):
-        value = {key: value}
-    assert isinstance(value, dict)
-    return {"metadata": {"resourceVersion": resource_version}, **value}
+    patch: RawObject = {path[-1]: value}
+    for key in reversed(path[:-1]):
+        patch = {key: patch}
+    return {"metadata": {"resourceVersion": resource_version}, **patch}
 
 
 def _tolerated(context: Context, taint: Taint) -> Progress:

@@ -4,7 +4,8 @@ An NFD that somebody else made is used as it is; only its labels matter to what 
 """
 
 from oc_gpu.kube import RawObject
-from oc_gpu.stages import leftovers, olm, operators, workloads
+from oc_gpu.manifests.nfd import node_feature_discovery
+from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
 from oc_gpu.stages.model import (
@@ -42,14 +43,22 @@ def _instances(context: Context) -> tuple[RawObject, ...]:
 
 def _instance(context: Context) -> Milestone:
     platform = context.platform
-    manifest = platform.nfd_manifest
-    if manifest is None:
+    example = platform.nfd.example
+    if example is None:
         return Milestone("NFD runs", progress=Progress(State.WAITING, "its example is read"))
+    manifest = node_feature_discovery(
+        example, platform.release.nfd, platform.nfd_namespace, _tolerations(context)
+    )
     actions: list[Apply] = []
     if platform.nfd_namespace != platform.nfd.namespace:
         actions.append(olm.namespace(platform.nfd_namespace, NAME))
     actions.append(olm.apply(platform.nfd_resource, manifest))
     return Milestone("NFD runs on every worker", tuple(actions), _running(context))
+
+
+def _tolerations(context: Context) -> tuple[RawObject, ...]:
+    taint = context.taint
+    return () if taint is None else (tolerations.for_taint(taint),)
 
 
 def _running(context: Context) -> Progress:
@@ -87,7 +96,7 @@ def _labels(context: Context) -> Progress:
     return Progress(
         State.FAILED,
         f"NFD labelled all {len(workers)} workers and none of them has an NVIDIA card",
-        hints=("add a node with an NVIDIA GPU (PCI vendor 10de), or pass the card through to a VM",),
+        hints=("add a node with an NVIDIA GPU, or pass a card (PCI vendor 10de) through to a VM",),
         cause="no-gpu-node",
         objects=tuple(f"Node/{node.metadata.name}" for node in workers[:10]),
     )
@@ -105,8 +114,9 @@ def undo(context: Context) -> StagePlan:
         Delete(ObjectRef(platform.nfd_resource, i["metadata"]["name"], i["metadata"]["namespace"]))
         for i in ours
     )
+    stopped = _stopped(context)
     milestones = [
-        Milestone("our NodeFeatureDiscovery is gone", deletions, _stopped(context), ("gpu-operator",)),
+        Milestone("our NodeFeatureDiscovery is gone", deletions, stopped, ("gpu-operator",)),
         *olm.removal(context, install),
         Milestone(
             "the labels of NFD are off the nodes",

@@ -14,7 +14,9 @@ from oc_gpu.stages.platform import Install
 def apply(resource: Resource, manifest: RawObject, reboots: str | None = None) -> Apply:
     """Return the action that applies a manifest."""
     meta = manifest["metadata"]
-    return Apply(ObjectRef(resource, meta["name"], meta.get("namespace")), manifest, False, reboots)
+    return Apply(
+        ObjectRef(resource, meta["name"], meta.get("namespace")), manifest, reboots=reboots
+    )
 
 
 def namespace(name: str, stage: str) -> Apply:
@@ -40,13 +42,25 @@ def installation(context: Context, install: Install, stage: str) -> Milestone:
 
 
 def _wanted(context: Context, install: Install, stage: str) -> tuple[Apply, ...]:
-    wanted = [apply(SUBSCRIPTIONS, manifests.subscription(install.subscription, stage))]
+    wanted = [apply(SUBSCRIPTIONS, manifests.subscription(_wanted_operator(install), stage))]
     if install.own_group:
         if not _foreign_group(context, install.namespace):
             group = manifests.operator_group(install.namespace, stage)
             wanted.insert(0, apply(OPERATOR_GROUPS, group))
         wanted.insert(0, namespace(install.namespace, stage))
     return tuple(wanted)
+
+
+def _wanted_operator(install: Install) -> manifests.Wanted:
+    return manifests.Wanted(
+        package=install.package,
+        channel=install.channel,
+        csv=install.csv,
+        namespace=install.namespace,
+        catalog=install.catalog,
+        catalog_namespace=install.catalog_namespace,
+        pinned=install.pinned,
+    )
 
 
 def _foreign_group(context: Context, name: str) -> bool:
@@ -100,15 +114,15 @@ def _deployment_gone(context: Context, install: Install) -> Progress:
     return Progress(State.DONE)
 
 
-def remains(
-    context: Context, install: Install, groups: tuple[str, ...]
-) -> tuple[Milestone, ...]:
+def remains(context: Context, install: Install, groups: tuple[str, ...]) -> tuple[Milestone, ...]:
     """Return the milestones that take away what OLM leaves of a package: CRDs, then the rest."""
     snapshot, before = context.snapshot, context.before
     name = f"{install.package}.{install.namespace}"
     own = leftovers.group_roles(snapshot, before, install.namespace) if install.own_group else ()
     return (
-        Milestone(f"the APIs of {install.package} are gone", leftovers.crds(snapshot, before, groups)),
+        Milestone(
+            f"the APIs of {install.package} are gone", leftovers.crds(snapshot, before, groups)
+        ),
         Milestone(
             f"what OLM leaves of {install.package} is gone",
             (

@@ -37,8 +37,11 @@ def installed(snapshot: Snapshot, package: str) -> Progress:
     phase = (csv or {}).get("status", {}).get("phase", "")
     if phase == "Succeeded":
         return Progress(State.DONE, csv_name(sub))
-    return _failed_csv(csv) or _failed_subscription(sub) or _approval(snapshot, sub) or Progress(
-        State.WAITING, _under_way(sub, csv)
+    return (
+        _failed_csv(csv)
+        or _failed_subscription(sub)
+        or _approval(snapshot, sub)
+        or Progress(State.WAITING, _under_way(sub, csv))
     )
 
 
@@ -73,7 +76,7 @@ def _approval(snapshot: Snapshot, sub: RawObject) -> Progress | None:
     return Progress(
         State.BLOCKED,
         f"InstallPlan/{name} in {namespace} waits for approval",
-        hints=(f"{command} -p '{{\"spec\":{{\"approved\":true}}}}'",),
+        hints=(f'{command} -p \'{{"spec":{{"approved":true}}}}\'',),
         cause="olm-installplan-awaiting-approval",
         objects=(f"InstallPlan/{name}",),
     )

@@ -90,7 +90,7 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
         return Progress(
             State.BLOCKED,
             f"pool {name} is paused, so its nodes do not take the new configuration",
-            hints=(f"oc patch mcp/{name} --type=merge -p '{{\"spec\":{{\"paused\":false}}}}'",),
+            hints=(f'oc patch mcp/{name} --type=merge -p \'{{"spec":{{"paused":false}}}}\'',),
             cause="mcp-paused",
             objects=(f"MachineConfigPool/{name}",),
         )
@@ -100,14 +100,14 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
 
 
 def _trouble(pool: RawObject) -> Progress | None:
-    for kind in _CAUSES:
+    for kind, cause in _CAUSES.items():
         condition = _condition(pool, kind)
         if condition and condition["status"] == "True":
             return Progress(
                 State.FAILED,
                 f"pool {_name(pool)} is degraded: {condition.get('message') or kind}",
                 hints=(f"oc describe mcp/{_name(pool)}",),
-                cause=_CAUSES[kind],
+                cause=cause,
                 objects=(f"MachineConfigPool/{_name(pool)}",),
             )
     return None

@@ -12,9 +12,9 @@ from msgspec import Struct, field
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
+from oc_gpu.manifests.labels import labels
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
-from oc_gpu.stages.engine import MANAGED_BY, OURS
 from oc_gpu.stages.model import Apply, ObjectRef
 
 NAMESPACE = "oc-gpu"
@@ -111,7 +111,7 @@ def namespace_action() -> Apply:
         "kind": "Namespace",
         "metadata": {
             "name": NAMESPACE,
-            "labels": {MANAGED_BY: OURS, "app.kubernetes.io/part-of": OURS},
+            "labels": labels("record"),
             "annotations": {"openshift.io/node-selector": ""},
         },
     }
@@ -126,7 +126,7 @@ def action(record: Record) -> Apply:
         "metadata": {
             "name": NAME,
             "namespace": NAMESPACE,
-            "labels": {MANAGED_BY: OURS, "app.kubernetes.io/part-of": OURS},
+            "labels": labels("record"),
         },
         "data": {"record.json": msgspec.json.encode(record, order="sorted").decode()},
     }

@@ -1,16 +1,17 @@
 """The road and the way back: all stages in the order in which they depend on each other."""
 
+from oc_gpu.kube.resources import NAMESPACES
 from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_due, planned_actions
+from oc_gpu.stages.engine import planned_actions
 from oc_gpu.stages.model import Delete, Milestone, ObjectRef, StagePlan
-from oc_gpu.kube.resources import NAMESPACES
 
 STAGES = (entitlement, nfd, gpu_operator, isolation)
 """One module a stage, each with NAME, TITLE, `plan` and `undo`."""
 
 RECORD = "record"
+TITLE = "Record of what was here before"
 
 
 def road(context: Context) -> tuple[StagePlan, ...]:
@@ -20,14 +21,13 @@ def road(context: Context) -> tuple[StagePlan, ...]:
 
 
 def _record(context: Context, stages: tuple[StagePlan, ...]) -> StagePlan:
-    title = "Record of what was here before"
     if context.record is None and not planned_actions(stages, context.snapshot):
-        return StagePlan(RECORD, title, not_needed="nothing is to be changed")
+        return StagePlan(RECORD, TITLE, not_needed="nothing is to be changed")
     wanted = isolation.recorded(context, context.before)
     action = records.action(wanted)
     space = records.namespace_action()
     milestones = (Milestone("namespace", (space,)), Milestone("record", (action,)))
-    return StagePlan(RECORD, title, milestones)
+    return StagePlan(RECORD, TITLE, milestones)
 
 
 def way_back(context: Context) -> tuple[StagePlan, ...]:
@@ -42,6 +42,5 @@ def _forget(context: Context) -> StagePlan:
     ours = context.snapshot.raw("namespaces", records.NAMESPACE)
     actions = (delete,) if ours is not None and context.is_ours(ours) else ()
     after = ("isolation", "gpu-operator", "nfd", "entitlement")
-    return StagePlan(
-        RECORD, "Record of what was here before", (Milestone("record is gone", actions, after=after),)
-    )
+    gone = Milestone("record is gone", actions, after=after)
+    return StagePlan(RECORD, TITLE, (gone,))

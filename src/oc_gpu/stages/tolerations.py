@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 
+from oc_gpu.config import parse_taint
 from oc_gpu.kube import RawObject
+from oc_gpu.manifests.clusterpolicy import BUILT_IN, toleration_of
 from oc_gpu.snapshot.kinds import Taint
-
-BUILT_IN: RawObject = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-"""What the GPU Operator gives its operands by itself; a list of our own replaces it, so ours
-starts with it."""
 
 
 def parse(text: str) -> Taint:
-    """Return the taint written as `key=value:Effect` or `key:Effect`."""
-    left, _, effect = text.rpartition(":")
-    key, _, value = left.partition("=")
-    return Taint(key, value, effect)
+    """Return the taint written as `key=value:Effect` or `key:Effect`.
+
+    Raises:
+        UsageError: The text is not a taint.
+    """
+    taint = parse_taint(text)
+    return Taint(taint.key, taint.value, taint.effect)
 
 
 def tolerates(tolerations: Iterable[RawObject], taint: Taint) -> bool:
@@ -33,9 +34,7 @@ def _matches(toleration: RawObject, taint: Taint) -> bool:
 
 def for_taint(taint: Taint) -> RawObject:
     """Return the toleration of exactly one taint."""
-    if not taint.value:
-        return {"key": taint.key, "operator": "Exists", "effect": taint.effect}
-    return {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+    return toleration_of(taint.key, taint.value, taint.effect)
 
 
 def with_taint(present: list[RawObject] | None, taint: Taint) -> list[RawObject]:

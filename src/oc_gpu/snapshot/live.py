@@ -1,0 +1,362 @@
+"""A view of a cluster that is always current: a list and watch of every source.
+
+`snapshot` is cheap and shares what did not change with the one before; `changed` wakes whoever
+waits after any change since then, so that nothing is missed and nothing is polled.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct, field
+
+from oc_gpu.kube import (
+    Client,
+    ForbiddenError,
+    NotFoundError,
+    OcGpuError,
+    RawObject,
+    Replaced,
+    Resource,
+    Retry,
+    Updated,
+    WatchEvent,
+)
+from oc_gpu.kube.resources import CRDS
+from oc_gpu.snapshot.kinds import Condition, Meta
+from oc_gpu.snapshot.model import Snapshot, Unread
+from oc_gpu.snapshot.reading import (
+    PACKAGES,
+    has_ended,
+    is_ended_proof,
+    offers,
+    read,
+    read_log,
+)
+from oc_gpu.snapshot.sources import Source
+from oc_gpu.snapshot.tables import Shard
+
+__all__ = ["LiveView", "read"]
+
+
+class _ServedVersion(Struct, frozen=True):
+    name: str = ""
+    served: bool = False
+
+
+class _DefinitionSpec(Struct, frozen=True):
+    versions: list[_ServedVersion] = field(default_factory=list)
+
+
+class _DefinitionStatus(Struct, frozen=True):
+    conditions: list[Condition] = field(default_factory=list)
+
+
+class _Definition(Struct, frozen=True):
+    """What of a CustomResourceDefinition tells whether its API is served."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: _DefinitionSpec = field(default_factory=_DefinitionSpec)
+    status: _DefinitionStatus = field(default_factory=_DefinitionStatus)
+
+    def serves(self, version: str) -> bool:
+        """Tell whether a version is served and stays so."""
+        established = any(
+            c.type == "Established" and c.status == "True" for c in self.status.conditions
+        )
+        named = any(v.name == version and v.served for v in self.spec.versions)
+        return established and named and self.metadata.deletion_timestamp is None
+
+
+class _Part:
+    """The objects of one source in one namespace, as its watch tells them."""
+
+    def __init__(self, source: Source, namespace: str | None) -> None:
+        self.source = source
+        self.namespace = namespace
+        self.shard = Shard()
+        self.unread: Unread | None = None
+        self.settled = False
+        """Whether its first list was taken, or cannot be."""
+
+    def take(self, event: WatchEvent[Any]) -> bool:
+        """Take an event; tell whether anything changed."""
+        if isinstance(event, Replaced):
+            first = not self.settled or self.unread is not None
+            self.settled, self.unread = True, None
+            return self.shard.replace(event.items, event.resource_version) or first
+        if isinstance(event, Updated):
+            return self.shard.update(event.object)
+        return self.shard.delete(event.object)
+
+    def lose(self, why: Unread) -> None:
+        """Note that the objects cannot be read."""
+        self.shard.clear()
+        self.settled, self.unread = True, why
+
+    def holds(self, resource: Resource, namespace: str, name: str) -> bool:
+        """Tell whether an object belongs here, as far as can be told without its server."""
+        source = self.source
+        if (source.resource.group, source.resource.plural) != (resource.group, resource.plural):
+            return False
+        if source.label_selector is not None or self.namespace not in (None, namespace):
+            return False
+        return source.field_selector in (None, f"metadata.name={name}")
+
+
+class LiveView:
+    """The live view of a cluster; enter it to start its watches.
+
+    Args:
+        client: The cluster.
+        sources: What to watch.
+        packages: Packages whose offers are read, with the preferred catalog of each; read again
+            when a CatalogSource changes, since offers themselves cannot be watched.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        sources: Iterable[Source],
+        *,
+        packages: Mapping[str, str] | None = None,
+    ) -> None:
+        self._client = client
+        self._parts = [
+            _Part(source, where) for source in sources for where in source.namespaces or (None,)
+        ]
+        self._packages = packages
+        self._offers: list[Any] | Unread = []
+        self._offers_due = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._error: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._built: dict[str, tuple[Any, ...]] = {}
+        self._logs: dict[str, str] = {}
+        """By the pod's uid: a namesake made later has a log of its own."""
+        self._asked: set[str] = set()
+        self._wanted: set[str] = set()
+        self._clock = _ClusterClock(client)
+        self._base = Snapshot(client.server)
+
+    async def __aenter__(self) -> Self:
+        try:
+            version = await self._client.version()
+            self._clock.leaps = version.simulated
+            self._base = Snapshot(
+                self._client.server, version.simulated, version.git_version, self._clock.now()
+            )
+            for part in self._parts:
+                self._start(self._follow(part), f"watch {part.source.name}")
+            if self._packages is not None:
+                self._offers = await offers(self._client, self._packages)
+                self._start(self._follow_offers(self._packages), "read packages")
+            while not all(part.settled for part in self._parts):
+                self._wake.clear()
+                await self.changed()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        self._wake.set()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known now; `changed` counts from here."""
+        self._wake.clear()
+        tables: dict[str, tuple[Any, ...]] = {}
+        unread: dict[str, Unread] = {}
+        for name in dict.fromkeys(part.source.name for part in self._parts):
+            why = next((p.unread for p in self._parts_of(name) if p.unread is not None), None)
+            if why is not None:
+                unread[name] = why
+            if why is None or any(len(part.shard) for part in self._parts_of(name)):
+                tables[name] = self._table(name)
+        if isinstance(self._offers, Unread):
+            unread[PACKAGES] = self._offers
+        elif self._packages is not None:
+            tables[PACKAGES] = tuple(self._offers)
+        return msgspec.structs.replace(
+            self._base,
+            now=self._clock.now(),
+            tables=tables,
+            unread=unread,
+            logs=self._logs_by_name(),
+        )
+
+    async def changed(self) -> None:
+        """Return as soon as anything changed since the last `snapshot`.
+
+        Raises:
+            ApiError: A watch was refused.
+            ConnectionFailedError: The server was away for too long.
+        """
+        await self._wake.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def time(self) -> float:
+        """Return epoch seconds by the cluster's clock, asked for where that leaps."""
+        return await self._clock.ask()
+
+    def observe(self, resource: Resource, obj: RawObject) -> None:
+        """Take the answer to a write at once, before its watch event comes."""
+        meta = obj["metadata"]
+        for part in self._parts:
+            if part.holds(resource, meta.get("namespace", ""), meta["name"]):
+                raw = part.source.type == RawObject
+                item = obj if raw else msgspec.convert(obj, part.source.type)
+                if part.shard.update(item):
+                    self._note(part)
+
+    def want_logs(self, namespace: str, pod: str) -> None:
+        """Keep the last lines of a pod in the snapshots, read once it has ended."""
+        self._wanted.add(f"{namespace}/{pod}")
+        for part in self._parts_of("pods"):
+            self._look_for_logs(part)
+
+    def _parts_of(self, name: str) -> list[_Part]:
+        return [part for part in self._parts if part.source.name == name]
+
+    def _table(self, name: str) -> tuple[Any, ...]:
+        if name not in self._built:
+            parts = self._parts_of(name)
+            self._built[name] = tuple(item for part in parts for item in part.shard)
+        return self._built[name]
+
+    def _note(self, part: _Part) -> None:
+        """Let the next snapshot show a change, and what follows from it be read."""
+        self._built.pop(part.source.name, None)
+        self._wake.set()
+        if part.source.name == "pods":
+            self._look_for_logs(part)
+        if part.source.name == "catalogsources":
+            self._offers_due.set()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._error = self._error or error
+            self._wake.set()
+
+    async def _follow(self, part: _Part) -> None:
+        """Watch a source for ever, whether its API is served yet, later or no more."""
+        refusals = 0
+        while True:
+            try:
+                async with aclosing(self._events(part)) as events:
+                    async for event in events:
+                        refusals = 0
+                        if part.take(event):
+                            self._note(part)
+            except NotFoundError as error:
+                part.lose(Unread("absent", str(error)))
+            except ForbiddenError as error:
+                if part.settled and part.unread is None:
+                    raise
+                part.lose(Unread("forbidden", str(error)))
+                self._note(part)
+                return
+            self._note(part)
+            if refusals:  # established, yet not served: real servers lag behind their own word
+                await asyncio.sleep(Retry().delay(refusals))
+            refusals += 1
+            await self._served(part.source.resource)
+
+    def _events(self, part: _Part) -> Any:
+        return self._client.watch(
+            part.source.resource,
+            part.namespace,
+            label_selector=part.source.label_selector,
+            field_selector=part.source.field_selector,
+            type=part.source.type,
+        )
+
+    async def _served(self, resource: Resource) -> None:
+        """Wait until the definition of a kind says that it is served."""
+        name = f"metadata.name={resource.plural}.{resource.group}"
+        watch = self._client.watch(CRDS, field_selector=name, type=_Definition)
+        async with aclosing(watch) as events:
+            async for event in events:
+                if any(found.serves(resource.version) for found in _told(event)):
+                    return
+
+    async def _follow_offers(self, packages: Mapping[str, str]) -> None:
+        while True:
+            await self._offers_due.wait()
+            self._offers_due.clear()
+            found = await offers(self._client, packages)
+            if found != self._offers:
+                self._offers = found
+                self._wake.set()
+
+    def _look_for_logs(self, part: _Part) -> None:
+        """Read the logs of pods of interest that have ended, each once."""
+        for pod in part.shard:
+            meta = pod.metadata
+            name = f"{meta.namespace}/{meta.name}"
+            wanted = is_ended_proof(pod) or (name in self._wanted and has_ended(pod))
+            if wanted and meta.uid not in self._asked:
+                self._asked.add(meta.uid)
+                self._start(self._read_log(meta), f"log {name}")
+
+    async def _read_log(self, meta: Meta) -> None:
+        self._logs[meta.uid] = await read_log(self._client, meta.namespace, meta.name)
+        self._wake.set()
+
+    def _logs_by_name(self) -> dict[str, str]:
+        """Return the logs that were read, of pods that are still there."""
+        return {
+            f"{pod.metadata.namespace}/{pod.metadata.name}": self._logs[pod.metadata.uid]
+            for part in self._parts_of("pods")
+            for pod in part.shard
+            if pod.metadata.uid in self._logs
+        }
+
+
+def _told(event: WatchEvent[_Definition]) -> Iterable[_Definition]:
+    if isinstance(event, Replaced):
+        return event.items
+    return (event.object,) if isinstance(event, Updated) else ()
+
+
+class _ClusterClock:
+    """Tells time by the cluster's clock.
+
+    The Date header of the last answer is carried on by this machine's clock. A simulated cluster
+    leaps instead, so it has to be asked.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.leaps = False
+        self._client = client
+        self._told: float | None = None
+        self._at = 0.0
+
+    def now(self) -> float:
+        told = self._client.server_time
+        if told != self._told:
+            self._told, self._at = told, time.monotonic()
+        if told is None:
+            return time.time()
+        return told if self.leaps else told + time.monotonic() - self._at
+
+    async def ask(self) -> float:
+        if self.leaps:
+            try:
+                await self._client.version()
+            except OcGpuError:
+                return self.now()
+        return self.now()

@@ -1,0 +1,129 @@
+"""One look at a cluster: all lists of a snapshot at once."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from oc_gpu.kube import ApiError, Client, ForbiddenError, NotFoundError, OcGpuError
+from oc_gpu.snapshot.kinds import Pod
+from oc_gpu.snapshot.model import Snapshot, Unread
+from oc_gpu.snapshot.packages import read_packages
+from oc_gpu.snapshot.sources import Source
+
+PROOF = "oc-gpu.io/proof"
+"""Label of pods whose log is the proof; it is read when they have ended."""
+LOG_LINES = 100
+"""Lines of a log that are kept: far more than a proof pod prints."""
+PACKAGES = "packagemanifests"
+_AT_ONCE = 8
+"""Requests at a time: each one more is another connection with its own TLS handshake."""
+
+
+async def read(
+    client: Client, sources: Iterable[Source], *, packages: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Return what is known of a cluster now.
+
+    Args:
+        client: The cluster.
+        sources: What to list.
+        packages: Packages whose offers are read as well, with the preferred catalog of each.
+
+    Raises:
+        ApiError: The server refuses for another reason than a missing right or API.
+        ConnectionFailedError: The server cannot be reached.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+    wanted = [(source, where) for source in sources for where in source.namespaces or (None,)]
+
+    async def listed(source: Source, where: str | None) -> list[Any] | Unread:
+        async with gate:
+            return await _list(client, source, where)
+
+    version, offers, *answers = await asyncio.gather(
+        client.version(), _offers(client, packages), *(listed(*one) for one in wanted)
+    )
+    names = [source.name for source, _ in wanted]
+    tables, unread = _tables([*zip(names, answers, strict=True), *offers])
+    return Snapshot(
+        server=client.server,
+        simulated=version.simulated,
+        git_version=version.git_version,
+        now=client.server_time or time.time(),
+        tables=tables,
+        unread=unread,
+        logs=await _logs(client, tables.get("pods", ())),
+    )
+
+
+async def _list(client: Client, source: Source, where: str | None) -> list[Any] | Unread:
+    try:
+        result = await client.list(
+            source.resource,
+            where,
+            label_selector=source.label_selector,
+            field_selector=source.field_selector,
+            type=source.type,
+        )
+    except NotFoundError as error:
+        return Unread("absent", str(error))
+    except ForbiddenError as error:
+        return Unread("forbidden", str(error))
+    return result.items
+
+
+async def _offers(
+    client: Client, packages: Mapping[str, str] | None
+) -> list[tuple[str, list[Any] | Unread]]:
+    return [] if packages is None else [(PACKAGES, await offers(client, packages))]
+
+
+async def offers(client: Client, packages: Mapping[str, str]) -> list[Any] | Unread:
+    """Return what the catalogs offer of some packages, or why it could not be read."""
+    try:
+        return list(await read_packages(client, packages))
+    except NotFoundError as error:
+        return Unread("absent", str(error))
+    except ForbiddenError as error:
+        return Unread("forbidden", str(error))
+    except ApiError as error:
+        return Unread("failed", str(error))
+
+
+def _tables(
+    answers: Iterable[tuple[str, list[Any] | Unread]],
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, Unread]]:
+    """Join the answers of each source; one namespace that was not read spoils its source."""
+    tables: dict[str, tuple[Any, ...]] = {}
+    unread: dict[str, Unread] = {}
+    for name, answer in answers:
+        if isinstance(answer, Unread):
+            unread[name] = answer
+        else:
+            tables[name] = (*tables.get(name, ()), *answer)
+    return tables, unread
+
+
+async def _logs(client: Client, pods: Iterable[Pod]) -> dict[str, str]:
+    ended = [pod.metadata for pod in pods if is_ended_proof(pod)]
+    texts = await asyncio.gather(*(read_log(client, m.namespace, m.name) for m in ended))
+    return {f"{m.namespace}/{m.name}": text for m, text in zip(ended, texts, strict=True)}
+
+
+def is_ended_proof(pod: Pod) -> bool:
+    """Tell whether a pod's log is proof and complete."""
+    return PROOF in pod.metadata.labels and has_ended(pod)
+
+
+def has_ended(pod: Pod) -> bool:
+    """Tell whether a pod's containers have all ended for good."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+async def read_log(client: Client, namespace: str, name: str) -> str:
+    """Return the last lines of a pod; a reason in brackets where they cannot be read."""
+    try:
+        return await client.logs(namespace, name, tail=LOG_LINES)
+    except OcGpuError as error:
+        return f"({error})"

@@ -235,7 +235,6 @@ class Latencies(Facts, frozen=True, kw_only=True):
     container_start: float = 1.0
     container_stop: float = 1.0
     probe: float = 2.0
-    schedule: float = 0.0
     render: float = 5.0
     config_pick_up: float = 3.0
     drain: float = 20.0
@@ -255,7 +254,6 @@ class Latencies(Facts, frozen=True, kw_only=True):
     feature_discovery: float = 3.0
     validation: float = 5.0
     cuda_sample: float = 3.0
-    gpu_release: float = 2.0
 
 
 class DenyRule(Facts, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Any
 from oc_gpu.kube import Client, Deleted, NotFoundError, RawObject, Replaced, Resource, Updated
 from oc_gpu.kube.resources import CRDS
 from oc_gpu.sim.actors.objects import name_of, namespace_of, version_of
+from oc_gpu.sim.actors.signals import Signal
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ Handler = Callable[[RawObject], None]
 class Informer:
     """A cache of all objects of one kind, kept by a watch."""
 
-    def __init__(self, client: Client, resource: Resource, crd_changed: asyncio.Condition) -> None:
+    def __init__(self, client: Client, resource: Resource, crd_changed: Signal) -> None:
         self.resource = resource
         self.synced = asyncio.Event()
         self._client = client
@@ -61,10 +62,13 @@ class Informer:
     async def run(self) -> None:
         """Follow the API for ever; a kind that is not served (yet) has no objects."""
         while True:
+            kinds = self._crd_changed.count
             try:
                 await self._follow()
             except NotFoundError:
-                await self._wait_until_served()
+                self._replace([])
+                self.synced.set()
+                await self._crd_changed.past(kinds)
 
     async def _follow(self) -> None:
         async for event in self._client.watch(self.resource):
@@ -76,12 +80,6 @@ class Informer:
                     self.observe(obj)
                 case Deleted(obj):
                     self._drop(obj)
-
-    async def _wait_until_served(self) -> None:
-        self._replace([])
-        self.synced.set()
-        async with self._crd_changed:
-            await self._crd_changed.wait()
 
     def _drop(self, obj: RawObject) -> None:
         known = self._objects.get((namespace_of(obj), name_of(obj)))
@@ -106,7 +104,7 @@ class Informers:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._informers: dict[Resource, Informer] = {}
-        self._crd_changed = asyncio.Condition()
+        self._crd_changed = Signal()
         self.errors: list[BaseException] = []
         self._active = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,9 +152,4 @@ class Informers:
                 informer.synced.set()
 
     def _on_crd(self, _obj: RawObject) -> None:
-        async def wake() -> None:
-            async with self._crd_changed:
-                self._crd_changed.notify_all()
-
-        if self._active:
-            self._spawn(wake(), "new kinds")
+        self._crd_changed.fire()

@@ -10,7 +10,7 @@ from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, K
 from oc_gpu.sim.actors.node import registration
 from oc_gpu.sim.actors.node.files import Sources
 from oc_gpu.sim.actors.node.helpers import helper_pod
-from oc_gpu.sim.actors.node.machine import Machine, Signal
+from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
 from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import (
@@ -22,6 +22,7 @@ from oc_gpu.sim.actors.objects import (
     uid_of,
 )
 from oc_gpu.sim.actors.podsets import ENDED, phase
+from oc_gpu.sim.actors.signals import Signal
 
 
 class Kubelets(Controller):

@@ -8,7 +8,6 @@ from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES, PODS
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Watch
 from oc_gpu.sim.actors.kubelet import Kubelets
 from oc_gpu.sim.actors.node.files import files_of
-from oc_gpu.sim.actors.node.machine import Signal
 from oc_gpu.sim.actors.objects import (
     annotations_of,
     controller_of,
@@ -16,6 +15,7 @@ from oc_gpu.sim.actors.objects import (
     name_of,
     namespace_of,
 )
+from oc_gpu.sim.actors.signals import Signal
 
 _PREFIX = "machineconfiguration.openshift.io"
 _CURRENT, _DESIRED = f"{_PREFIX}/currentConfig", f"{_PREFIX}/desiredConfig"

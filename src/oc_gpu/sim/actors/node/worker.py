@@ -9,9 +9,10 @@ from oc_gpu.sim.actors.framework import ActorContext, EventSource
 from oc_gpu.sim.actors.node.containers import ContainerRun, PodState
 from oc_gpu.sim.actors.node.environment import MissingReferenceError, environment_of
 from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
-from oc_gpu.sim.actors.node.machine import Machine, Signal
+from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.objects import name_of, namespace_of, uid_of
 from oc_gpu.sim.actors.placement import quantity, requests_of
+from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.images import facts_of, image_id, pull_problem
 from oc_gpu.sim.hardware.model import Change, Outcome, View
 from oc_gpu.sim.hardware.programs import behave

@@ -7,10 +7,10 @@ import jsonschema
 import msgspec
 import pytest
 from inline_snapshot import snapshot
-from tests.report import samples
-from tests.report.test_texts import CHECK, PLAN, STATUS
 
 from oc_gpu.report import documents, output, schemas, walk
+from tests.report import samples
+from tests.report.test_texts import CHECK, PLAN, STATUS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 EXAMPLES = (
@@ -18,8 +18,11 @@ EXAMPLES = (
     STATUS,
     PLAN,
     walk.document("Enable", samples.CLUSTER, samples.OUTCOME),
-    documents.Certificate(
-        usable=True, serial="3474621038742613412", subject="CN=x", not_before="a", not_after="b"
+    documents.Certificates(
+        path="e.zip",
+        form="ZIP",
+        chosen="1.pem",
+        certificates=(documents.Certificate(name="1.pem", serial="3474621038742613412"),),
     ),
     documents.Trial(works=True, engine="podman", image="ubi8", packages=("kernel-devel-4",)),
     documents.Simulations(

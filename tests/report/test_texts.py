@@ -1,9 +1,9 @@
+# ruff: noqa: E501  (lines without a terminal are as long as they are)
 """What people read, in an 80-column terminal and without one."""
 
 import io
 
 from inline_snapshot import snapshot
-from tests.report import samples
 
 from oc_gpu.report import documents, findings, plan, stages, status, walk
 from oc_gpu.report.live import LiveProgress
@@ -11,6 +11,7 @@ from oc_gpu.report.look import Look
 from oc_gpu.report.progress import PlainProgress
 from oc_gpu.rollout.events import Notice, StageChanged, Written
 from oc_gpu.stages.model import State
+from tests.report import samples
 
 TERMINAL = Look(width=80)
 PIPE = Look()

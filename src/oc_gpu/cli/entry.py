@@ -43,15 +43,32 @@ def run(arguments: Sequence[str], *, name: str = "oc-gpu") -> int:
     except click.ClickException as error:
         report.show(*_told(error, name))
         return USAGE
-    except OcGpuError as error:
-        report.show(str(error), error.hints, error.doc)
-        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         report.show("interrupted", ("run the same command again to continue",))
         return INTERRUPTED
-    except BrokenPipeError:
-        return 0
+    except (OcGpuError, ExceptionGroup) as error:
+        return _show(error)
     return result if isinstance(result, int) else 0
+
+
+def _show(error: OcGpuError | ExceptionGroup[Exception]) -> int:
+    """Tell an error; of several tasks' errors the first, unless one is a mistake of ours."""
+    found = error if isinstance(error, OcGpuError) else _first(error)
+    if found is None:
+        raise error
+    report.show(str(found), found.hints, found.doc)
+    return found.exit_code
+
+
+def _first(group: ExceptionGroup[Exception]) -> OcGpuError | None:
+    """Return the first error of a group of tasks if the group holds nothing but our errors."""
+    ours, others = group.split(OcGpuError)
+    if ours is None or others is not None:
+        return None
+    error: BaseException = ours
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, OcGpuError) else None
 
 
 def _told(error: click.ClickException, name: str) -> tuple[str, tuple[str, ...]]:

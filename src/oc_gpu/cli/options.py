@@ -77,7 +77,7 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in two sections."""
-        params = self.get_params(ctx)
+        params = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         sections = (
             ("Options", [p for p in params if not isinstance(p, SharedOption)]),
             ("Connection and output", [p for p in params if isinstance(p, SharedOption)]),
@@ -167,6 +167,11 @@ def _all(decorators: list[Decorator], target: C) -> C:
     for decorate in reversed(decorators):
         target = decorate(target)
     return target
+
+
+def timeout_option(target: C) -> C:
+    """Add `--timeout` to a command that speaks to no cluster."""
+    return _timeout(hidden=False)(target)
 
 
 def output_options(target: C) -> C:

@@ -5,6 +5,7 @@ both always say the same. `docs/schemas` holds the schemas (`python -m oc_gpu.re
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct, field
@@ -199,16 +200,35 @@ class Walk(Document, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
 
 
-class Certificate(Document, frozen=True, kw_only=True):
-    """What `entitlement inspect` read; the key itself is never in it."""
+class Certificate(Value, frozen=True, kw_only=True):
+    """One certificate that was found; the key itself is never in it.
+
+    Attributes:
+        problem: Why it cannot be used, empty when it can.
+    """
+
+    name: str
+    serial: str = ""
+    subject: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    problem: str = ""
+
+
+class Certificates(Document, frozen=True, kw_only=True):
+    """What `entitlement inspect` found in a file.
+
+    Attributes:
+        form: PEM or ZIP.
+        chosen: Name of the certificate that would be used, None when none can be.
+    """
 
     kind: Literal["Entitlement"] = "Entitlement"
-    usable: bool
-    serial: str
-    subject: str
-    not_before: str
-    not_after: str
-    findings: tuple[str, ...] = ()
+    path: str
+    form: str
+    chosen: str | None
+    certificates: tuple[Certificate, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Trial(Document, frozen=True, kw_only=True):
@@ -245,7 +265,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Status,
     Plan,
     Walk,
-    Certificate,
+    Certificates,
     Trial,
     Simulations,
 )

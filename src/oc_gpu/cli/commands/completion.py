@@ -9,7 +9,7 @@ from oc_gpu.cli.program import PROGRAM
 @click.command("completion", short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def command(shell: str) -> None:
-    """Print the completion script of a shell.
+    r"""Print the completion script of a shell.
 
     \b
     bash:  source <(oc-gpu completion bash)
@@ -21,5 +21,6 @@ def command(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"there is no completion for {shell}")
+        message = f"there is no completion for {shell}"
+        raise click.UsageError(message)
     click.echo(kind(PROGRAM, {}, "oc-gpu", "_OC_GPU_COMPLETE").source())

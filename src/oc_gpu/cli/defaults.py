@@ -1,0 +1,13 @@
+"""Times and limits of the command line, each with its reason."""
+
+ANSWER = 30.0
+"""Seconds to wait for an answer to begin: a list of thousands of pods takes some."""
+
+UNREACHABLE = 10.0
+"""Seconds after which a server is called unreachable: a load balancer fails over in less."""
+
+READING = 120.0
+"""Seconds for a command that only reads: far more than a healthy large cluster takes."""
+
+TRIAL = 900.0
+"""Seconds for `entitlement test`: pulling the image through a slow proxy is most of it."""

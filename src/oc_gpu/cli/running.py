@@ -1,0 +1,55 @@
+"""From settings to a result: the client, the time limit, what the user wants, the exit code."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from oc_gpu.cli import defaults
+from oc_gpu.cli.options import Settings
+from oc_gpu.kube import Client, ConnectOptions, TimeoutExceededError
+
+T = TypeVar("T")
+
+
+def with_client(
+    settings: Settings, work: Callable[[Client], Awaitable[T]], *, limit: float | None = None
+) -> T:
+    """Do some work with a client for the chosen cluster and return its result.
+
+    Args:
+        settings: What the command line says.
+        work: What to do.
+        limit: Seconds after which the work is given up; None for none, when the work itself
+            watches the time.
+
+    Raises:
+        TimeoutExceededError: The time is over.
+    """
+
+    async def connected() -> T:
+        async with Client.connect(options(settings)) as client:
+            return await work(client)
+
+    async def limited() -> T:
+        try:
+            async with asyncio.timeout(limit):
+                return await connected()
+        except TimeoutError as error:
+            message = f"not finished after {limit:.0f} seconds"
+            hint = "give it longer with --timeout, or look at the cluster with `oc get nodes`"
+            raise TimeoutExceededError(message, hints=(hint,)) from error
+
+    return asyncio.run(limited())
+
+
+def options(settings: Settings) -> ConnectOptions:
+    """Return how to find and reach the cluster."""
+    patience = settings.timeout or defaults.ANSWER
+    return ConnectOptions(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        namespace=settings.namespace,
+        impersonate=settings.impersonate,
+        timeout=min(defaults.ANSWER, patience),
+        unreachable=min(defaults.UNREACHABLE, patience / 2),
+    )

@@ -1,0 +1,43 @@
+"""What the user wants: the document, with what the command line says put over it."""
+
+import sys
+
+from msgspec.structs import replace
+
+from oc_gpu import config
+from oc_gpu.cli.options import Settings
+from oc_gpu.config import Entitlement, GpuPlatform
+
+
+def platform(settings: Settings) -> GpuPlatform:
+    """Return the GpuPlatform document of the command line.
+
+    Raises:
+        ConfigError: The document or the taint has mistakes.
+    """
+    document = _document(settings.config)
+    spec = document.spec
+    if settings.taint is not None:
+        taint = str(config.parse_taint(settings.taint))
+        spec = replace(spec, isolation=replace(spec.isolation, taint=taint))
+    if settings.entitlement is not None:
+        spec = replace(spec, entitlement=replace(spec.entitlement, file=settings.entitlement))
+    return replace(document, spec=spec)
+
+
+def _document(path: str | None) -> GpuPlatform:
+    if path is None:
+        return GpuPlatform()
+    if path == "-":
+        return config.parse(sys.stdin.buffer.read(), name="stdin")
+    return config.load(path)
+
+
+def entitlement(document: GpuPlatform) -> Entitlement | None:
+    """Return the certificate that the document names, None when it names none.
+
+    Raises:
+        EntitlementError: It cannot be used.
+    """
+    file = document.spec.entitlement.file
+    return config.read_entitlement(file) if file else None

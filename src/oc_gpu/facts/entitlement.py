@@ -6,6 +6,9 @@ from oc_gpu.facts.model import EntitlementRule, GpuOperatorRelease
 from oc_gpu.facts.openshift import openshift_release
 from oc_gpu.facts.versions import numbers
 
+Known = bool | None
+"""Seen, missing, or None: not known."""
+
 
 class Decision(Struct, frozen=True):
     """A decision with its reason (one clause).
@@ -24,8 +27,7 @@ class Decision(Struct, frozen=True):
 def entitlement_needed(
     openshift_version: str,
     operator_release: GpuOperatorRelease | None,
-    *,
-    dtk_present: bool | None = None,
+    dtk_present: Known = None,
 ) -> Decision:
     """Decide whether nodes need a subscription certificate for the driver to be built.
 
@@ -33,8 +35,7 @@ def entitlement_needed(
         openshift_version: Such as `4.9.11`; without a patch number the release counts as its
             first patch.
         operator_release: GPU Operator that will be there; None when it is not known.
-        dtk_present: Whether the image stream openshift/driver-toolkit is there; None when that is
-            not known.
+        dtk_present: Whether the image stream openshift/driver-toolkit is there.
     """
     release = openshift_release(openshift_version)
     name = f"OpenShift {release.version}"
@@ -52,8 +53,6 @@ def entitlement_needed(
 _FROM_PACKAGES = ": the driver is built from packages, which need a subscription"
 _BY_TOOLKIT = "builds the driver with its Driver Toolkit"
 _MISSING = "the image stream openshift/driver-toolkit is missing"
-
-Known = bool | None
 
 
 def _warning(rule: EntitlementRule, version: str, dtk_present: Known) -> str:

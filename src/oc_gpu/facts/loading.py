@@ -1,12 +1,10 @@
 """Reading the data files that lie beside this package."""
 
+import pkgutil
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import Any, TypeVar
 
 import msgspec
-
-from oc_gpu.kube.yamlfile import parse
 
 T = TypeVar("T")
 
@@ -15,7 +13,10 @@ _OWN = frozenset({"version", "since", "source", "date"})
 
 def read(name: str) -> dict[str, Any]:
     """Return a data file as it stands."""
-    content: dict[str, Any] = parse((files("oc_gpu.facts") / "data" / name).read_bytes())
+    from oc_gpu.kube.yamlfile import parse  # noqa: PLC0415  # yaml is slow to import
+
+    raw = pkgutil.get_data(__package__, f"data/{name}")
+    content: dict[str, Any] = parse(raw or b"")
     return content
 
 

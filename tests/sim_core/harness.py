@@ -62,6 +62,12 @@ class Cluster(Struct):
     async def logs(self, name: str, container: str = "main", **options: Any) -> str:
         return await self.client.logs("default", name, container=container, **options)
 
+    async def exec(self, name: str, *command: str, container: str = "main") -> tuple[str, int]:
+        """Run a command by the node actor, as the API server would."""
+        pod = await self.pod(name)
+        out, err, code = await self.kubelets.exec(pod, container, command, b"")
+        return (out + err).decode(), code
+
     def assert_no_failures(self) -> None:
         assert [f for actor in self.actors for f in actor.failures] == []
 

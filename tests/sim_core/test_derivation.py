@@ -55,8 +55,8 @@ async def everything(here: Cluster) -> str:
 
 async def on_gpu_node(here: Cluster, *command: str) -> str:
     [pod] = await here.pods(app="nvidia-driver-daemonset")
-    name, where = pod["metadata"]["name"], "nvidia-driver-ctr"
-    return (await here.client.exec("default", name, command, container=where)).stdout
+    name = pod["metadata"]["name"]
+    return (await here.exec(name, *command, container="nvidia-driver-ctr"))[0]
 
 
 def test_nothing_of_the_original_is_left_when_the_document_says_otherwise() -> None:

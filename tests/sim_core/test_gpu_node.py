@@ -94,14 +94,10 @@ def test_nvidia_smi_runs_in_the_driver_container() -> None:
             await here.wait(lambda: all_ready(here))
             found = await here.pods(app="nvidia-driver-daemonset")
             on_h100 = next(p for p in found if p["spec"]["nodeName"] == H100)
-            answer = await here.client.exec(
-                "default",
-                on_h100["metadata"]["name"],
-                ["nvidia-smi"],
-                container="nvidia-driver-ctr",
-            )
-            assert "NVIDIA H100 80GB HBM3" in answer.stdout
-            assert "580.105.08" in answer.stdout
+            name = on_h100["metadata"]["name"]
+            shown, _ = await here.exec(name, "nvidia-smi", container="nvidia-driver-ctr")
+            assert "NVIDIA H100 80GB HBM3" in shown
+            assert "580.105.08" in shown
 
     asyncio.run(run())
 
@@ -131,7 +127,17 @@ def test_after_a_reboot_the_driver_is_built_again_and_the_stack_comes_back() -> 
             node = await here.node(H100)
             ready = next(c for c in node["status"]["conditions"] if c["type"] == "Ready")
             assert ready["status"] == "False"
+            [driver] = [
+                p
+                for p in await here.pods(app="nvidia-driver-daemonset")
+                if p["spec"]["nodeName"] == H100
+            ]
+            conditions = {c["type"]: c["status"] for c in driver["status"]["conditions"]}
+            assert conditions["Ready"] == "False"
             await rebooting
+            again = await here.node(H100)
+            boots = [n["status"]["nodeInfo"]["bootID"] for n in (node, again)]
+            assert boots[0] != boots[1]
             await here.clock.sleep(20)
             assert await gpus(here, H100) == "0"
 

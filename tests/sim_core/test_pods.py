@@ -156,12 +156,11 @@ def test_commands_run_in_containers_of_their_node() -> None:
             spec = {"nodeName": "worker02"}
             await here.create(PODS, pod("box", container("sleep inf"), **spec))
             await here.clock.sleep(60)
-            kernel = await here.client.exec("default", "box", ["uname", "-r"])
-            assert kernel.stdout.strip() == "4.18.0-193.29.1.el8_2.x86_64"
-            missing = await here.client.exec("default", "box", ["nvidia-smi"])
-            assert missing.exit_code == 127
-            release = await here.client.exec("default", "box", ["cat", "/etc/os-release"])
-            assert 'VERSION_ID="4.4"' in release.stdout
+            assert await here.exec("box", "uname", "-r") == ("4.18.0-193.29.1.el8_2.x86_64\n", 0)
+            _, code = await here.exec("box", "nvidia-smi")
+            assert code == 127
+            release, _ = await here.exec("box", "cat", "/etc/os-release")
+            assert 'VERSION_ID="4.4"' in release
 
     asyncio.run(run())
 
@@ -192,6 +191,21 @@ def test_simulated_time_stands_still_when_only_a_crash_loop_is_left() -> None:
                 await asyncio.sleep(0)
             assert here.clock.now() == before
             assert not await here.gone(PODS, "looping", "default")
+
+    asyncio.run(run())
+
+
+def test_a_followed_log_ends_with_its_container() -> None:
+    async def run() -> None:
+        async with cluster("seed") as here:
+            script = "sleep 30; echo late"
+            await here.create(PODS, pod("slow", container(script), restartPolicy="Never"))
+            await here.clock.sleep(15)
+            lines = [
+                line async for line in here.client.follow_logs("default", "slow", container="main")
+            ]
+            assert [line.strip() for line in lines] == ["late"]
+            assert await here.ended("slow")
 
     asyncio.run(run())
 

@@ -168,6 +168,7 @@ class Kubelets(Controller):
         await self.clock.sleep(self.scenario.latencies.reboot)
         machine.boot()
         await registration.report_ready(self.context, node, ready=True)
+        await registration.report_boot(self.context, node, machine.boots)
         text = f"Node {node} has been rebooted"
         current = self.cache(NODES).get(node)
         if current is not None:
@@ -193,7 +194,8 @@ class Kubelets(Controller):
         Raises:
             StatusError: It has written none yet, or there was no run before this one.
         """
-        return log_lines(self._workers.get(uid_of(pod)), pod, container, options)
+        worker = self._workers.get(uid_of(pod))
+        return log_lines(worker, pod, container, options, self.clock.now())
 
     async def exec(
         self, pod: RawObject, container: str, command: Sequence[str], stdin: bytes

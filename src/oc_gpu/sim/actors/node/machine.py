@@ -14,6 +14,7 @@ class Machine:
         self.files: dict[str, bytes] = {}
         self.images: set[str] = set()
         self.is_up = True
+        self.boots = 1
         self.changed = Signal()
         self._number = number
         self._addresses = 0
@@ -47,6 +48,7 @@ class Machine:
     def boot(self) -> None:
         """Come up again."""
         self.is_up = True
+        self.boots += 1
         self.changed.fire()
 
     def pod_address(self) -> str:

@@ -89,22 +89,23 @@ def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
 
 
 def _info(scenario: Scenario, facts: NodeFacts) -> RawObject:
-    def identity(what: str) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{facts.name}.{what}"))
-
     release = scenario.openshift
     return {
         "architecture": "amd64",
-        "bootID": identity("boot"),
+        "bootID": _identity(facts.name, "boot1"),
         "containerRuntimeVersion": release.container_runtime,
         "kernelVersion": facts.kernel,
         "kubeProxyVersion": release.kubernetes,
         "kubeletVersion": release.kubernetes,
-        "machineID": identity("machine").replace("-", ""),
+        "machineID": _identity(facts.name, "machine").replace("-", ""),
         "operatingSystem": "linux",
         "osImage": facts.os_image,
-        "systemUUID": identity("system"),
+        "systemUUID": _identity(facts.name, "system"),
     }
+
+
+def _identity(node: str, what: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{node}.{what}"))
 
 
 def _ready(*, ready: bool, now: float) -> RawObject:
@@ -157,6 +158,14 @@ async def report_ready(context: ActorContext, name: str, *, ready: bool) -> None
     word = "NodeReady" if ready else "NodeNotReady"
     text = f"Node {name} status is now: {word}"
     await context.event(node, word, text, source=EventSource("kubelet", name))
+
+
+async def report_boot(context: ActorContext, name: str, boots: int) -> None:
+    """Write the id of the machine's newest boot."""
+    node = context.informers.of(NODES).get(name)
+    if node is not None:
+        info = {**node["status"]["nodeInfo"], "bootID": _identity(name, f"boot{boots}")}
+        await context.patch_status(NODES, node, {"nodeInfo": info})
 
 
 async def mirror_cordon(context: ActorContext, name: str) -> None:

@@ -36,9 +36,16 @@ class LogOptions(Protocol):
 
 
 def log_lines(
-    worker: PodWorker | None, pod: RawObject, container: str, options: LogOptions
+    worker: PodWorker | None, pod: RawObject, container: str, options: LogOptions, now: float
 ) -> AsyncIterator[bytes]:
     """Return a container's log, following it when asked to.
+
+    Args:
+        worker: Who runs the pod, None when nobody does.
+        pod: The pod.
+        container: Name of the container.
+        options: Which part of the log.
+        now: Simulated time.
 
     Raises:
         StatusError: There is none.
@@ -54,11 +61,15 @@ def log_lines(
         reason = waiting["reason"]
         text = f'container "{container}" in pod "{name}" is waiting to start: {reason}'
         raise StatusError(400, "BadRequest", text)
-    return _pieces(log, _first(log, options), options)
+    return _pieces(log, _first(log, options, now), options)
 
 
-def _first(log: Log, options: LogOptions) -> int:
-    return 0 if options.tail_lines is None else max(0, len(log.lines) - options.tail_lines)
+def _first(log: Log, options: LogOptions, now: float) -> int:
+    start = 0 if options.tail_lines is None else max(0, len(log.lines) - options.tail_lines)
+    if options.since_seconds is None:
+        return start
+    oldest = now - options.since_seconds
+    return max(start, sum(when < oldest for when, _ in log.lines))
 
 
 async def _pieces(log: Log, start: int, options: LogOptions) -> AsyncIterator[bytes]:

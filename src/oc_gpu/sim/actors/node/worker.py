@@ -1,6 +1,7 @@
 """One pod on one machine: from its binding to its end."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from oc_gpu.kube import NotFoundError, RawObject
@@ -10,7 +11,7 @@ from oc_gpu.sim.actors.node.containers import ContainerRun, PodState
 from oc_gpu.sim.actors.node.environment import MissingReferenceError, environment_of
 from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
 from oc_gpu.sim.actors.node.machine import Machine
-from oc_gpu.sim.actors.objects import name_of, namespace_of, uid_of
+from oc_gpu.sim.actors.objects import name_of, namespace_of, uid_of, with_condition
 from oc_gpu.sim.actors.placement import quantity, requests_of
 from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.images import facts_of, image_id, pull_problem
@@ -127,7 +128,7 @@ class PodWorker:
         await self.publish()
 
     async def lose(self) -> None:
-        """Be cut off by a reboot: containers are gone, nothing is reported."""
+        """Be cut off by a reboot: containers are gone, the pod is no longer ready."""
         self.stopping = True
         if self.task is not None:
             self.task.cancel()
@@ -139,6 +140,12 @@ class PodWorker:
                 run.restart()
         self._stops.clear()
         self.stopping = False
+        pod = self.pod()
+        conditions = (pod.get("status") or {}).get("conditions")
+        for kind in ("Ready", "ContainersReady"):
+            conditions = with_condition(conditions, {"type": kind, "status": "False"}, now)
+        with suppress(NotFoundError):
+            await self._context.patch_status(PODS, pod, {"conditions": conditions})
 
     async def publish(self) -> None:
         """Write the pod's status."""
@@ -226,6 +233,9 @@ class PodWorker:
     async def _pull(self, run: ContainerRun) -> None:
         scenario, image = self._context.scenario, run.spec["image"]
         tries, seen = 0, self._around.sources_changed.count
+        if image in self.machine.images:
+            text = f'Container image "{image}" already present on machine'
+            await self._event("Pulled", text)
         while image not in self.machine.images:
             await self._event("Pulling", f'Pulling image "{image}"')
             facts = facts_of(scenario, image)

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct, field
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import render
+from oc_gpu.sim.api import objects, render
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.errors import bad_request, conflict
 from oc_gpu.sim.api.kinds import ServedKind
@@ -44,25 +44,28 @@ def options(call: Call) -> DeleteOptions:
     Raises:
         StatusError: 400.
     """
+    given: RawObject = objects.decode(call) if call.request.body else {}
+    if not isinstance(given, dict):
+        raise bad_request("the options are not an object")
+    params = call.request.params
+    for name in ("gracePeriodSeconds", "propagationPolicy"):
+        if name in params:
+            given = {**given, name: params[name]}
+    return parse_options(given, dry_run=call.request.dry_run)
+
+
+def parse_options(given: RawObject, *, dry_run: bool) -> DeleteOptions:
+    """Return the options as values.
+
+    Raises:
+        StatusError: 400.
+    """
     try:
-        given = (
-            msgspec.json.decode(call.request.body, type=DeleteOptions)
-            if call.request.body
-            else DeleteOptions()
-        )
-        params = call.request.params
-        if "gracePeriodSeconds" in params:
-            seconds = int(params["gracePeriodSeconds"])
-            given = msgspec.structs.replace(given, grace_period_seconds=seconds)
-        if "propagationPolicy" in params:
-            policy = params["propagationPolicy"]
-            given = msgspec.structs.replace(given, propagation_policy=policy)
-    except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
-        msg = f"the options cannot be understood: {error}"
-        raise bad_request(msg) from error
-    if call.request.dry_run:
-        return msgspec.structs.replace(given, dry_run=["All"])
-    return given
+        found = msgspec.convert(given, DeleteOptions, strict=False)
+    except msgspec.ValidationError as error:
+        message = f"the options cannot be understood: {error}"
+        raise bad_request(message) from error
+    return msgspec.structs.replace(found, dry_run=["All"]) if dry_run else found
 
 
 def delete(backend: Backend, call: Call) -> ApiResponse:
@@ -93,7 +96,7 @@ def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOption
         "kind": call.kind.resource.plural,
         "uid": entry.uid,
     }
-    if given.dry_run:
+    if given.dry_run or call.request.dry_run:
         return success(details)
     if not held and not grace:
         backend.remove(call.kind, obj)

@@ -1,10 +1,21 @@
 """The transport of clients in this process: no socket, no encryption, the same answers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from oc_gpu.kube.transport import NO_HEADERS, Response, StreamResponse, WebSocket
-from oc_gpu.sim.api.messages import SIMULATOR, ApiRequest, ApiResponse, ApiStream
+from msgspec import Struct
+
+from oc_gpu.kube.transport import (
+    NO_HEADERS,
+    Response,
+    StreamResponse,
+    UpgradeRefusedError,
+    WebSocket,
+)
+from oc_gpu.sim.api import channels
+from oc_gpu.sim.api.messages import SIMULATOR, ApiRequest, ApiResponse, ApiStream, StatusError
+from oc_gpu.sim.api.pods import ExecCall
 from oc_gpu.sim.api.server import ApiServer
 
 
@@ -18,7 +29,6 @@ class InProcessTransport:
     """
 
     def __init__(self, server: ApiServer, *, user: str = SIMULATOR, external: bool = False) -> None:
-        self.server_url = "in-process"
         self._server = server
         self._user = user
         self._external = external
@@ -33,7 +43,7 @@ class InProcessTransport:
     ) -> Response:
         """Send a request and return the whole answer."""
         answer = await self._server.handle(self._asked(method, target, headers, body))
-        content = {"content-type": answer.content_type}
+        content = {"content-type": answer.content_type, "date": self._server.date()}
         if isinstance(answer, ApiResponse):
             return Response(answer.status, content | dict(answer.headers), answer.body)
         return Response(answer.status, content, b"".join([c async for c in answer.chunks]))
@@ -45,8 +55,9 @@ class InProcessTransport:
         """Send a request; the body is read inside the context."""
         answer = await self._server.handle(self._asked(method, target, headers, b""))
         chunks = answer.chunks if isinstance(answer, ApiStream) else _once(answer.body)
+        headers = {"content-type": answer.content_type, "date": self._server.date()}
         try:
-            yield _Streamed(answer.status, {"content-type": answer.content_type}, chunks)
+            yield _Streamed(answer.status, headers, chunks)
         finally:
             close = getattr(chunks, "aclose", None)
             if close is not None:
@@ -59,9 +70,21 @@ class InProcessTransport:
         subprotocols: Sequence[str],
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> WebSocket:
-        """Open a WebSocket."""
-        msg = f"{target} {subprotocols} {headers}"
-        raise NotImplementedError(msg)
+        """Open a WebSocket for a command.
+
+        Raises:
+            UpgradeRefusedError: The command cannot run.
+        """
+        try:
+            protocol = channels.choose(subprotocols)
+            call = self._server.command(self._asked("GET", target, headers, b""))
+        except StatusError as error:
+            answer = error.response()
+            headers = {"content-type": answer.content_type}
+            raise UpgradeRefusedError(Response(answer.status, headers, answer.body)) from error
+        socket = _LocalSocket(protocol)
+        socket.run(call)
+        return socket
 
     async def aclose(self) -> None:
         """Release nothing: there is no connection."""
@@ -73,6 +96,51 @@ class InProcessTransport:
         return ApiRequest.of(
             method, target, headers=lower, body=body, user=self._user, external=self._external
         )
+
+
+class _LocalSocket:
+    """Both ends of a WebSocket within this process."""
+
+    def __init__(self, subprotocol: str) -> None:
+        self.subprotocol = subprotocol
+        self._to_server: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._to_client: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self, call: ExecCall) -> None:
+        """Run the command at the server's end."""
+
+        async def work() -> None:
+            try:
+                await channels.run(
+                    call, _ServerEnd(self._to_server, self._to_client), self.subprotocol
+                )
+            finally:
+                self._to_client.put_nowait(None)
+
+        self._task = asyncio.create_task(work())
+
+    async def send(self, message: bytes) -> None:
+        await self._to_server.put(message)
+
+    async def receive(self) -> bytes | None:
+        return await self._to_client.get()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+class _ServerEnd(Struct):
+    incoming: "asyncio.Queue[bytes | None]"
+    outgoing: "asyncio.Queue[bytes | None]"
+
+    async def receive(self) -> bytes | None:
+        return await self.incoming.get()
+
+    async def send(self, message: bytes) -> None:
+        await self.outgoing.put(message)
 
 
 class _Streamed:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api import protobuf
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.errors import (
     Cause,
@@ -55,6 +56,8 @@ def decode(call: Call) -> Any:
     Raises:
         StatusError: 400.
     """
+    if call.request.content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(call.request.body)
     try:
         if call.request.content_type.endswith("yaml"):
             return _decode_yaml(call.request.body)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.errors import bad_request
 
 _TERM = re.compile(
@@ -91,3 +92,19 @@ def parse_fields(text: str, known: tuple[str, ...]) -> Selector:
 def matches(selector: Selector, given: Mapping[str, str]) -> bool:
     """Tell whether all requirements hold."""
     return all(term.holds(given) for term in selector)
+
+
+def selects(selector: RawObject | None, labels: Mapping[str, str]) -> bool:
+    """Tell whether a LabelSelector object accepts labels; none accepts nothing."""
+    if selector is None:
+        return False
+    if any(labels.get(k) != v for k, v in (selector.get("matchLabels") or {}).items()):
+        return False
+    for expression in selector.get("matchExpressions") or []:
+        values = tuple(expression.get("values") or ())
+        operator = expression["operator"]
+        only_presence = operator in {"Exists", "DoesNotExist"}
+        wanted = operator in {"In", "Exists"}
+        if not Term(expression["key"], None if only_presence else values, wanted).holds(labels):
+            return False
+    return True

@@ -1,15 +1,28 @@
 """The API server: one function from requests to answers."""
 
 from collections.abc import Callable, Sequence
+from email.utils import formatdate
+
+import msgspec
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import deleting, installing, reading, writing
+from oc_gpu.sim.api import (
+    deleting,
+    discovery,
+    installing,
+    openapi,
+    pods,
+    reading,
+    reviews,
+    writing,
+)
 from oc_gpu.sim.api.access import Access
 from oc_gpu.sim.api.backend import Backend, Identity, KubeletApi
 from oc_gpu.sim.api.crds import Definitions
 from oc_gpu.sim.api.errors import no_such_path
 from oc_gpu.sim.api.messages import ApiRequest, ApiResponse, ApiStream, StatusError
 from oc_gpu.sim.api.namespaces import NamespaceLifecycle
+from oc_gpu.sim.api.pods import ExecCall
 from oc_gpu.sim.api.routing import Call, route
 from oc_gpu.sim.clock import VirtualClock
 from oc_gpu.sim.scenario import DenyRule
@@ -27,6 +40,8 @@ _VERBS: dict[str, _Verb] = {
     "deletecollection": deleting.delete_collection,
 }
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_OBJECT_PARTS = frozenset({"", "status", "finalize"})
+_HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
 class ApiServer:
@@ -70,6 +85,18 @@ class ApiServer:
         """
         return installing.install(self.backend, obj)
 
+    def compact(self) -> None:
+        """Forget the past, so that watches from older versions are answered with 410."""
+        self.backend.store.compact()
+
+    def close_watches(self) -> None:
+        """End all watches, as a server does that goes down."""
+        self.backend.store.close_watches()
+
+    def date(self) -> str:
+        """Return the simulated time as HTTP writes it."""
+        return formatdate(self.clock.now(), usegmt=True)
+
     async def handle(self, request: ApiRequest) -> ApiResponse | ApiStream:
         """Answer a request; refusals are answers too."""
         self.clock.touch(external=request.external)
@@ -80,12 +107,63 @@ class ApiServer:
         finally:
             self.clock.touch(external=request.external)
 
-    async def _answer(self, request: ApiRequest) -> ApiResponse | ApiStream:
-        if not request.path.startswith(("/api/", "/apis/")):
-            raise no_such_path()
+    def command(self, request: ApiRequest) -> ExecCall:
+        """Return the command that a WebSocket request asks to run.
+
+        Raises:
+            StatusError: It is not a command, not allowed, or cannot run.
+        """
+        self.clock.touch(external=request.external)
         call = route(self.backend.registry, request)
         self.backend.access.check(call.attempt)
-        answer = _VERBS[call.verb](self.backend, call)
+        if call.subresource != "exec":
+            raise no_such_path()
+        return pods.exec_call(self.backend, call)
+
+    async def _answer(self, request: ApiRequest) -> ApiResponse | ApiStream:
+        parts = request.path.strip("/").split("/")
+        depth = {"api": 2, "apis": 3}.get(parts[0], 0)
+        if depth and len(parts) <= depth:
+            return discovery.answer(self.backend, request)
+        if not depth:
+            return self._beside(request)
+        call = route(self.backend.registry, request)
+        if call.kind.resource.group == reviews.GROUP:
+            return reviews.review(self.backend, call)
+        self.backend.access.check(call.attempt)
+        if call.subresource in _OBJECT_PARTS:
+            answer = _VERBS[call.verb](self.backend, call)
+        else:
+            answer = await pods.answer(self.backend, call)
         if call.verb in _WRITES:
             self.backend.writes.count(request)
         return answer
+
+    def _beside(self, request: ApiRequest) -> ApiResponse:
+        """Answer what lies outside of the resources."""
+        path = request.path.rstrip("/")
+        if path in _HEALTH:
+            return ApiResponse(200, b"ok", "text/plain")
+        if path == "/version":
+            return discovery.version(self.backend)
+        if path == "/simulation":
+            return self._simulation()
+        if path.startswith("/openapi/v3"):
+            return openapi.answer(self.backend, request)
+        raise no_such_path()
+
+    def _simulation(self) -> ApiResponse:
+        """Tell about the simulation itself; no real server has this."""
+        identity, writes = self.backend.identity, self.backend.writes
+        told = {
+            "name": identity.name,
+            "scenario": identity.scenario,
+            "virtualSeconds": self.clock.elapsed,
+            "now": self.backend.timestamp(),
+            "writes": {
+                "external": writes.external,
+                "total": writes.total,
+                "log": list(writes.log),
+            },
+        }
+        return ApiResponse(200, msgspec.json.encode(told))

@@ -1,0 +1,50 @@
+"""Users asking what they may do: SelfSubjectAccessReview and SelfSubjectRulesReview."""
+
+import msgspec
+
+from oc_gpu.kube.objects import RawObject, Resource
+from oc_gpu.sim.api import objects
+from oc_gpu.sim.api.access import Attempt
+from oc_gpu.sim.api.backend import Backend
+from oc_gpu.sim.api.messages import ApiResponse
+from oc_gpu.sim.api.routing import Call
+
+GROUP = "authorization.k8s.io"
+
+
+def review(backend: Backend, call: Call) -> ApiResponse:
+    """Answer a review; nothing is stored."""
+    asked = objects.parse(call)
+    if call.kind.resource.kind == "SelfSubjectRulesReview":
+        asked["status"] = _rules(backend)
+    else:
+        asked["status"] = _access(backend, call, asked)
+    return ApiResponse(201, msgspec.json.encode(asked))
+
+
+def _access(backend: Backend, call: Call, asked: RawObject) -> RawObject:
+    wanted = (asked.get("spec") or {}).get("resourceAttributes")
+    if not wanted:
+        return {"allowed": True}
+    resource = Resource(
+        wanted.get("group", ""), wanted.get("version", ""), wanted.get("resource", ""), ""
+    )
+    attempt = Attempt(
+        call.request.user,
+        wanted.get("verb", ""),
+        resource,
+        wanted.get("subresource", ""),
+        wanted.get("namespace", ""),
+        wanted.get("name", ""),
+    )
+    allowed = backend.access.allows(attempt)
+    return {"allowed": allowed, "reason": "" if allowed else "denied by the scenario"}
+
+
+def _rules(backend: Backend) -> RawObject:
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    return {
+        "resourceRules": [everything],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "incomplete": bool(backend.access.denied),
+    }

@@ -10,9 +10,9 @@ from oc_gpu.checks.inputs import (
     Release,
 )
 from oc_gpu.manifests.entitlement import CONFIG_NAMES
-from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.platform import Install, Platform
+from oc_gpu.stages.gpu_operator import node_operands
+from oc_gpu.stages.platform import Install
 
 NFD = "Node Feature Discovery"
 GPU_OPERATOR = "the GPU Operator"
@@ -29,7 +29,7 @@ def inputs(context: Context) -> Inputs:
         operators=(_operator(NFD, platform.nfd), _operator(GPU_OPERATOR, platform.gpu)),
         entitlement=_entitlement(context),
         operand_namespace=platform.operand_namespace,
-        operands=_operands(platform, context.snapshot),
+        operands=node_operands(context),
         taint=context.taint,
     )
 
@@ -62,17 +62,3 @@ def _entitlement(context: Context) -> Entitlement:
         warning=decision.warning,
     )
 
-
-def _operands(platform: Platform, snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the operands of every GPU node, less those that a ClusterPolicy switches off."""
-    off = {
-        key
-        for policy in snapshot.table("clusterpolicies")
-        for key, part in (policy.get("spec") or {}).items()
-        if isinstance(part, dict) and part.get("enabled") is False
-    }
-    return tuple(
-        operand.name
-        for operand in platform.operator.era.operands
-        if operand.every and operand.key not in off
-    )

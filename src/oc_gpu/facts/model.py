@@ -243,11 +243,6 @@ class GpuOperatorRelease(Struct, frozen=True, kw_only=True):
     date: str = ""
 
     @property
-    def node_operands(self) -> tuple[str, ...]:
-        """Return the DaemonSets that put a pod on every GPU node, as the CSV's example asks."""
-        return tuple(operand.name for operand in self.era.operands if operand.every)
-
-    @property
     def toleration_paths(self) -> tuple[Path, ...]:
         """Return where tolerations of the operands go in the ClusterPolicy's spec."""
         return self.era.tolerations

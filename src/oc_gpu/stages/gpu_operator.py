@@ -93,12 +93,24 @@ def _operands(context: Context) -> Progress:
         return trouble
     if not context.platform.gpu_nodes:
         return Progress(State.WAITING, "no node is labelled as a GPU node yet")
-    for operand in context.platform.operator.node_operands:
+    for operand in node_operands(context):
         for node in context.platform.gpu_nodes:
             waiting = _operand_on(context, operand, node)
             if waiting:
                 return Progress(State.WAITING, waiting)
     return Progress(State.DONE)
+
+
+def node_operands(context: Context) -> tuple[str, ...]:
+    """Return the operands of every GPU node, less those that a ClusterPolicy switches off."""
+    off = {
+        key
+        for policy in _policies(context)
+        for key, part in (policy.get("spec") or {}).items()
+        if isinstance(part, dict) and part.get("enabled") is False
+    }
+    every = context.platform.operator.era.operands
+    return tuple(operand.name for operand in every if operand.every and operand.key not in off)
 
 
 def _operand_on(context: Context, operand: str, node: str) -> str:

@@ -197,3 +197,16 @@ def test_orphans_stay_and_an_object_with_another_owner_stays_too() -> None:
             assert await here.gone(CONFIGMAPS, "child", "default")
 
     asyncio.run(run())
+
+
+def test_an_object_whose_owner_is_of_an_unknown_kind_stays() -> None:
+    async def run() -> None:
+        async with cluster("seed") as here:
+            child = named("v1", "ConfigMap", "child")
+            owner = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "x", "uid": "u"}
+            child["metadata"]["ownerReferences"] = [owner]
+            await here.create(CONFIGMAPS, child)
+            await here.clock.sleep(30)
+            assert not await here.gone(CONFIGMAPS, "child", "default")
+
+    asyncio.run(run())

@@ -134,9 +134,13 @@ class GarbageCollector(Controller):
         return False
 
     async def _exists(self, obj: RawObject, reference: RawObject) -> bool:
-        resource = self._by_kind.get((reference["apiVersion"], reference["kind"]))
+        """Ask the server for an owner; one of a kind that is not served counts as there."""
+        kind = (reference["apiVersion"], reference["kind"])
+        if kind not in self._by_kind:
+            await self._discover()
+        resource = self._by_kind.get(kind)
         if resource is None:
-            return False
+            return True
         namespace = namespace_of(obj) if resource.namespaced else None
         try:
             owner = await self.context.client.get(resource, reference["name"], namespace)

@@ -7,8 +7,6 @@ from msgspec import Struct, field
 
 from oc_gpu.sim.scenario import NodeFacts, PciDevice, Scenario, gpu_uuid
 
-RawContainer = dict[str, object]
-
 VALIDATIONS = "/run/nvidia/validations"
 DRIVER = "driver"
 TOOLKIT = "toolkit"
@@ -47,8 +45,6 @@ class View(Struct, frozen=True, kw_only=True):
     devices: tuple[PciDevice, ...] = ()
     restart_policy: str = "Always"
     siblings: tuple[str, ...] = ()
-    namespace: str = "default"
-    allocatable: int = 0
     init: bool = False
 
     @property

@@ -178,8 +178,6 @@ class PodWorker:
             devices=self._devices(spec),
             restart_policy=self.policy,
             siblings=tuple(c.name for c in self.state.mains),
-            namespace=self.key[0],
-            allocatable=self.machine.schedulable_gpus,
             init=run in self.state.inits,
         )
 

@@ -98,6 +98,75 @@ def test_bodies_arrive_whole() -> None:
     assert server.requests[0].method == "PATCH"
 
 
+LARGE = {"metadata": {"name": "x" * 3_000_000}}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_a_large_body_may_take_longer_than_the_timeout_while_it_comes(pause: float) -> None:
+    body = json.dumps(LARGE).encode()
+
+    async def handle(exchange: Exchange) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
+        exchange.writer.write(head.encode() + body[:1000])
+        for start in range(1000, len(body), 500_000):
+            await asyncio.sleep(pause)
+            exchange.writer.write(body[start : start + 500_000])
+            await exchange.writer.drain()
+
+    async def go() -> Server:
+        async with (
+            serve(handle) as server,
+            reached(kubeconfig({"server": server.url}), timeout=0.2) as kube,
+        ):
+            for _ in range(2):
+                assert await kube.get(known.NODES, "n") == LARGE
+            return server
+
+    assert asyncio.run(go()).connections == 1
+
+
+def test_a_large_body_that_stops_coming_is_given_up() -> None:
+    async def handle(exchange: Exchange) -> None:
+        exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{")
+        await asyncio.sleep(60)
+
+    async def go() -> None:
+        async with (
+            serve(handle) as server,
+            reached(kubeconfig({"server": server.url}), timeout=0.1) as kube,
+        ):
+            await kube.create(known.NODES, {})
+
+    with pytest.raises(ConnectionFailedError, match=r"did not answer within 0\.1 s"):
+        asyncio.run(go())
+
+
+def test_a_large_body_that_breaks_off_is_an_error() -> None:
+    async def handle(exchange: Exchange) -> None:
+        exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{")
+        await exchange.writer.drain()
+        exchange.writer.close()
+        exchange.closed = True
+
+    with pytest.raises(ConnectionFailedError, match="broke off its answer"):
+        talk(handle, lambda kube: kube.create(known.NODES, {}))
+
+
+def test_a_connection_that_the_server_will_close_is_not_used_again() -> None:
+    async def handle(exchange: Exchange) -> None:
+        body = LARGE if exchange.path.endswith("/n") else {}
+        await exchange.reply(200, body, {"connection": "close"})
+        exchange.closed = True
+
+    async def act(kube: Client) -> None:
+        await kube.get(known.NODES, "n")
+        await kube.get(known.NODES, "small")
+        await kube.create(known.NODES, {})
+
+    _, server = talk(handle, act)
+    assert server.connections == 3
+
+
 def test_a_path_in_front_of_the_api_is_kept() -> None:
     async def go() -> Server:
         async with serve(version) as server:

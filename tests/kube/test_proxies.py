@@ -185,8 +185,13 @@ def test_a_server_behind_a_proxy_must_be_trusted_all_the_same() -> None:
 
 
 def test_a_proxy_may_be_spoken_to_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    trusting = ssl.create_default_context(cadata=AUTHORITY.pem.decode())
-    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    with pytest.raises(ConnectionFailedError, match=r"cannot trust the proxy https://127\.0\.0\.1"):
+        through(Tunnel(), tls=True)
+
+    def trust(made: ssl.SSLContext) -> None:
+        made.load_verify_locations(cadata=AUTHORITY.pem.decode())
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", trust)
     tunnel = Tunnel()
     assert through(tunnel, tls=True)
     assert tunnel.heads

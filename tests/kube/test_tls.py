@@ -68,6 +68,20 @@ def test_a_server_of_the_given_authority_is_trusted() -> None:
     assert len(ask(LOCAL, TRUSTED)) == 2
 
 
+def test_large_answers_come_whole_through_tls() -> None:
+    async def handle(exchange: Exchange) -> None:
+        await exchange.reply(200, {"gitVersion": "x" * 3_000_000})
+
+    async def go() -> int:
+        async with serve(handle, server_side(LOCAL)) as server:
+            async with reached(kubeconfig({"server": server.url, **TRUSTED})) as kube:
+                versions = [await kube.version() for _ in range(3)]
+            assert server.connections == 1
+            return sum(len(version.git_version) for version in versions)
+
+    assert asyncio.run(go()) == 9_000_000
+
+
 def test_the_authority_may_be_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ca.crt"
     path.write_bytes(AUTHORITY.pem)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from oc_gpu.kube import discovery
 from oc_gpu.kube.codec import decode, encode
-from oc_gpu.kube.discovery import Discovery
 from oc_gpu.kube.errors import Asked
 from oc_gpu.kube.objects import RawObject, Resource, ServerVersion
 from oc_gpu.kube.pods import PodVerbs
@@ -22,6 +20,7 @@ from oc_gpu.kube.writing import Writing
 
 if TYPE_CHECKING:
     from oc_gpu.kube.connect import ConnectOptions
+    from oc_gpu.kube.discovery import Discovery
 
 
 class Origin(Struct, frozen=True):
@@ -100,8 +99,10 @@ class Client(Reading, Writing, PodVerbs):
         response = await self._sender.send(Call(asked, "GET", "/version", repeatable=True))
         return decode(response.body, ServerVersion, asked)
 
-    async def discover(self) -> Discovery:
+    async def discover(self) -> "Discovery":
         """Return the kinds that the server serves."""
+        from oc_gpu.kube import discovery  # noqa: PLC0415 - few commands ask for it
+
         return await discovery.discover(self._sender)
 
     async def can_i(

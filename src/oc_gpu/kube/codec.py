@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from oc_gpu.kube.errors import ApiError, Asked, OcGpuError, clean, error_class
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.kube.transport import Response
+from oc_gpu.kube.transport import Body, Response
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-def decode(body: bytes, type_: type[T], asked: Asked) -> T:
+def decode(body: Body, type_: type[T], asked: Asked) -> T:
     """Decode an answer.
 
     Raises:
@@ -102,7 +102,7 @@ def decode(body: bytes, type_: type[T], asked: Asked) -> T:
         raise unreadable(asked, error) from error
 
 
-def decode_list(body: bytes, type_: type[T], asked: Asked) -> ListEnvelope[T]:
+def decode_list(body: Body, type_: type[T], asked: Asked) -> ListEnvelope[T]:
     """Decode one page of a list; raw items get the kind that a list leaves out.
 
     Raises:
@@ -138,7 +138,7 @@ def api_error(asked: Asked, response: Response) -> ApiError:
     return read_status(response.body).error(asked, response.status)
 
 
-def read_status(body: bytes) -> Status:
+def read_status(body: Body) -> Status:
     """Return the `Status` in a body, an empty one when there is none."""
     try:
         status: Status = decoder(Status).decode(body)

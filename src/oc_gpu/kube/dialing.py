@@ -4,18 +4,15 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 
 from msgspec import Struct
 
 from oc_gpu.kube.errors import ConnectionFailedError, clean
 from oc_gpu.kube.proxy import Proxy
+from oc_gpu.kube.tls import context
+from oc_gpu.kube.wire import Wire
 
-LIMIT = 1 << 20
-"""Bytes that a stream buffers before the socket is left to wait: a list page is larger."""
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""A watch is silent for minutes; this notices within one that the other side has vanished."""
-_OK = range(200, 300)
+_LONGEST_HEAD = 1 << 14
 
 
 class Endpoint(Struct, frozen=True):
@@ -38,35 +35,31 @@ class Endpoint(Struct, frozen=True):
     url: str
 
     @property
+    def name(self) -> str:
+        """Return the name that the server's certificate must have."""
+        return self.server_name or self.host
+
+    @property
     def authority(self) -> str:
         """Return host and port as a Host header has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
-class Wire(Struct):
-    """An open connection."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    def abort(self) -> None:
-        """Close at once: nothing that is still buffered matters to anybody."""
-        self.writer.transport.abort()
-
-
-async def dial(endpoint: Endpoint, context: Callable[[], ssl.SSLContext], timeout_s: float) -> Wire:
+async def dial(
+    endpoint: Endpoint, make_context: Callable[[], ssl.SSLContext], timeout_s: float
+) -> Wire:
     """Open a connection.
 
     Args:
         endpoint: Where to.
-        context: Makes or returns the TLS settings, when TLS is spoken.
+        make_context: Makes or returns the TLS settings, when TLS is spoken.
         timeout_s: Seconds until it is given up.
 
     Raises:
         ConnectionFailedError: It could not be opened; the error says why and what to do.
     """
-    tls = context() if endpoint.tls else None
+    tls = make_context() if endpoint.tls else None
     try:
         async with asyncio.timeout(timeout_s):
             if endpoint.proxy is not None:
@@ -77,72 +70,61 @@ async def dial(endpoint: Endpoint, context: Callable[[], ssl.SSLContext], timeou
 
 
 async def _straight(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Wire:
-    reader, writer = await asyncio.open_connection(
+    _, wire = await asyncio.get_running_loop().create_connection(
+        Wire,
         endpoint.host,
         endpoint.port,
-        limit=LIMIT,
         ssl=tls,
-        server_hostname=(endpoint.server_name or endpoint.host) if tls else None,
+        server_hostname=endpoint.name if tls else None,
     )
-    _keep_alive(writer)
-    return Wire(reader, writer)
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    connection: socket.socket = writer.get_extra_info("socket")
-    with suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            option = getattr(socket, name, None)
-            if option is not None:
-                connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    return wire
 
 
 async def _through(endpoint: Endpoint, proxy: Proxy, tls: ssl.SSLContext | None) -> Wire:
-    reader, writer = await asyncio.open_connection(
-        proxy.host,
-        proxy.port,
-        limit=LIMIT,
-        ssl=ssl.create_default_context() if proxy.tls else None,
-    )
-    _keep_alive(writer)
+    loop = asyncio.get_running_loop()
+    first = context(None) if proxy.tls else None
     try:
-        await _connect(endpoint, proxy, reader, writer)
+        transport, wire = await loop.create_connection(Wire, proxy.host, proxy.port, ssl=first)
+    except ssl.SSLError as error:
+        url = f"https://{proxy.host}:{proxy.port}"
+        raise tls_failure(error, proxy.host, f"the proxy {url}") from error
+    try:
+        await _connect(endpoint, proxy, wire)
         if tls is not None:
-            await writer.start_tls(tls, server_hostname=endpoint.server_name or endpoint.host)
+            inner = await loop.start_tls(transport, wire, tls, server_hostname=endpoint.name)
+            assert inner is not None  # noqa: S101 - None only when closed, which raises
+            wire.transport = inner
     except BaseException:
-        writer.transport.abort()
+        transport.abort()
         raise
-    return Wire(reader, writer)
+    return wire
 
 
-async def _connect(
-    endpoint: Endpoint,
-    proxy: Proxy,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-) -> None:
+async def _connect(endpoint: Endpoint, proxy: Proxy, wire: Wire) -> None:
     """Ask a proxy for a tunnel (RFC 9110 9.3.6)."""
     lines = [f"CONNECT {endpoint.authority} HTTP/1.1", f"Host: {endpoint.authority}"]
     if proxy.authorization:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
-    writer.write("\r\n".join([*lines, "", ""]).encode("ascii"))
-    await writer.drain()
-    head = await reader.readuntil(b"\r\n\r\n")
-    words = head.split(b"\r\n", 1)[0].split(None, 2)
-    if len(words) < 2 or not words[1].isdigit() or int(words[1]) not in _OK:  # noqa: PLR2004
-        answer = clean(b" ".join(words[1:]).decode("latin-1"))
-        message = (
-            f"cannot reach {endpoint.url}: the proxy {proxy.host}:{proxy.port} answered {answer}"
-        )
-        raise ConnectionFailedError(
-            message,
-            hints=(
-                "check proxy-url of the cluster in the kubeconfig, and HTTPS_PROXY and NO_PROXY",
-            ),
-            sent=False,
-            permanent=True,
-        )
+    await wire.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        data = await wire.read()
+        if not data:
+            raise EOFError
+        head += data
+        if len(head) > _LONGEST_HEAD:
+            break
+    code, _, text = head.partition(b"\r\n")[0].partition(b" ")[2].partition(b" ")
+    if code[:1] == b"2":
+        return
+    answer = clean((code + b" " + text).decode("latin-1"))
+    message = f"cannot reach {endpoint.url}: the proxy {proxy.host}:{proxy.port} answered {answer}"
+    raise ConnectionFailedError(
+        message,
+        hints=("check proxy-url of the cluster in the kubeconfig, and HTTPS_PROXY and NO_PROXY",),
+        sent=False,
+        permanent=True,
+    )
 
 
 def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> ConnectionFailedError:
@@ -150,8 +132,8 @@ def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> Conne
     where = endpoint.url
     via = f"the proxy {endpoint.proxy.host}:{endpoint.proxy.port}" if endpoint.proxy else "it"
     start = f"cannot reach {where}"
-    if isinstance(error, ssl.SSLError):
-        return tls_failure(error, endpoint)
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return tls_failure(error, endpoint.name, endpoint.url)
     hints = ("check that the cluster is up, and VPN, proxy and the server's URL in the kubeconfig",)
     if isinstance(error, socket.gaierror):
         host = endpoint.proxy.host if endpoint.proxy else endpoint.host
@@ -162,7 +144,7 @@ def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> Conne
         text = f"{start}: {via} did not answer within {timeout_s:g} s"
     elif isinstance(error, ConnectionRefusedError):
         text = f"{start}: {via} refused the connection"
-    elif isinstance(error, (ConnectionResetError, EOFError)):
+    elif isinstance(error, (ConnectionResetError, ssl.SSLEOFError, EOFError)):
         text = f"{start}: {via} hung up"
     else:
         text = f"{start}: {getattr(error, 'strerror', None) or type(error).__name__}"
@@ -175,10 +157,9 @@ _WRONG_NAME = frozenset({62, 64})
 """Verification results of OpenSSL, x509_vfy.h."""
 
 
-def tls_failure(error: ssl.SSLError, endpoint: Endpoint) -> ConnectionFailedError:
+def tls_failure(error: ssl.SSLError, name: str, where: str) -> ConnectionFailedError:
     """Return what a failed TLS handshake, or an alert after it, means to the user."""
     code = getattr(error, "verify_code", 0)
-    name = endpoint.server_name or endpoint.host
     if code in _UNKNOWN_ISSUER:
         why = "its certificate is signed by an authority that is not trusted here (x509)"
         hint = "set certificate-authority of the cluster in the kubeconfig, or log in again"
@@ -198,5 +179,5 @@ def tls_failure(error: ssl.SSLError, endpoint: Endpoint) -> ConnectionFailedErro
         told = getattr(error, "verify_message", "") or (error.reason or "TLS failed")
         why = clean(str(told).lower().replace("_", " "))
         hint = "check certificate-authority of the cluster in the kubeconfig"
-    message = f"cannot {'trust' if code else 'reach'} {endpoint.url}: {why}"
+    message = f"cannot {'trust' if code else 'reach'} {where}: {why}"
     return ConnectionFailedError(message, hints=(hint,), sent=False, permanent=True)

@@ -6,12 +6,30 @@ import time
 
 import h11
 
-from oc_gpu.kube.dialing import Endpoint, Wire, tls_failure
+from oc_gpu.kube.dialing import Endpoint, tls_failure
 from oc_gpu.kube.errors import ConnectionFailedError
+from oc_gpu.kube.transport import Body
+from oc_gpu.kube.wire import Wire
 
-_READ = 1 << 18
+_LARGE = 1 << 16
+"""Bodies of this many bytes, when their length is known, are read past h11, which would copy
+each byte twice more."""
+_BODILESS = frozenset({204, 304})
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def _length(head: h11.Response) -> int:
+    """Return the length that an answer's head announces, 0 when it does not."""
+    headers = dict(head.headers)
+    bare = head.status_code in _BODILESS or b"transfer-encoding" in headers
+    return 0 if bare else int(headers.get(b"content-length", b"0"))
+
+
+def _lasting(head: h11.Response) -> bool:
+    """Tell whether the connection stays open after an answer (RFC 9112 9.3)."""
+    closing = b"close" in dict(head.headers).get(b"connection", b"").lower()
+    return head.http_version == b"1.1" and not closing
 
 
 class HungUpError(ConnectionFailedError):
@@ -26,13 +44,14 @@ class Connection:
         self._endpoint = endpoint
         self.timeout = timeout_s
         self._http = h11.Connection(h11.CLIENT)
-        self._heard = False
+        self._head: h11.Response | None = None
+        self._heard = self._begun = self._ended = self._past_h11 = False
         self.idle_since = 0.0
 
     @property
     def open(self) -> bool:
         """Tell whether the other side has not closed it, as far as is known."""
-        return not (self._wire.reader.at_eof() or self._wire.writer.is_closing())
+        return self._wire.quiet
 
     async def send(self, method: str, target: str, headers: Headers, body: bytes) -> h11.Response:
         """Send a request and return the head of the answer.
@@ -40,20 +59,20 @@ class Connection:
         Raises:
             ConnectionFailedError: No answer came.
         """
-        self._heard = False
+        self._heard = self._begun = self._ended = self._past_h11 = False
         request = h11.Request(method=method, target=target, headers=headers)
         data = self._http.send(request) or b""
         if body:
             data += self._http.send(h11.Data(data=body)) or b""
         data += self._http.send(h11.EndOfMessage()) or b""
         try:
-            self._wire.writer.write(data)
-            await self._wire.writer.drain()
+            await self._wire.write(data)
         except OSError as error:
             raise self._failed(error) from error
         while True:
             event = await self._next(self.timeout)
             if isinstance(event, h11.Response):
+                self._head = event
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 raise self._failed(EOFError())
@@ -67,14 +86,51 @@ class Connection:
         Raises:
             ConnectionFailedError: The body broke off.
         """
+        if self._ended:
+            return None
+        self._begun = True
         event = await self._next(timeout_s)
-        return event.data if isinstance(event, h11.Data) else None
+        if isinstance(event, h11.Data):
+            return event.data
+        self._ended = True
+        return None
+
+    async def read(self) -> Body:
+        """Return what is left of the answer's body.
+
+        Raises:
+            ConnectionFailedError: The body broke off.
+        """
+        length = 0 if self._begun or self._head is None else _length(self._head)
+        if length >= _LARGE:
+            return await self._read_large(length)
+        pieces: list[bytes] = []
+        while (piece := await self.piece(self.timeout)) is not None:
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _read_large(self, length: int) -> Body:
+        here, _ = self._http.trailing_data
+        if len(here) > length:
+            raise self._failed(h11.RemoteProtocolError("more than was announced"))
+        body = bytearray(length)
+        body[: len(here)] = here
+        self._begun = True
+        try:
+            await self._wire.fill(memoryview(body)[len(here) :], self.timeout)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._ended = self._past_h11 = True
+        return body
 
     def recycle(self) -> bool:
         """Make it ready for another request; False when it cannot carry one."""
-        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+        if self._past_h11 and self._head is not None and _lasting(self._head):
+            self._http = h11.Connection(h11.CLIENT)
+        elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        else:
             return False
-        self._http.start_next_cycle()
         self.idle_since = time.monotonic()
         return self.open
 
@@ -94,14 +150,14 @@ class Connection:
 
     async def _receive(self, timeout_s: float | None) -> bytes:
         if timeout_s is None:
-            return await self._wire.reader.read(_READ)
+            return await self._wire.read()
         async with asyncio.timeout(timeout_s):
-            return await self._wire.reader.read(_READ)
+            return await self._wire.read()
 
     def _failed(self, error: BaseException) -> ConnectionFailedError:
         where = self._endpoint.url
-        if isinstance(error, ssl.SSLError):
-            return tls_failure(error, self._endpoint)
+        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            return tls_failure(error, self._endpoint.name, where)
         if isinstance(error, TimeoutError):
             return ConnectionFailedError(
                 f"{where} did not answer within {self.timeout:g} s",

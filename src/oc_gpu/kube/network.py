@@ -14,10 +14,11 @@ from msgspec import Struct
 from oc_gpu import __version__
 from oc_gpu.kube import tls
 from oc_gpu.kube.credentials import Credentials, Proof
-from oc_gpu.kube.dialing import Endpoint, Wire, dial
+from oc_gpu.kube.dialing import Endpoint, dial
 from oc_gpu.kube.http1 import Connection, Headers, HungUpError
 from oc_gpu.kube.tls import Certificate
-from oc_gpu.kube.transport import NO_HEADERS, Response, WebSocket
+from oc_gpu.kube.transport import NO_HEADERS, Body, Response, WebSocket
+from oc_gpu.kube.wire import Wire
 
 _UNAUTHORIZED = 401
 _PARALLEL = 6
@@ -249,9 +250,6 @@ class Stream:
             raise StopAsyncIteration
         return piece
 
-    async def read_all(self) -> bytes:
+    async def read_all(self) -> Body:
         """Return what is left of the body."""
-        pieces: list[bytes] = []
-        while (piece := await self._connection.piece(self._connection.timeout)) is not None:
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await self._connection.read()

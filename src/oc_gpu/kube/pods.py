@@ -35,9 +35,10 @@ class PodVerbs(Session):
         """Yield the lines of a container as it writes them, until it ends."""
         target = _log_target(namespace, pod, container, tail, follow="true")
         call = Call(_log_asked(namespace, pod), "GET", target, accept="*/*")
-        async with self._sender.open(call) as response, aclosing(
-            lines(response, unfinished=True)
-        ) as received:
+        async with (
+            self._sender.open(call) as response,
+            aclosing(lines(response, unfinished=True)) as received,
+        ):
             async for line in received:
                 yield line.decode(errors="replace")
 

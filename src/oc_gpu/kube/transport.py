@@ -7,6 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+Body = bytes | bytearray
+"""What was received; large bodies stay in the buffer that they were read into."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -15,7 +17,7 @@ class Response(Struct):
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    body: Body
 
 
 class StreamResponse(Protocol):
@@ -31,7 +33,7 @@ class StreamResponse(Protocol):
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
-    async def read_all(self) -> bytes:
+    async def read_all(self) -> Body:
         """Return what is left of the body."""
 
 

@@ -19,13 +19,12 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError
 
-from oc_gpu.kube.dialing import Endpoint, Wire
+from oc_gpu.kube.dialing import Endpoint
 from oc_gpu.kube.errors import ConnectionFailedError
 from oc_gpu.kube.transport import Response, UpgradeRefusedError
+from oc_gpu.kube.wire import Wire
 
 __all__ = ["Handshake", "Socket", "UpgradeRefusedError", "upgrade"]
-
-_READ = 1 << 16
 
 
 class Handshake(Struct, frozen=True):
@@ -140,13 +139,12 @@ class Socket:
                 await self._write(event)
 
     async def _write(self, event: Event) -> None:
-        self._wire.writer.write(self._protocol.send(event))
-        await self._wire.writer.drain()
+        await self._wire.write(self._protocol.send(event))
 
     async def _next(self) -> Event | None:
         while not self._events:
             try:
-                data = await self._wire.reader.read(_READ)
+                data = await self._wire.read()
             except OSError:
                 return None
             if not data:

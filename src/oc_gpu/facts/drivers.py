@@ -38,7 +38,11 @@ def drives(branch: DriverBranch, architecture: str) -> bool:
     Raises:
         ValueError: The architecture is not known.
     """
-    rank = drivers().architectures.index
+    known = drivers().architectures
+    if architecture not in known:
+        message = f"unknown GPU architecture {architecture!r}; known are {', '.join(known)}"
+        raise ValueError(message)
+    rank = known.index
     return rank(branch.oldest) <= rank(architecture) <= rank(branch.newest)
 
 

@@ -1,0 +1,127 @@
+"""The road as plain files: one object each, numbered in the order in which to apply them."""
+
+import base64
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.errors import UsageError
+from oc_gpu.stages.model import Apply, Patch, StagePlan
+
+HIDDEN = "(not shown; --output-dir writes it)"
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+_PRIVATE = 0o600
+
+
+class File(Struct, frozen=True):
+    """A file to write: its name, and the object in it."""
+
+    name: str
+    manifest: RawObject
+
+
+def files(plans: Iterable[StagePlan]) -> tuple[File, ...]:
+    """Return the objects that the stages apply, in order."""
+    wanted = [
+        (plan.name, action)
+        for plan in plans
+        for milestone in plan.milestones
+        for action in milestone.actions
+        if isinstance(action, Apply)
+    ]
+    digits = max(2, len(str(len(wanted))))
+    return tuple(
+        File(f"{number:0{digits}}-{stage}-{_slug(action)}.yaml", action.manifest)
+        for number, (stage, action) in enumerate(wanted, 1)
+    )
+
+
+def _slug(action: Apply) -> str:
+    ref = action.ref
+    return _UNSAFE.sub("-", f"{ref.resource.kind.lower()}-{ref.name}")
+
+
+def patches(plans: Iterable[StagePlan]) -> tuple[str, ...]:
+    """Return the changes of existing objects, which no file can hold: what and why."""
+    return tuple(
+        f"{action.ref}: {action.why}"
+        for plan in plans
+        for milestone in plan.milestones
+        for action in milestone.actions
+        if isinstance(action, Patch) and not action.holds
+    )
+
+
+def write(folder: Path, made: Iterable[File]) -> None:
+    """Write the files for this user's eyes only: some hold the entitlement's key.
+
+    Raises:
+        UsageError: A file cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in made:
+            _write(folder / file.name, yaml_text(file.manifest))
+    except OSError as error:
+        message = f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another --output-dir",)) from error
+
+
+def _write(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        os.fchmod(handle, _PRIVATE)
+        stream.write(text)
+
+
+def yaml_text(manifest: RawObject) -> str:
+    """Return an object as YAML."""
+    return msgspec.yaml.encode(manifest).decode()
+
+
+def stdout_text(made: Iterable[File]) -> Iterator[str]:
+    """Yield the files as one stream of YAML documents without anything secret."""
+    for file in made:
+        yield f"---\n# {file.name}\n{yaml_text(without_secrets(file.manifest))}"
+
+
+def without_secrets(manifest: RawObject) -> RawObject:
+    """Return an object with the data of Secrets and every key in a file replaced."""
+    shown = {key: _cleaned(value) for key, value in manifest.items()}
+    if manifest.get("kind") == "Secret":
+        for part in ("data", "stringData"):
+            if part in shown:
+                shown[part] = dict.fromkeys(shown[part], HIDDEN)
+    return shown
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(inner) for inner in value]
+    return HIDDEN if isinstance(value, str) and _is_secret(value) else value
+
+
+def _is_secret(value: str) -> bool:
+    return b"-----BEGIN" in _content(value)
+
+
+def _content(value: str) -> bytes:
+    """Return what a text stands for: the content of a data URL (RFC 2397), or itself."""
+    head, comma, data = value.partition(",")
+    if not (comma and head.startswith("data:")):
+        return value.encode()
+    if not head.endswith(";base64"):
+        return unquote_to_bytes(data)
+    try:
+        return base64.b64decode(data)
+    except ValueError:
+        return data.encode()

@@ -309,6 +309,10 @@ class TestGpuNodes:
         assert (found.severity, found.cause) == (Severity.ERROR, "no-gpu-node")
         assert "10de" in found.remedy[0]
 
+    def test_labels_on_some_workers_only_prove_nothing_of_the_others(self) -> None:
+        found = only(_on(nodes=(LABELLED[0], PLAIN[1])), "OCG1501")
+        assert found.severity is Severity.UNKNOWN
+
     def test_nothing_read_is_unknown(self) -> None:
         found = only(_on(nodes=PLAIN), "OCG1501")
         assert found.severity is Severity.UNKNOWN

@@ -87,6 +87,11 @@ class TestLabels:
         found = only(_on(gpu_node(labels=labels)), "OCG0602")
         assert (found.severity, words in found.title) == (Severity.ERROR, True)
 
+    def test_the_product_may_be_that_of_any_card_where_they_differ(self) -> None:
+        boards = [Board(), Board(bus="00000000:14:00.0", name="Tesla V100")]
+        two = gpu_node(gpus=2, labels={"nvidia.com/gpu.count": "2"})
+        assert only(_on(two, evidence(boards=boards)), "OCG0602").severity is Severity.OK
+
     def test_a_shared_card_may_say_so_in_its_product(self) -> None:
         shared = gpu_node(labels={"nvidia.com/gpu.product": "Tesla-T4-SHARED"})
         assert only(_on(shared), "OCG0602").severity is Severity.OK
@@ -169,10 +174,9 @@ class TestOperands:
         names = ("nvidia-dcgm", "nvidia-dcgm-exporter")
         cluster = snapshot(daemonsets=(world.daemon_set(names[1]),), pods=(world.pod(names[1]),))
         findings = judge(inputs(cluster, operands=names), [evidence()])
-        titles = [title for _, title in said(findings, "OCG1101")]
-        assert titles == [
-            "there is no DaemonSet nvidia-dcgm in nvidia-gpu-operator",
-            "all 1 operands are ready on worker03",
+        assert said(findings, "OCG1101") == [
+            (Severity.ERROR, "there is no DaemonSet nvidia-dcgm in nvidia-gpu-operator"),
+            (Severity.OK, "nvidia-dcgm-exporter is ready on worker03"),
         ]
 
     def test_a_daemonset_that_wants_no_pod_is_an_error_with_the_taint_it_misses(self) -> None:
@@ -182,6 +186,22 @@ class TestOperands:
         first = next(f for f in found if f.code == "OCG1101")
         assert (first.severity, first.cause) == (Severity.ERROR, "operand-missing-toleration")
         assert any("nodetype=gpu:NoSchedule" in e.quote for e in first.evidence)
+
+    @pytest.mark.parametrize(
+        "toleration",
+        [
+            {"operator": "Exists"},
+            {"key": "nodetype", "value": "gpu"},
+            {"key": "nodetype", "operator": "Exists", "effect": "NoSchedule"},
+        ],
+    )
+    def test_a_taint_that_the_operand_tolerates_is_not_blamed(self, toleration: Any) -> None:
+        sets = (
+            world.daemon_set(world.OPERANDS[0], 0, tolerations=[toleration]),
+            world.daemon_set(world.OPERANDS[1]),
+        )
+        found = _judge(nodes=(*PLAIN, gpu_node(taints=(world.TAINT,))), daemonsets=sets)
+        assert [f.cause for f in found if f.code == "OCG1101"] == [None, None]
 
     def test_a_daemonset_that_selects_a_label_nobody_has_is_an_error_with_the_label(self) -> None:
         selects = {"nodeSelector": {"nvidia.com/gpu.deploy.driver": "true"}}
@@ -211,6 +231,12 @@ class TestClusterPolicy:
         policies = (world.raw("gpu-cluster-policy", status=status),)
         assert only(_judge(clusterpolicies=policies), "OCG1102").severity is severity
 
+    def test_a_condition_that_is_not_so_is_not_quoted(self) -> None:
+        condition = {"type": "Error", "status": "False", "reason": "Ready", "message": ""}
+        status = {"state": "notReady", "conditions": [condition]}
+        policies = (world.raw("gpu-cluster-policy", status=status),)
+        assert len(only(_judge(clusterpolicies=policies), "OCG1102").evidence) == 1
+
     def test_its_error_is_quoted(self) -> None:
         condition = {"type": "Error", "status": "True", "reason": "OperandNotReady", "message": "x"}
         status = {"state": "notReady", "conditions": [condition]}
@@ -233,6 +259,7 @@ class TestNvidiaSmi:
             ),
         )
         assert smi_text.UUID in found.evidence[0].quote
+        assert found.remedy == ()
 
     @pytest.mark.parametrize("part", ["smi_xml", "smi_table"])
     def test_without_one_of_its_outputs_nothing_is_known(self, part: str) -> None:

@@ -61,4 +61,3 @@ def _entitlement(context: Context) -> Entitlement:
         on_nodes=all(context.snapshot.raw("machineconfigs", name) for name in CONFIG_NAMES),
         warning=decision.warning,
     )
-

@@ -102,7 +102,7 @@ def _existing(inputs: Inputs) -> Results:
     for source, kind in _CUSTOM.items():
         found += [(kind, raw) for raw in inputs.snapshot.table(source)]
     results = tuple(_belongs(kind, raw) for kind, raw in found if not is_ours(raw))
-    return results or (Result(Severity.OK, "no NFD or GPU Operator of somebody else is here"),)
+    return results or (Result(Severity.OK, "NFD and the GPU Operator belong to nobody else here"),)
 
 
 def _belongs(kind: str, raw: RawObject) -> Result:
@@ -119,7 +119,7 @@ OFFERED = Check(
     "olm",
     "the catalogs offer operators that fit this cluster",
     _offered,
-    ("catalogsources", "packagemanifests", "subscriptions"),
+    ("packagemanifests", "subscriptions"),
 )
 GROUPS = Check(
     "OCG0502",
@@ -133,7 +133,7 @@ EXISTING = Check(
     "OCG0503",
     "existing-operators",
     "olm",
-    "no NFD or GPU Operator of somebody else is here",
+    "NFD and the GPU Operator belong to nobody else here",
     _existing,
     ("subscriptions", "nodefeaturediscoveries", "clusterpolicies"),
 )

@@ -1,12 +1,14 @@
 """Checks of the GPU Operator's pods on each GPU node; the ClusterPolicy's own word is no proof."""
 
+import msgspec
+
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.proof import Proof, said
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint
-from oc_gpu.stages import operators, workloads
+from oc_gpu.stages import operators, tolerations, workloads
 
 _LAYERS = ("container-toolkit", "device-plugin", "validator", "driver")
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
@@ -93,12 +95,8 @@ def _why_none(item: DaemonSet, nodes: tuple[Node, ...]) -> tuple[str | None, lis
 
 
 def _tolerates(item: DaemonSet, taint: Taint) -> bool:
-    return any(
-        (not t.effect or t.effect == taint.effect)
-        and (not t.key or t.key == taint.key)
-        and (t.operator == "Exists" or (t.key == taint.key and t.value == taint.value))
-        for t in item.spec.template.spec.tolerations
-    )
+    given = (msgspec.to_builtins(t) for t in item.spec.template.spec.tolerations)
+    return tolerations.tolerates(given, taint)
 
 
 def _on_node(proof: Proof, node: str, running: list[str]) -> list[Result]:
@@ -109,7 +107,8 @@ def _on_node(proof: Proof, node: str, running: list[str]) -> list[Result]:
         if not any(workloads.is_ready(pod) for pod in pods):
             results.append(_not_ready(proof, node, operand, pods))
     if not results and running:
-        title = f"all {len(running)} operands are ready on {node}"
+        which = f"all {len(running)} operands are" if len(running) > 1 else f"{running[0]} is"
+        title = f"{which} ready on {node}"
         return [Result(Severity.OK, title, objects=(f"Node/{node}",))]
     return results
 

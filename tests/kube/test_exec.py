@@ -98,6 +98,16 @@ def test_a_plain_text_on_the_error_channel_is_a_failure() -> None:
         run(client(FakeSocket(V4, [b"\x03container not found"]))[0])
 
 
+def test_a_server_that_cannot_be_reached_yet_is_asked_again() -> None:
+    away = ConnectionFailedError("away", sent=False)
+    kube, sent = client(away, FakeSocket(V5, [SUCCESS]))
+    assert run(kube).exit_code == 0
+    lost = client(ConnectionFailedError("lost", sent=True), FakeSocket(V5, [SUCCESS]))[0]
+    with pytest.raises(ConnectionFailedError, match="lost"):
+        run(lost)
+    assert len(sent.sent) == 2
+
+
 def test_a_connection_that_ends_before_the_command_is_an_error() -> None:
     with pytest.raises(ConnectionFailedError, match="ended before the command did"):
         run(client(FakeSocket(V5, [b"\x01half"]))[0])

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from oc_gpu.kube import Client, ConnectionFailedError, Updated
+from oc_gpu.kube import Client, ConfigError, ConnectionFailedError, Updated
 from oc_gpu.kube import resources as known
+from oc_gpu.kube.dialing import Endpoint, failure
 from tests.kube.server import Exchange, Server, listen, serve
 from tests.kube.test_watches import event
 from tests.kube.wires import connected, kubeconfig, reached
@@ -297,6 +298,27 @@ def test_a_refused_connection_is_tried_again_and_then_told() -> None:
         asyncio.run(go())
     assert 0.05 < time.monotonic() - started < 2
     assert "VPN" in caught.value.hints[0]
+
+
+def test_a_host_with_several_addresses_that_all_refuse_is_told_as_such() -> None:
+    several = OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connect")
+    endpoint = Endpoint("k", 1, tls=False, server_name=None, proxy=None, url="http://k:1")
+    assert "refused the connection" in str(failure(several, endpoint, 1.0))
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\0b"])
+def test_a_token_that_http_cannot_carry_is_told_and_not_shown(token: str) -> None:
+    with pytest.raises(ConfigError, match="characters that HTTP does not allow") as caught:
+        talk(version, lambda kube: kube.version(), token=f"s3cret{token}")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_answer_that_cannot_be_decompressed_is_an_error() -> None:
+    async def handle(exchange: Exchange) -> None:
+        await exchange.reply(200, b"no gzip", {"content-encoding": "gzip"})
+
+    with pytest.raises(ConnectionFailedError, match="cannot be decompressed"):
+        talk(handle, lambda kube: kube.list(known.NODES))
 
 
 def test_an_unknown_host_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

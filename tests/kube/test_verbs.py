@@ -172,6 +172,12 @@ def test_can_i_asks_for_exactly_the_right() -> None:
     assert "namespace" not in sent.sent[1].json["spec"]["resourceAttributes"]
 
 
+def test_any_path_can_be_read_raw() -> None:
+    kube, sent = client(answer({"name": "seed"}))
+    assert asyncio.run(kube.read("/simulation")) == b'{"name": "seed"}'
+    assert sent.sent[0].target == "/simulation"
+
+
 def test_a_simulated_server_says_so_in_its_version() -> None:
     kube, _ = client(
         answer({"gitVersion": "v1.33.1+simulated", "platform": "linux/amd64"}),

@@ -1,6 +1,7 @@
 """Opening connections: straight or through a proxy, with TLS, and saying why one failed."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from oc_gpu.kube.tls import context
 from oc_gpu.kube.wire import Wire
 
 _LONGEST_HEAD = 1 << 14
+_HAPPY = 0.25
+"""Seconds until another address of the host is tried as well (RFC 8305)."""
 
 
 class Endpoint(Struct, frozen=True):
@@ -76,6 +79,7 @@ async def _straight(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Wire:
         endpoint.port,
         ssl=tls,
         server_hostname=endpoint.name if tls else None,
+        happy_eyeballs_delay=_HAPPY,
     )
     return wire
 
@@ -127,6 +131,10 @@ async def _connect(endpoint: Endpoint, proxy: Proxy, wire: Wire) -> None:
     )
 
 
+_ALL_REFUSED = f"[Errno {errno.ECONNREFUSED}]"
+"""In the text of asyncio's error for a host with several addresses."""
+
+
 def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> ConnectionFailedError:
     """Return what a failed attempt to connect means to the user."""
     where = endpoint.url
@@ -142,7 +150,7 @@ def failure(error: BaseException, endpoint: Endpoint, timeout_s: float) -> Conne
         return ConnectionFailedError(message, hints=hints, sent=False, permanent=permanent)
     if isinstance(error, TimeoutError):
         text = f"{start}: {via} did not answer within {timeout_s:g} s"
-    elif isinstance(error, ConnectionRefusedError):
+    elif isinstance(error, ConnectionRefusedError) or _ALL_REFUSED in str(error):
         text = f"{start}: {via} refused the connection"
     elif isinstance(error, (ConnectionResetError, ssl.SSLEOFError, EOFError)):
         text = f"{start}: {via} hung up"

@@ -7,7 +7,7 @@ import time
 import h11
 
 from oc_gpu.kube.dialing import Endpoint, tls_failure
-from oc_gpu.kube.errors import ConnectionFailedError
+from oc_gpu.kube.errors import ConfigError, ConnectionFailedError
 from oc_gpu.kube.transport import Body
 from oc_gpu.kube.wire import Wire
 
@@ -60,13 +60,8 @@ class Connection:
             ConnectionFailedError: No answer came.
         """
         self._heard = self._begun = self._ended = self._past_h11 = False
-        request = h11.Request(method=method, target=target, headers=headers)
-        data = self._http.send(request) or b""
-        if body:
-            data += self._http.send(h11.Data(data=body)) or b""
-        data += self._http.send(h11.EndOfMessage()) or b""
         try:
-            await self._wire.write(data)
+            await self._wire.write(self._encoded(method, target, headers, body))
         except OSError as error:
             raise self._failed(error) from error
         while True:
@@ -76,6 +71,15 @@ class Connection:
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 raise self._failed(EOFError())
+
+    def _encoded(self, method: str, target: str, headers: Headers, body: bytes) -> bytes:
+        try:
+            request = h11.Request(method=method, target=target, headers=headers)
+        except h11.LocalProtocolError:
+            message = "the token, or a name to act as, holds characters that HTTP does not allow"
+            raise ConfigError(message, hints=("check the user in the kubeconfig",)) from None
+        events = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+        return b"".join(self._http.send(event) or b"" for event in events)
 
     async def piece(self, timeout_s: float | None) -> bytes | None:
         """Return the next piece of the answer's body, None at its end.

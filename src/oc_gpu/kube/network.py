@@ -15,6 +15,7 @@ from oc_gpu import __version__
 from oc_gpu.kube import tls
 from oc_gpu.kube.credentials import Credentials, Proof
 from oc_gpu.kube.dialing import Endpoint, dial
+from oc_gpu.kube.errors import ConnectionFailedError
 from oc_gpu.kube.http1 import Connection, Headers, HungUpError
 from oc_gpu.kube.tls import Certificate
 from oc_gpu.kube.transport import NO_HEADERS, Body, Response, WebSocket
@@ -86,7 +87,7 @@ class NetworkTransport:
         async with self._slots, self._exchange(method, target, headers, body) as stream:
             content = await stream.read_all()
             if stream.headers.get("content-encoding") == "gzip":
-                content = zlib.decompress(content, _GZIP)
+                content = self._expand(content)
             return Response(stream.status, stream.headers, content)
 
     @asynccontextmanager
@@ -223,6 +224,15 @@ class NetworkTransport:
             )
             self._tls = _Tls(made, certificate)
         return cast("ssl.SSLContext", self._tls.context)
+
+    def _expand(self, content: Body) -> bytes:
+        try:
+            return zlib.decompress(content, _GZIP)
+        except zlib.error as error:
+            message = f"{self.settings.endpoint.url} sent an answer that cannot be decompressed"
+            raise ConnectionFailedError(
+                message, hints=("look at proxies on the way to the cluster",)
+            ) from error
 
     def _headers(self, proof: Proof, headers: Mapping[str, str]) -> Headers:
         lines = [(b"host", self.settings.endpoint.authority.encode()), _AGENT]

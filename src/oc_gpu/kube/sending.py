@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 from msgspec import Struct, field
 
@@ -21,6 +22,8 @@ from oc_gpu.kube.transport import (
     UpgradeRefusedError,
     WebSocket,
 )
+
+T = TypeVar("T")
 
 _JSON = "application/json"
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
@@ -160,28 +163,54 @@ class Sender(Struct):
             ApiError: The server answered with an error.
             ConnectionFailedError: No answer came.
         """
-        patience = _Patience(self.retry)
-        while True:
-            try:
-                response = await self._once(call)
-            except ConnectionFailedError as error:
-                pause = patience.after_failure(call, error)
-                if pause is None:
-                    raise
-            else:
-                if response.status < _FIRST_ERROR:
-                    return response
-                pause = patience.after_answer(call, response)
-                if pause is None:
-                    raise api_error(call.asked, response)
-            await self.retry.sleep(pause)
+        return await self._persist(call, self._request)
 
-    async def _once(self, call: Call) -> Response:
+    async def upgrade(self, call: Call, subprotocols: Sequence[str]) -> WebSocket:
+        """Open a WebSocket, tried again only while the server cannot be reached.
+
+        Raises:
+            ApiError: The server refused.
+            ConnectionFailedError: No answer came.
+        """
+
+        async def ask(call: Call) -> WebSocket | Response:
+            try:
+                return await self.transport.websocket(call.target, subprotocols=subprotocols)
+            except UpgradeRefusedError as error:
+                self._note_date(error.response.headers)
+                return error.response
+
+        answer = await self._persist(call, ask)
+        if isinstance(answer, Response):
+            raise api_error(call.asked, answer)
+        return answer
+
+    async def _request(self, call: Call) -> Response:
         response = await self.transport.request(
             call.method, call.target, headers=call.headers(), body=call.body
         )
         self._note_date(response.headers)
         return response
+
+    async def _persist(
+        self, call: Call, ask: Callable[[Call], Awaitable[T | Response]]
+    ) -> T | Response:
+        """Ask until there is a successful answer, or one that is final."""
+        patience = _Patience(self.retry)
+        while True:
+            try:
+                answer = await ask(call)
+            except ConnectionFailedError as error:
+                pause = patience.after_failure(call, error)
+                if pause is None:
+                    raise
+            else:
+                if not isinstance(answer, Response) or answer.status < _FIRST_ERROR:
+                    return answer
+                pause = patience.after_answer(call, answer)
+                if pause is None:
+                    raise api_error(call.asked, answer)
+            await self.retry.sleep(pause)
 
     def open(self, call: Call) -> AbstractAsyncContextManager[StreamResponse]:
         """Send a call once and give its successful answer as a stream.
@@ -202,19 +231,6 @@ class Sender(Struct):
                 body = await response.read_all()
                 raise api_error(call.asked, Response(response.status, dict(response.headers), body))
             yield response
-
-    async def upgrade(self, call: Call, subprotocols: Sequence[str]) -> WebSocket:
-        """Open a WebSocket.
-
-        Raises:
-            ApiError: The server refused.
-            ConnectionFailedError: No answer came.
-        """
-        try:
-            return await self.transport.websocket(call.target, subprotocols=subprotocols)
-        except UpgradeRefusedError as error:
-            self._note_date(error.response.headers)
-            raise api_error(call.asked, error.response) from None
 
     def _note_date(self, headers: Mapping[str, str]) -> None:
         date = headers.get("date")

@@ -65,7 +65,7 @@ def _package_manifest(catalog: Catalog, package: Package) -> RawObject:
         "metadata": {
             "name": package.name,
             "namespace": NAMESPACE,
-            "labels": {**origin, "provider": provider.get("name", ""), "provider-url": ""},
+            "labels": origin,
         },
         "spec": {},
         "status": {
@@ -119,8 +119,6 @@ class Catalogs(Controller):
         await self.context.patch_status(CATALOG_SOURCES, source, status)
         catalog = next((c for c in self.scenario.catalogs if c.name == key.name), None)
         for manifest in package_manifests(catalog) if catalog else ():
-            known = await self.context.client.find(
-                PACKAGE_MANIFESTS, name_of(manifest), NAMESPACE
-            )
+            known = await self.context.client.find(PACKAGE_MANIFESTS, name_of(manifest), NAMESPACE)
             if known is None:
                 await self.context.create(PACKAGE_MANIFESTS, manifest, NAMESPACE)

@@ -202,19 +202,30 @@ class LiveView:
         if self._error is not None:
             raise self._error
 
+    @property
+    def now(self) -> float:
+        """Return epoch seconds by the cluster's clock, as far as its last answer tells."""
+        return self._clock.now()
+
     async def time(self) -> float:
         """Return epoch seconds by the cluster's clock, asked for where that leaps."""
         return await self._clock.ask()
 
-    def observe(self, resource: Resource, obj: RawObject) -> None:
-        """Take the answer to a write at once, before its watch event comes."""
+    def observe(self, resource: Resource, obj: RawObject) -> bool:
+        """Take the answer to a write at once, before its watch event comes.
+
+        Returns:
+            Whether any source shows the object.
+        """
         meta = obj["metadata"]
+        shown = False
         for part in self._parts:
             if part.holds(resource, meta.get("namespace", ""), meta["name"]):
+                shown = True
                 raw = part.source.type == RawObject
-                item = obj if raw else msgspec.convert(obj, part.source.type)
-                if part.shard.update(item):
+                if part.shard.update(obj if raw else msgspec.convert(obj, part.source.type)):
                     self._note(part)
+        return shown
 
     def want_logs(self, namespace: str, pod: str) -> None:
         """Keep the last lines of a pod in the snapshots, read once it has ended."""

@@ -1,0 +1,155 @@
+"""Sending one action: the only place where this program changes a cluster."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from oc_gpu.kube import (
+    AlreadyExistsError,
+    Client,
+    ConnectionFailedError,
+    NotFoundError,
+    OcGpuError,
+    RawObject,
+    Resource,
+    Retry,
+    ServerError,
+    TooManyRequestsError,
+)
+from oc_gpu.rollout.memory import Seen, Write, seen
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.tables import identity
+from oc_gpu.stages.model import Action, Apply, Delete, Patch
+
+_AWAY = (ConnectionFailedError, ServerError, TooManyRequestsError)
+_LAGS = 4
+"""Tries of an apply whose kind is not found: the servers of a highly available control plane learn
+of a new kind one after another, and the view may be ahead of the server that is asked."""
+
+
+class Observing(Protocol):
+    """What takes the answer to a write."""
+
+    def observe(self, resource: Resource, obj: RawObject) -> bool:
+        """Take an object as the server answered it; tell whether the view shows its kind."""
+
+
+class Performer:
+    """Sends actions to a cluster.
+
+    Every action may be sent twice without harm: an apply by its nature, a patch by its guard or
+    because it sets what it sets, a delete by the uid. So an API server that goes away, as it does
+    when its own node reboots, is waited for.
+
+    Args:
+        client: The cluster.
+        view: Is shown each answer.
+        notice: Is told what is being waited for.
+        retry: How patient it is.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        view: Observing,
+        notice: Callable[[str], None] = lambda _: None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._client = client
+        self._view = view
+        self._notice = notice
+        self._retry = retry or Retry()
+
+    async def __call__(self, action: Action, snapshot: Snapshot) -> Write:
+        """Send an action that was decided from a snapshot.
+
+        Raises:
+            ApiError: The server refuses it.
+            ConnectionFailedError: The server was away for too long.
+        """
+        before = seen(action.ref, snapshot)
+        match action:
+            case Apply(adopt=True):
+                return await self._create(action)
+            case Apply():
+                return await self._apply(action, before)
+            case Patch():
+                return await self._patch(action, before)
+            case Delete():
+                return await self._delete(action, before)
+
+    async def _create(self, action: Apply) -> Write:
+        """Create what is used as it is where it exists: nobody's namespace is taken over."""
+        ref = action.ref
+        try:
+            made = await self._patiently(
+                lambda: self._client.create(ref.resource, action.manifest, ref.namespace)
+            )
+        except AlreadyExistsError:
+            made = await self._client.get(ref.resource, ref.name, ref.namespace)
+            return self._wrote(action, "", made)
+        return self._wrote(action, "created", made)
+
+    async def _apply(self, action: Apply, before: Seen) -> Write:
+        for attempt in range(1, _LAGS + 1):
+            try:
+                made = await self._patiently(
+                    lambda: self._client.apply(action.ref.resource, action.manifest)
+                )
+                break
+            except NotFoundError:
+                if attempt == _LAGS:
+                    raise
+                await asyncio.sleep(self._retry.delay(attempt))
+        return self._wrote(action, _verb(before, made, "configured"), made)
+
+    async def _patch(self, action: Patch, before: Seen) -> Write:
+        ref = action.ref
+        made = await self._patiently(
+            lambda: self._client.patch(ref.resource, ref.name, action.patch, ref.namespace)
+        )
+        return self._wrote(action, _verb(before, made, "patched"), made)
+
+    async def _delete(self, action: Delete, before: Seen) -> Write:
+        ref, uid = action.ref, action.uid or before.uid or None
+        try:
+            await self._patiently(
+                lambda: self._client.delete(ref.resource, ref.name, ref.namespace, uid=uid)
+            )
+        except NotFoundError:
+            return Write("")
+        return Write("deleted")
+
+    def _wrote(self, action: Action, verb: str, made: RawObject) -> Write:
+        visible = self._view.observe(action.ref.resource, made)
+        return Write(verb, _state(made), visible)
+
+    async def _patiently(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send until the server answers, for as long as a watch would wait for it."""
+        started, failures = time.monotonic(), 0
+        while True:
+            try:
+                return await send()
+            except _AWAY as error:
+                failures += 1
+                self._bear(error, time.monotonic() - started, failures)
+            await self._retry.sleep(self._retry.delay(failures))
+
+    def _bear(self, error: OcGpuError, waited: float, failures: int) -> None:
+        permanent = isinstance(error, ConnectionFailedError) and error.permanent
+        if permanent or waited > self._retry.outage:
+            raise error
+        if failures == 1:
+            self._notice(f"{error}; it is tried again")
+
+
+def _state(obj: RawObject) -> Seen:
+    found = identity(obj)
+    return Seen(found.uid, found.version)
+
+
+def _verb(before: Seen, made: RawObject, changed: str) -> str:
+    if before == _state(made):
+        return ""
+    return changed if before.uid else "created"

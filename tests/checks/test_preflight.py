@@ -154,7 +154,11 @@ class TestDriverToolkit:
         warning = "the image stream openshift/driver-toolkit is missing: restore it first"
         given = replace(world.NEEDED, needed=False, warning=warning)
         found = only(_run(inputs(entitlement=given)), "OCG0701")
-        assert (found.severity, found.title) == (Severity.WARNING, warning)
+        assert (found.severity, found.title, found.remedy[0]) == (
+            Severity.WARNING,
+            "the image stream openshift/driver-toolkit is missing",
+            "restore it first",
+        )
 
     def test_a_build_from_packages_does_not_use_it(self) -> None:
         found = only(_run(inputs(entitlement=world.NEEDED)), "OCG0701")

@@ -76,8 +76,10 @@ def _toolkit(inputs: Inputs) -> Results:
         title = "the driver is built from packages, without the Driver Toolkit"
         return (Result(Severity.INFO, title),)
     if given.warning:
-        remedy = ("oc get imagestream -n openshift driver-toolkit",)
-        return (Result(Severity.WARNING, given.warning, "dtk-image-missing", remedy=remedy),)
+        title, _, advice = given.warning.partition(": ")
+        look = "oc get imagestream -n openshift driver-toolkit"
+        remedy = (advice, look) if advice else (look,)
+        return (Result(Severity.WARNING, title, "dtk-image-missing", remedy=remedy),)
     return (Result(Severity.OK, "the Driver Toolkit of this release builds the driver"),)
 
 

@@ -23,6 +23,7 @@ from oc_gpu.sim.actors.objects import (
 )
 from oc_gpu.sim.actors.podsets import ENDED, phase
 from oc_gpu.sim.actors.signals import Signal
+from oc_gpu.sim.hardware.journal import journal
 
 
 class Kubelets(Controller):
@@ -34,7 +35,7 @@ class Kubelets(Controller):
     def __init__(self, context: ActorContext) -> None:
         super().__init__(context)
         self.machines = {
-            facts.name: Machine(facts, number)
+            facts.name: Machine(facts, number, context.clock.now())
             for number, facts in enumerate(context.scenario.nodes)
         }
         self.sources_changed = Signal()
@@ -166,7 +167,7 @@ class Kubelets(Controller):
         lost = [w for w in self.workers_on(node) if phase(w.pod()) not in ENDED]
         await asyncio.gather(*(w.lose() for w in lost))
         await self.clock.sleep(self.scenario.latencies.reboot)
-        machine.boot()
+        machine.boot(self.clock.now())
         await registration.report_ready(self.context, node, ready=True)
         await registration.report_boot(self.context, node, machine.boots)
         text = f"Node {node} has been rebooted"
@@ -196,6 +197,13 @@ class Kubelets(Controller):
         """
         worker = self._workers.get(uid_of(pod))
         return log_lines(worker, pod, container, options, self.clock.now())
+
+    async def journal(self, node: str, pattern: str) -> str | None:
+        """Return the kernel's messages of a machine's current boot that match a pattern."""
+        machine = self.machines[node]
+        if not machine.is_up:
+            return None
+        return journal(machine.facts, machine.booted_at, self.clock.now(), pattern)
 
     async def exec(
         self, pod: RawObject, container: str, command: Sequence[str], stdin: bytes

@@ -52,6 +52,9 @@ class KubeletApi(Protocol):
     ) -> tuple[bytes, bytes, int]:
         """Run a command in a container; return standard output, standard error, exit code."""
 
+    async def journal(self, node: str, pattern: str) -> str | None:
+        """Return the journal's lines of the current boot that match; None when the node is off."""
+
 
 class WriteLog(Struct):
     """Counts writes, and those from outside by method and path."""

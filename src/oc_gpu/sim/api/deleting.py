@@ -81,7 +81,7 @@ def delete_collection(backend: Backend, call: Call) -> ApiResponse:
     for entry in entries:
         delete_entry(backend, call, entry, given)
     meta: RawObject = {"resourceVersion": str(backend.store.version)}
-    return render.many(call, entries, meta)
+    return render.many(call, entries, meta, backend.clock.now())
 
 
 def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOptions) -> ApiResponse:
@@ -105,7 +105,7 @@ def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOption
         entry = backend.put(call.kind, obj)
         for listener in backend.marked:
             listener(call.kind, entry)
-    return render.one(call, entry.body)
+    return render.one(call, entry.body, backend.clock.now())
 
 
 def remove_if_released(backend: Backend, kind: ServedKind, new: RawObject) -> bool:

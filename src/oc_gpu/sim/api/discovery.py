@@ -19,11 +19,13 @@ _PART_VERBS: dict[str, tuple[str, ...]] = {
     "eviction": ("create",),
     "binding": ("create",),
     "finalize": ("update",),
+    "proxy": ("get",),
 }
 _PART_KINDS: dict[str, tuple[str, str, str]] = {
     "exec": ("", "v1", "PodExecOptions"),
     "eviction": ("policy", "v1", "Eviction"),
     "binding": ("", "v1", "Binding"),
+    "proxy": ("", "v1", "NodeProxyOptions"),
 }
 
 

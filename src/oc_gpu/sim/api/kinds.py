@@ -198,7 +198,7 @@ def _review(plural: str, kind: str) -> ServedKind:
 
 BUILT_IN: tuple[ServedKind, ...] = (
     _core("pods", "Pod", "po", _POD_PARTS, _POD_FIELDS),
-    _core("nodes", "Node", "no", _STATUS, ("spec.unschedulable",)),
+    _core("nodes", "Node", "no", ("status", "proxy"), ("spec.unschedulable",)),
     _core("namespaces", "Namespace", "ns", ("status", "finalize"), ("status.phase",)),
     _core("secrets", "Secret", fields=("type",)),
     _core("configmaps", "ConfigMap", "cm"),

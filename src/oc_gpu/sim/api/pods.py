@@ -1,4 +1,4 @@
-"""What can be asked of pods only: logs, commands, a node, to leave a node."""
+"""What only nodes can answer, through their kubelets, and what can be asked of pods only."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +8,7 @@ from msgspec import Struct
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api import deleting, objects, reading
 from oc_gpu.sim.api.backend import Backend, KubeletApi, LogOptions
-from oc_gpu.sim.api.errors import bad_request, conflict, method_not_allowed
+from oc_gpu.sim.api.errors import bad_request, conflict, method_not_allowed, no_such_path
 from oc_gpu.sim.api.messages import ApiResponse, ApiStream, StatusError, success
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.selectors import selects
@@ -174,9 +174,28 @@ def _budgets(backend: Backend, pod: Entry) -> list[RawObject]:
     return [b for b in budgets if selects(b["spec"].get("selector"), pod.labels)]
 
 
+async def journal(backend: Backend, call: Call) -> ApiResponse:
+    """Answer with lines of a node's journal, as the kubelet of OpenShift does under /logs/journal.
+
+    Raises:
+        StatusError: The path is not served, or the node does not answer.
+    """
+    reading.found(backend, call)
+    if call.path != "logs/journal":
+        raise no_such_path()
+    pattern = call.request.params.get("grep", "")
+    text = await backend.kubelet.journal(call.name, pattern) if backend.kubelet else None
+    if text is None:
+        message = f"error trying to reach service: dial tcp: node {call.name} does not answer"
+        raise StatusError(503, "ServiceUnavailable", message)
+    return ApiResponse(200, text.encode(), _TEXT)
+
+
 async def answer(backend: Backend, call: Call) -> ApiResponse | ApiStream:
-    """Answer a request for a pod's own subresources."""
+    """Answer a request for a pod's own subresources, or for a node's."""
     match (call.subresource, call.verb):
+        case ("proxy", "get"):
+            return await journal(backend, call)
         case ("log", "get"):
             return await logs(backend, call)
         case ("binding", "create"):

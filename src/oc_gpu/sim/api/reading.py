@@ -20,7 +20,7 @@ _Events = list[tuple[str, Entry | int]]
 
 def get(backend: Backend, call: Call) -> ApiResponse:
     """Answer with one object."""
-    return render.one(call, found(backend, call).body)
+    return render.one(call, found(backend, call).body, backend.clock.now())
 
 
 def found(backend: Backend, call: Call) -> Entry:
@@ -72,7 +72,7 @@ def list_(backend: Backend, call: Call) -> ApiResponse:
         token = msgspec.json.encode({"v": version, "start": page[-1].key})
         meta["continue"] = base64.urlsafe_b64encode(token).decode()
         meta["remainingItemCount"] = left
-    return render.many(call, page, meta)
+    return render.many(call, page, meta, backend.clock.now())
 
 
 def _position(backend: Backend, token: str) -> tuple[ObjectKey | None, int]:
@@ -111,9 +111,10 @@ def _first_events(
     collection = backend.store.of(call.kind.key)
     version = request.params.get("resourceVersion", "")
     initial = request.flag("sendInitialEvents")
+    now = backend.clock.now()
     if version in {"", "0"} or initial:
         events: _Events = [("ADDED", e) for e in collection.select(call.namespace) if accepts(e)]
-        text = b"".join(render.event(call, kind, what) for kind, what in events)
+        text = b"".join(render.event(call, kind, what, now) for kind, what in events)
         return text + (render.bookmark(call, backend.store.version, end=True) if initial else b"")
     if not version.isdecimal():
         msg = f"invalid resource version {version!r}"
@@ -137,7 +138,8 @@ async def _stream(
             yield first
         async with asyncio.timeout(float(seconds) if seconds else None):
             while (events := await watcher.take()) is not None:
-                yield b"".join(render.event(call, kind, what) for kind, what in events)
+                now = backend.clock.now()
+                yield b"".join(render.event(call, kind, what, now) for kind, what in events)
                 backend.clock.touch(external=call.request.external)
     except TimeoutError:
         yield render.bookmark(call, backend.store.version)

@@ -1,30 +1,33 @@
 """From stored bytes to what the client asked for: objects, Tables, metadata only."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.kinds import ServedKind
-from oc_gpu.sim.api.messages import ApiRequest, ApiResponse
+from oc_gpu.sim.api.messages import ApiResponse
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.store import Entry
+from oc_gpu.sim.api.tables import partial, table
 
 _META = "meta.k8s.io/v1"
 
 
-def form(request: ApiRequest) -> str:
-    """Return how the client wants objects: `Table`, `PartialObjectMetadata...` or empty."""
-    accept = request.headers.get("accept", "")
-    if "as=" not in accept:
-        return ""
+@lru_cache(maxsize=64)
+def _form(accept: str) -> str:
     for choice in accept.split(","):
-        wanted = dict(p.strip().partition("=")[::2] for p in choice.split(";")[1:])
-        if wanted.get("as") and wanted.get("v", "v1") == "v1":
-            return wanted["as"].removesuffix("List")
-        if not wanted.get("as"):
-            return ""
+        wanted = dict(part.strip().partition("=")[::2] for part in choice.split(";")[1:])
+        if wanted.get("v", "v1") == "v1":
+            return wanted.get("as", "").removesuffix("List")
     return ""
+
+
+def form(call: Call) -> str:
+    """Return how the client wants objects: `Table`, `PartialObjectMetadata` or empty."""
+    accept = call.request.headers.get("accept", "")
+    return _form(accept) if "as=" in accept else ""
 
 
 def body(kind: ServedKind, stored: bytes) -> bytes:
@@ -36,52 +39,48 @@ def body(kind: ServedKind, stored: bytes) -> bytes:
     return msgspec.json.encode(obj)
 
 
-def one(call: Call, stored: bytes, status: int = 200) -> ApiResponse:
-    """Return the answer with one object."""
-    match form(call.request):
+def one(call: Call, stored: bytes, now: float, status: int = 200) -> ApiResponse:
+    """Return the answer with one object, at a simulated time."""
+    return ApiResponse(status, _shown(call, stored, now))
+
+
+def _shown(call: Call, stored: bytes, now: float) -> bytes:
+    match form(call):
         case "PartialObjectMetadata":
-            return ApiResponse(status, msgspec.json.encode(partial(msgspec.json.decode(stored))))
-    return ApiResponse(status, body(call.kind, stored))
+            return msgspec.json.encode(partial(msgspec.json.decode(stored)))
+        case "Table":
+            obj = msgspec.json.decode(stored)
+            meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            return table(call, [obj], meta, now)
+    return body(call.kind, stored)
 
 
-def many(call: Call, entries: Sequence[Entry], meta: RawObject) -> ApiResponse:
-    """Return the answer with a list."""
+def many(call: Call, entries: Sequence[Entry], meta: RawObject, now: float) -> ApiResponse:
+    """Return the answer with a list, at a simulated time."""
     kind = call.kind
-    match form(call.request):
+    match form(call):
         case "PartialObjectMetadata":
             items = [partial(entry.decode()) for entry in entries]
-            listed = {
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": _META,
-                "metadata": meta,
-                "items": items,
-            }
-            return ApiResponse(200, msgspec.json.encode(listed))
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": meta}
+            return ApiResponse(200, msgspec.json.encode({**head, "items": items}))
+        case "Table":
+            return ApiResponse(200, table(call, [entry.decode() for entry in entries], meta, now))
     head = {
         "kind": f"{kind.resource.kind}List",
         "apiVersion": kind.resource.api_version,
         "metadata": meta,
     }
-    items_json = b",".join(body(kind, entry.body) for entry in entries)
+    items_json = b",".join([body(kind, entry.body) for entry in entries])
     return ApiResponse(
         200, b"".join((msgspec.json.encode(head)[:-1], b',"items":[', items_json, b"]}"))
     )
 
 
-def partial(obj: RawObject) -> RawObject:
-    """Return only the metadata of an object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
-
-
-def event(call: Call, type_: str, what: Entry | int) -> bytes:
+def event(call: Call, type_: str, what: Entry | int, now: float) -> bytes:
     """Return one line of a watch."""
     if isinstance(what, int):
         return bookmark(call, what)
-    match form(call.request):
-        case "PartialObjectMetadata":
-            shown = msgspec.json.encode(partial(what.decode()))
-        case _:
-            shown = body(call.kind, what.body)
+    shown = _shown(call, what.body, now)
     return b"".join((b'{"type":"', type_.encode(), b'","object":', shown, b"}\n"))
 
 

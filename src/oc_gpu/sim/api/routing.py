@@ -18,6 +18,8 @@ class Call(Struct, frozen=True):
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    path: str = ""
+    """What follows the subresource `proxy`: a path of the kubelet's own API."""
 
     @property
     def attempt(self) -> Attempt:
@@ -46,9 +48,11 @@ def route(registry: Registry, request: ApiRequest) -> Call:
     namespace = ""
     if len(rest) >= 3 and rest[0] == "namespaces" and not _is_part(registry, group, rest[2]):  # noqa: PLR2004
         namespace, rest = rest[1], rest[2:]
-    plural, name, subresource = (*rest, "", "", "")[:3]
+    plural, name, subresource, *beyond = (*rest, "", "", "")
     kind = registry.find(group, version, plural)
-    if kind is None or len(rest) > 3 or (subresource and subresource not in kind.subresources):  # noqa: PLR2004
+    path = "/".join(beyond).strip("/")
+    lost = bool(path) and subresource != "proxy"
+    if kind is None or lost or (subresource and subresource not in kind.subresources):
         raise no_such_path()
     namespaced = kind.resource.namespaced
     if (namespace and not namespaced) or (name and namespaced and not namespace):
@@ -56,7 +60,7 @@ def route(registry: Registry, request: ApiRequest) -> Call:
     verb = _verb(request, name)
     if verb not in kind.verbs:
         raise method_not_allowed()
-    return Call(request, kind, verb, namespace, name, subresource)
+    return Call(request, kind, verb, namespace, name, subresource, path)
 
 
 def _is_part(registry: Registry, group: str, word: str) -> bool:

@@ -45,8 +45,8 @@ def store_new(backend: Backend, call: Call, obj: RawObject, *, track: bool = Tru
         managed.record_update(None, obj, call.kind.shape, _writer(backend, call, UPDATE))
     defaults.complete(call.kind, obj)
     if call.request.dry_run:
-        return _answer(call, msgspec.json.encode(obj), admitted, 201)
-    return _answer(call, backend.put(call.kind, obj).body, admitted, 201)
+        return _answer(backend, call, msgspec.json.encode(obj), admitted, 201)
+    return _answer(backend, call, backend.put(call.kind, obj).body, admitted, 201)
 
 
 def update(backend: Backend, call: Call) -> ApiResponse:
@@ -127,10 +127,10 @@ def _store_changed(
     defaults.complete(call.kind, new)
     _count_generation(call, old, new)
     if new == old or call.request.dry_run:
-        return _answer(call, msgspec.json.encode(new), admitted)
+        return _answer(backend, call, msgspec.json.encode(new), admitted)
     if remove_if_released(backend, call.kind, new):
-        return _answer(call, msgspec.json.encode(new), admitted)
-    return _answer(call, backend.put(call.kind, new).body, admitted)
+        return _answer(backend, call, msgspec.json.encode(new), admitted)
+    return _answer(backend, call, backend.put(call.kind, new).body, admitted)
 
 
 def _only_the_part(call: Call, old: RawObject, new: RawObject) -> RawObject:
@@ -165,8 +165,10 @@ def _writer(backend: Backend, call: Call, operation: str) -> Writer:
     )
 
 
-def _answer(call: Call, body: bytes, admitted: Admitted, status: int = 200) -> ApiResponse:
-    answer = render.one(call, body, status)
+def _answer(
+    backend: Backend, call: Call, body: bytes, admitted: Admitted, status: int = 200
+) -> ApiResponse:
+    answer = render.one(call, body, backend.clock.now(), status)
     if not admitted.warnings:
         return answer
     told = ", ".join(f'299 - "{_escape(text)}"' for text in admitted.warnings)

@@ -4,7 +4,7 @@ The kernel prints each PCI function it finds; that is how the cards of a node ca
 anything runs on it (Linux, drivers/pci/probe.c).
 """
 
-import datetime
+import datetime as dt
 import re
 
 from oc_gpu.sim.scenario import NodeFacts
@@ -25,21 +25,19 @@ def boot_messages(node: NodeFacts, booted: float) -> list[str]:
     else:
         texts.append("secureboot: Secure boot disabled")
     texts += [
-        f"pci {device.address}: [{device.vendor}:{device.device}] type 00 class 0x{device.class_code}00"
-        for device in node.pci
+        f"pci {pci.address}: [{pci.vendor}:{pci.device}] type 00 class 0x{pci.class_code}00"
+        for pci in node.pci
     ]
-    stamp = datetime.datetime.fromtimestamp(booted, datetime.UTC).strftime("%b %d %H:%M:%S")
+    stamp = dt.datetime.fromtimestamp(booted, dt.UTC).strftime("%b %d %H:%M:%S")
     return [f"{stamp}.{number:06d} {node.name} kernel: {text}" for number, text in enumerate(texts)]
 
 
 def journal(node: NodeFacts, booted: float, now: float, pattern: str) -> str:
     """Return what the kubelet's journal endpoint answers for a pattern."""
     wanted = re.compile(pattern) if pattern else None
-    lines = [
-        line for line in boot_messages(node, booted) if wanted is None or wanted.search(line)
-    ]
+    lines = [line for line in boot_messages(node, booted) if wanted is None or wanted.search(line)]
     begin, end = (
-        datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%a %Y-%m-%d %H:%M:%S")
+        dt.datetime.fromtimestamp(at, dt.UTC).strftime("%a %Y-%m-%d %H:%M:%S")
         for at in (booted, now)
     )
     return "\n".join([_HEADER.format(begin=begin, end=end), *lines]) + "\n"

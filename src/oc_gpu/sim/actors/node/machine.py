@@ -8,13 +8,14 @@ from oc_gpu.sim.scenario import NodeFacts, PciDevice
 class Machine:
     """Mutable state of a node that is lost or kept over a reboot as on a real machine."""
 
-    def __init__(self, facts: NodeFacts, number: int) -> None:
+    def __init__(self, facts: NodeFacts, number: int, booted_at: float) -> None:
         self.facts = facts
         self.host: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.images: set[str] = set()
         self.is_up = True
         self.boots = 1
+        self.booted_at = booted_at
         self.changed = Signal()
         self._number = number
         self._addresses = 0
@@ -45,9 +46,10 @@ class Machine:
         self._devices = {}
         self.changed.fire()
 
-    def boot(self) -> None:
+    def boot(self, now: float) -> None:
         """Come up again."""
         self.is_up = True
+        self.booted_at = now
         self.boots += 1
         self.changed.fire()
 

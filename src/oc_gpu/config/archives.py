@@ -6,6 +6,7 @@ read in memory, and never more of it than the limits say, whatever the archive c
 """
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -37,6 +38,17 @@ _RATIO_FROM = 1024 * 1024
 _FOLDER = "entitlement_certificates/"
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _ENCRYPTED = 0x1
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What Python's zipfile raises on archives that lie about themselves."""
 
 
 class EntitlementError(ConfigError):
@@ -136,7 +148,7 @@ def _unpack(raw: bytes, name: str, budget: _Budget, depth: int) -> Iterator[PemF
                 raise _BombError(_TOO_MANY)
             for member in members:
                 yield from _member(archive, member, budget, depth)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGES as error:
         message = f"{name} is a damaged ZIP"
         raise EntitlementError(message, hints=(WHERE_FROM,)) from error
 
@@ -149,6 +161,9 @@ def _member(
         return
     if member.flag_bits & _ENCRYPTED:
         message = f"{member.filename} in the ZIP is locked with a password"
+        raise EntitlementError(message, hints=("unpack it first and give the PEM file",))
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        message = f"{member.filename} in the ZIP is packed in an unusual way"
         raise EntitlementError(message, hints=("unpack it first and give the PEM file",))
     content = _content(archive, member)
     budget.take(len(content))

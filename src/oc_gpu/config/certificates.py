@@ -1,6 +1,6 @@
 """Judging one PEM file: its certificate, its key, whether they fit, and when it is valid."""
 
-import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509Certificate
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+_BEGIN = b"-----BEGIN "
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 
 
@@ -43,7 +43,7 @@ def judge(name: str, content: bytes, now: datetime) -> Certificate:
         content: What it holds.
         now: Moment at which it must be valid.
     """
-    blocks = [(match[1], match[0]) for match in _BLOCK.finditer(content)]
+    blocks = list(_blocks(content))
     certificates = [block for kind, block in blocks if kind in _CERTIFICATES]
     if not certificates:
         return Certificate(name, problem=_no_certificate(content, blocks))
@@ -63,10 +63,20 @@ def judge(name: str, content: bytes, now: datetime) -> Certificate:
     )
 
 
+def _blocks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and text of each complete PEM block, in one pass whatever the file holds."""
+    for part in content.split(_BEGIN)[1:]:
+        kind, _, rest = part.partition(b"-----")
+        end = b"-----END " + kind + b"-----"
+        body, found, _ = rest.partition(end)
+        if found:
+            yield kind, _BEGIN + kind + b"-----" + body + end
+
+
 def _no_certificate(content: bytes, blocks: list[tuple[bytes, bytes]]) -> str:
     if blocks:
         return "it holds no certificate"
-    if b"-----BEGIN" in content:
+    if _BEGIN in content:
         return "it is a PEM file that was cut off"
     return "it is no PEM file"
 

@@ -5,9 +5,10 @@ from typing import Any, TypeVar, overload
 
 from oc_gpu.kube import listing
 from oc_gpu.kube.codec import decode
-from oc_gpu.kube.errors import NotFoundError
-from oc_gpu.kube.listing import Selection
+from oc_gpu.kube.errors import Asked, NotFoundError
+from oc_gpu.kube.listing import Selection, with_query
 from oc_gpu.kube.objects import ListResult, RawObject, Resource, WatchEvent
+from oc_gpu.kube.resources import NODES
 from oc_gpu.kube.sending import Call
 from oc_gpu.kube.session import Session
 from oc_gpu.kube.watching import Watch
@@ -17,6 +18,30 @@ T = TypeVar("T")
 
 class Reading(Session):
     """Verbs that read; what they return is raw, or the partial Struct that is asked for."""
+
+    async def read(self, target: str) -> bytes:
+        """Return the body of a path that is no object, such as `/version`.
+
+        Args:
+            target: Path, with the query.
+        """
+        call = Call(Asked("get", name=target), "GET", target, accept="*/*", repeatable=True)
+        return (await self._sender.send(call)).body
+
+    async def journal(self, node: str, pattern: str) -> str:
+        """Return the lines of a node's journal since its boot that match a pattern.
+
+        It is what `oc adm node-logs NODE --boot=0 --grep=PATTERN` shows, and needs the right to
+        get `nodes/proxy`.
+
+        Args:
+            node: Name of the node.
+            pattern: Regular expression as journalctl takes it.
+        """
+        path = NODES.path(name=node, subresource="proxy")
+        target = with_query(f"{path}/logs/journal", {"boot": "0", "grep": pattern})
+        call = Call(Asked("get", NODES, node), "GET", target, accept="*/*", repeatable=True)
+        return (await self._sender.send(call)).body.decode(errors="replace")
 
     @overload
     async def get(

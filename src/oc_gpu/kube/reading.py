@@ -26,7 +26,7 @@ class Reading(Session):
             target: Path, with the query.
         """
         call = Call(Asked("get", name=target), "GET", target, accept="*/*", repeatable=True)
-        return (await self._sender.send(call)).body
+        return bytes((await self._sender.send(call)).body)
 
     async def journal(self, node: str, pattern: str) -> str:
         """Return the lines of a node's journal since its boot that match a pattern.
@@ -39,7 +39,7 @@ class Reading(Session):
             pattern: Regular expression as journalctl takes it.
         """
         path = NODES.path(name=node, subresource="proxy")
-        target = with_query(f"{path}/logs/journal", {"boot": "0", "grep": pattern})
+        target = with_query(f"{path}/logs/journal", boot="0", grep=pattern)
         call = Call(Asked("get", NODES, node), "GET", target, accept="*/*", repeatable=True)
         return (await self._sender.send(call)).body.decode(errors="replace")
 

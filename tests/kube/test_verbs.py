@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec import Struct, field
 
-from oc_gpu.kube import Client, NotFoundError, OcGpuError, Resource
+from oc_gpu.kube import Client, ForbiddenError, NotFoundError, OcGpuError, Resource
 from oc_gpu.kube import resources as known
 from tests.kube.fake import FakeStream, answer, client
 from tests.kube.server import status
@@ -176,6 +176,18 @@ def test_any_path_can_be_read_raw() -> None:
     kube, sent = client(answer({"name": "seed"}))
     assert asyncio.run(kube.read("/simulation")) == b'{"name": "seed"}'
     assert sent.sent[0].target == "/simulation"
+
+
+def test_a_nodes_journal_is_read_through_its_kubelet() -> None:
+    raw = answer({})
+    raw.body = b"pci 0000:13:00.0: [10de:1eb8]\n"
+    kube, sent = client(raw, answer(status(403, "Forbidden", "no"), 403))
+    assert "10de" in asyncio.run(kube.journal("worker03", "10de|Secure boot"))
+    assert sent.sent[0].path == "/api/v1/nodes/worker03/proxy/logs/journal"
+    assert sent.sent[0].query == {"boot": "0", "grep": "10de|Secure boot"}
+    with pytest.raises(ForbiddenError) as caught:
+        asyncio.run(kube.journal("worker03", "x"))
+    assert "`get nodes/proxy`" in caught.value.hints[0]
 
 
 def test_a_simulated_server_says_so_in_its_version() -> None:

@@ -99,11 +99,6 @@ class Client(Reading, Writing, PodVerbs):
         response = await self._sender.send(Call(asked, "GET", "/version", repeatable=True))
         return decode(response.body, ServerVersion, asked)
 
-    async def read(self, path: str) -> bytes:
-        """Return what the server answers at a path, as `kubectl get --raw` does."""
-        call = Call(Asked("get", name=path), "GET", path, accept="*/*", repeatable=True)
-        return bytes((await self._sender.send(call)).body)
-
     async def discover(self) -> "Discovery":
         """Return the kinds that the server serves."""
         from oc_gpu.kube import discovery  # noqa: PLC0415 - few commands ask for it

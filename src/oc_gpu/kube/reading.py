@@ -40,7 +40,9 @@ class Reading(Session):
         """
         path = NODES.path(name=node, subresource="proxy")
         target = with_query(f"{path}/logs/journal", boot="0", grep=pattern)
-        call = Call(Asked("get", NODES, node), "GET", target, accept="*/*", repeatable=True)
+        call = Call(
+            Asked("get", NODES, node, None, "proxy"), "GET", target, accept="*/*", repeatable=True
+        )
         return (await self._sender.send(call)).body.decode(errors="replace")
 
     @overload

@@ -74,7 +74,6 @@ def _pod(proof: str, node: str, namespace: str, image: str) -> RawObject:
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "affinity": on_node(node),
-            "securityContext": {"runAsNonRoot": True},
             "containers": [container],
         },
     }

@@ -79,6 +79,8 @@ def test_an_api_error_names_verb_object_status_and_reason() -> None:
 def test_cluster_scoped_objects_are_named_without_namespace() -> None:
     assert str(Asked("list", known.NODES, namespace="ignored")) == "list nodes"
     assert str(Asked("get", name="/version")) == "get /version"
+    assert str(Asked("logs", known.PODS, "p", "a", "log")) == "logs pods/p in a"
+    assert str(Asked("apply", known.NODES, "n", None, "status")) == "apply nodes/n/status"
 
 
 def test_unauthorized_says_how_to_log_in() -> None:

@@ -28,7 +28,7 @@ from tests.kube.fake import FakeSocket, client
 from tests.kube.server import listen, status
 from tests.kube.wires import connected
 
-SUCCESS = b"\x03" + json.dumps({"kind": "Status", "status": "Success"}).encode()
+SUCCESS = b"\x03" + json.dumps({"metadata": {}, "status": "Success"}).encode()
 SEVEN = (
     b"\x03"
     + json.dumps(
@@ -89,7 +89,7 @@ def test_input_that_an_old_server_could_never_end_is_refused() -> None:
 
 def test_a_command_that_cannot_start_is_an_error_with_its_reason() -> None:
     failed = b"\x03" + json.dumps(status(500, "InternalError", "no such file")).encode()
-    with pytest.raises(ServerError, match="cannot exec pods/p/exec in a: no such file"):
+    with pytest.raises(ServerError, match="cannot exec pods/p in a: no such file"):
         run(client(FakeSocket(V5, [failed]))[0])
 
 

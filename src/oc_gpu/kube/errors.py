@@ -133,7 +133,8 @@ class Asked:
         """Return such as `list pods in default`, `apply secrets/x in y`."""
         if self.resource is None:
             return f"{self.verb} {self.name}" if self.name else self.verb
-        what = "/".join(p for p in (self.resource.plural, self.name, self.subresource) if p)
+        within = None if self.verb in _SAYS_SUBRESOURCE else self.subresource
+        what = "/".join(p for p in (self.resource.plural, self.name, within) if p)
         return (
             f"{self.verb} {what} in {self.namespace}" if self.namespace else f"{self.verb} {what}"
         )
@@ -152,6 +153,7 @@ class Asked:
         return f"{verb} {what}" + (f" in namespace {self.namespace}" if self.namespace else "")
 
 
+_SAYS_SUBRESOURCE = frozenset({"exec", "logs"})
 _RBAC_VERBS = {"apply": "patch", "replace": "update", "exec": "create", "logs": "get"}
 
 

@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from oc_gpu.kube.codec import Status, read_status
+import msgspec
+
+from oc_gpu.kube.codec import Status, decoder
 from oc_gpu.kube.errors import Asked, ConnectionFailedError, OcGpuError
 from oc_gpu.kube.objects import ExecResult
 from oc_gpu.kube.resources import PODS
@@ -114,7 +116,11 @@ async def _collect(socket: WebSocket) -> tuple[dict[int, bytearray], Status | No
 
 
 def _told(data: bytes) -> Status:
-    status = read_status(data)
-    return (
-        status if status.kind else Status(status="Failure", message=data.decode(errors="replace"))
-    )
+    # Kubelets leave out `kind` here, unlike in the body of a refused request.
+    try:
+        status: Status = decoder(Status).decode(data)
+    except msgspec.DecodeError:
+        status = Status()
+    if status.status:
+        return status
+    return Status(status="Failure", message=data.decode(errors="replace"))

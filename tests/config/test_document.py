@@ -139,6 +139,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         config.load(tmp_path / "gpu.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"spec: {gpuOperator: {clusterPolicy: &a {x: *a}}}",
+        b"a: &a [1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
+        b"d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\n"
+        b"f: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n",
+    ],
+    ids=["itself", "laughs"],
+)
+def test_a_document_that_unfolds_without_end_is_refused(text: bytes) -> None:
+    assert mistakes(text) == ["is nested without end, or far too large"]
+
+
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "gpu.yaml"
     file.write_bytes(b"#" * 1_000_001)
@@ -150,6 +164,8 @@ def test_the_entitlement_s_path_starts_at_the_document(tmp_path: Path) -> None:
     file = tmp_path / "gpu.yaml"
     file.write_text("spec: {entitlement: {file: portal.zip}}\n")
     assert config.load(file).spec.entitlement.file == str(tmp_path / "portal.zip")
+    file.write_text("spec: {entitlement: {file: ~nobody-like-this/portal.zip}}\n")
+    assert config.load(file).spec.entitlement.file == str(tmp_path / "~nobody-like-this/portal.zip")
     file.write_text("spec: {entitlement: {file: /etc/portal.zip}}\n")
     assert config.load(file).spec.entitlement.file == "/etc/portal.zip"
 

@@ -91,6 +91,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_entitlement(tmp_path / "nowhere.zip", NOW)
 
 
+def test_a_path_that_cannot_be_is_refused() -> None:
+    with pytest.raises(EntitlementError, match="null byte"):
+        read_entitlement("a\0b", NOW)
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EntitlementError, match="is a directory"):
         read_entitlement(tmp_path, NOW)

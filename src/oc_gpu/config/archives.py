@@ -110,8 +110,9 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_FILE + 1)
-    except OSError as error:
-        message = f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"cannot read {path}: {why.lower()}"
         hint = "give the path of the portal's ZIP or of the PEM file in it"
         raise EntitlementError(message, hints=(hint,)) from error
     if len(raw) > MAX_FILE:

@@ -1,5 +1,6 @@
 """From a file to a GpuPlatform, with everything that is wrong with it said at once."""
 
+import os.path
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from oc_gpu.kube.errors import ConfigError, UsageError
 
 MAX_BYTES = 1_000_000
 """Far more than any document needs; larger files are some other file."""
+MAX_VALUES = 100_000
+"""Values of a document once its YAML aliases are followed."""
+MAX_DEPTH = 64
+"""Values within values; an alias to itself has no end."""
 
 _HINTS = (
     "`oc-gpu config init` writes a document with every field explained",
@@ -48,7 +53,7 @@ def load(path: str | Path) -> GpuPlatform:
     named = document.spec.entitlement.file
     if not named or Path(named).is_absolute():
         return document
-    placed = str(file.parent / Path(named).expanduser())
+    placed = str(file.parent / os.path.expanduser(named))
     entitlement = msgspec.structs.replace(document.spec.entitlement, file=placed)
     spec = msgspec.structs.replace(document.spec, entitlement=entitlement)
     return msgspec.structs.replace(document, spec=spec)
@@ -103,6 +108,22 @@ def from_value(value: Any, name: str = "document") -> GpuPlatform:
         return msgspec.convert(value, GpuPlatform)
     except msgspec.ValidationError as error:
         raise InvalidDocumentError(name, (Mistake("", str(error)),)) from error
+
+
+def _bounded(value: Any) -> bool:
+    """Tell whether a value ends: with aliases a short text can stand for an endless value."""
+    left = MAX_VALUES
+    waiting = [(value, 0)]
+    while waiting:
+        inner, depth = waiting.pop()
+        left -= 1
+        if left < 0 or depth > MAX_DEPTH:
+            return False
+        if isinstance(inner, dict):
+            waiting.extend((item, depth + 1) for item in inner.values())
+        elif isinstance(inner, list):
+            waiting.extend((item, depth + 1) for item in inner)
+    return True
 
 
 def _without_empty_parts(value: Any, kind: msgspec.inspect.Type) -> Any:

@@ -1,7 +1,7 @@
 """A server without actors, and a way to ask it things."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -74,16 +74,22 @@ class Api:
         query = f"{mark}fieldManager={manager}" + ("&force=true" if force else "")
         return self.patch(target + query, obj, APPLY)
 
+    async def ask_now(self, method: str, target: str, body: Any = None) -> None:
+        """Send a request from within a running loop, and forget the answer."""
+        sent = b"" if body is None else msgspec.json.encode(body)
+        headers = {"content-type": MERGE if method == "PATCH" else "application/json"}
+        await self.server.handle(ApiRequest.of(method, target, body=sent, headers=headers))
+
     def watch(
-        self, target: str, act: Callable[[], Any] | None = None, *, count: int
+        self, target: str, *requests: tuple[str, str, Any], count: int, **headers: str
     ) -> list[tuple[str, Any]]:
-        """Open a watch, act, and return the first `count` events."""
+        """Open a watch, send requests, and return the first `count` events."""
 
         async def main() -> list[tuple[str, Any]]:
-            answer = await self.server.handle(ApiRequest.of("GET", target))
+            answer = await self.server.handle(ApiRequest.of("GET", target, headers=headers))
             assert isinstance(answer, ApiStream)
-            if act is not None:
-                await asyncio.to_thread(act)
+            for request in requests:
+                await self.ask_now(*request)
             return await _events(answer.chunks, count)
 
         return asyncio.run(main())

@@ -13,7 +13,7 @@ _TERM = re.compile(
     r"""\s*(?:
         (?P<key>[^\s!=,()]+)\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\)
       | !\s*(?P<absent>[^\s!=,()]+)
-      | (?P<name>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s,]*)
+      | (?P<name>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s,=!()]*)
       | (?P<present>[^\s!=,()]+)
     )\s*(?:,|$)""",
     re.VERBOSE,

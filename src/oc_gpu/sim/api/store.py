@@ -105,6 +105,8 @@ class Watcher:
         return taken
 
     def _put(self, kind: str, what: Entry | int) -> None:
+        if self._closed:
+            return
         self._pending.append((kind, what))
         self._ready.set()
         self._on_offer()

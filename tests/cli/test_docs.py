@@ -60,6 +60,8 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_that_are_named_exist(page: Path) -> None:
-    named = set(re.findall(r"(?:^|`|\$\(|<\()oc-gpu ([a-z]+)", page.read_text("utf-8"), re.M))
+    named = set(
+        re.findall(r"(?:^|`|\$\(|<\()oc-gpu ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+    )
     known = {entry.name for entry in COMMANDS}
     assert named <= known

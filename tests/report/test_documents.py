@@ -26,8 +26,9 @@ EXAMPLES = (
     ),
     documents.Trial(works=True, engine="podman", image="ubi8", packages=("kernel-devel-4",)),
     documents.Simulations(
-        items=(documents.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7),)
+        items=(documents.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),)
     ),
+    documents.Started(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),
 )
 
 

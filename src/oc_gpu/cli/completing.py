@@ -18,3 +18,19 @@ def contexts(ctx: "click.Context", param: "click.Parameter", incomplete: str) ->
     except OcGpuError:
         return []
     return sorted(name for name in config.contexts if name.startswith(incomplete))
+
+
+def scenarios(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
+    """Return the built-in scenarios."""
+    del ctx, param
+    from oc_gpu.sim.scenario import names  # noqa: PLC0415  (only completion pays)
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+def simulations(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
+    """Return the names of the simulated clusters that run."""
+    del ctx, param
+    from oc_gpu.sim.instances import running  # noqa: PLC0415  (only completion pays)
+
+    return [one.name for one in running() if one.name.startswith(incomplete)]

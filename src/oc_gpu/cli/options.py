@@ -201,14 +201,7 @@ def namespace_option(target: C) -> C:
 def platform_options(target: C) -> C:
     """Add what describes the platform that the user wants."""
     decorators: list[Decorator] = [
-        _option(
-            "-f",
-            "--config",
-            own=True,
-            metavar="FILE",
-            type=click.Path(allow_dash=True),
-            help="GpuPlatform document; everything has a default.",
-        ),
+        config_option,
         _option(
             "--entitlement",
             own=True,
@@ -219,6 +212,18 @@ def platform_options(target: C) -> C:
         taint_option,
     ]
     return _all(decorators, target)
+
+
+def config_option(target: C) -> C:
+    """Add the GpuPlatform document."""
+    return _option(
+        "-f",
+        "--config",
+        own=True,
+        metavar="FILE",
+        type=click.Path(allow_dash=True),
+        help="GpuPlatform document; everything has a default.",
+    )(target)
 
 
 def taint_option(target: C) -> C:

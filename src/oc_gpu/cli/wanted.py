@@ -7,6 +7,17 @@ from msgspec.structs import replace
 from oc_gpu import config
 from oc_gpu.cli.options import Settings
 from oc_gpu.config import Entitlement, GpuPlatform
+from oc_gpu.rollout.survey import Wish
+
+
+def wish(settings: Settings) -> Wish:
+    """Return what the user wants, with the certificate read and found good.
+
+    Raises:
+        ConfigError: Document, taint or certificate cannot be used.
+    """
+    document = platform(settings)
+    return Wish(document, entitlement(document))
 
 
 def platform(settings: Settings) -> GpuPlatform:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.snapshot.model import Snapshot
@@ -127,15 +127,17 @@ class PlannedChange(Value, frozen=True, kw_only=True):
     """What one write would do.
 
     Attributes:
-        change: create, change, delete or nothing.
+        change: create, change, delete, nothing, or refused when the server would not take it.
         target: The object, such as `MachineConfig/50-rhsm-conf`.
         fields: Paths of the fields that change; values are never shown.
-        reboots: MachineConfigPool whose nodes reboot because of it.
+        note: Why it would be refused.
+        reboots: Role of the machines that reboot because of it.
     """
 
     change: str
     target: str
     fields: tuple[str, ...] = ()
+    note: str = ""
     reboots: str | None = None
 
 
@@ -243,21 +245,33 @@ class Trial(Document, frozen=True, kw_only=True):
 
 
 class Simulation(Value, frozen=True, kw_only=True):
-    """One simulated cluster."""
+    """One simulated cluster that runs."""
 
     name: str
     scenario: str
     kubeconfig: str
     pid: int
-    server: str = ""
+    server: str
 
 
 class Simulations(Document, frozen=True, kw_only=True):
-    """The simulated clusters of this machine."""
+    """The simulated clusters of this user that run."""
 
     kind: Literal["Simulations"] = "Simulations"
     simulated: bool = True
-    items: tuple[Simulation, ...] = field(default_factory=tuple)
+    items: tuple[Simulation, ...] = ()
+
+
+class Started(Document, frozen=True, kw_only=True):
+    """A simulated cluster that was started."""
+
+    kind: Literal["Simulation"] = "Simulation"
+    simulated: bool = True
+    name: str
+    scenario: str
+    kubeconfig: str
+    pid: int
+    server: str
 
 
 DOCUMENTS: tuple[type[Document], ...] = (
@@ -268,6 +282,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Certificates,
     Trial,
     Simulations,
+    Started,
 )
 """Everything that has a schema."""
 

@@ -1,14 +1,69 @@
 """`plan`: what each stage would create or change, which nodes reboot, how long it takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from oc_gpu.report import stages, when
-from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage
+from oc_gpu.report import estimate, stages, when
+from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, cluster
 from oc_gpu.report.look import Look
+from oc_gpu.rollout.preview import Change
+from oc_gpu.rollout.survey import Survey
+from oc_gpu.stages.model import Assessment, Patch, StagePlan, State
 
 _NOTHING = "nothing"
+_WORDS = {
+    "created": "create",
+    "changed": "change",
+    "deleted": "delete",
+    "unchanged": _NOTHING,
+    "refused": "refused",
+}
+_OPEN = frozenset({State.DUE, State.WAITING})
 _FIELDS = 4
 """Changed fields that are named on one line; all of them are in the JSON."""
+
+
+def document(found: Survey, changes: Iterable[Change]) -> Plan:
+    """Return the plan of a survey, with what the server says of each write."""
+    told = {id(change.action): change for change in changes}
+    rebooting = estimate.reboots(found.actions, found.snapshot)
+    planned = tuple(
+        _planned(plan, assessment, told)
+        for plan, assessment in zip(found.plans, found.assessments, strict=True)
+    )
+    return Plan(
+        cluster=cluster(found.snapshot, found.context.platform.version),
+        clean=not any(stage.state in stages.STUCK for stage in planned)
+        and not any(c.change == "refused" for stage in planned for c in stage.changes),
+        stages=planned,
+        reboots=rebooting,
+        estimate=estimate.estimate(found.actions, rebooting),
+        simulated=found.snapshot.simulated,
+    )
+
+
+def _planned(plan: StagePlan, assessment: Assessment, told: Mapping[int, Change]) -> PlannedStage:
+    actions = [action for milestone in plan.milestones for action in milestone.actions]
+    return PlannedStage(
+        stage=plan.name,
+        title=plan.title,
+        state=assessment.state,
+        decision=plan.not_needed or plan.decision,
+        detail=assessment.detail if assessment.state in stages.STUCK else "",
+        hints=assessment.hints,
+        steps=tuple(m.title for m in plan.milestones[assessment.reached :]),
+        changes=tuple(_planned_change(told[id(a)]) for a in actions if id(a) in told),
+    )
+
+
+def _planned_change(change: Change) -> PlannedChange:
+    action = change.action
+    return PlannedChange(
+        change=_WORDS[change.effect],
+        target=str(action.ref),
+        fields=change.fields,
+        note=change.note,
+        reboots=None if isinstance(action, Patch) else action.reboots,
+    )
 
 
 def text(plan: Plan, look: Look, *, verbose: int = 0) -> Iterator[str]:
@@ -23,7 +78,8 @@ def text(plan: Plan, look: Look, *, verbose: int = 0) -> Iterator[str]:
 
 
 def _stage(stage: PlannedStage, look: Look, *, verbose: int) -> Iterator[str]:
-    yield f"{look.paint(stage.stage, 'bold')}  {look.paint(stage.state.value, stage.state)}"
+    word = "to do" if stage.state in _OPEN else stage.state.value
+    yield f"{look.paint(stage.stage, 'bold')}  {look.paint(word, stage.state)}"
     said = dict.fromkeys(part for part in (stage.decision, stage.detail) if part)
     for part in said:
         yield look.hanging("  ", part)
@@ -36,12 +92,14 @@ def _stage(stage: PlannedStage, look: Look, *, verbose: int) -> Iterator[str]:
     if kept and not verbose:
         yield f"  {kept} {'objects are' if kept != 1 else 'object is'} as wanted already"
     for step in stage.steps:
-        yield look.hanging("  wait    ", step)
+        yield look.hanging("  until   ", step)
 
 
 def _change(change: PlannedChange, look: Look) -> Iterator[str]:
     note = f"  (reboots pool {change.reboots})" if change.reboots else ""
     yield look.hanging(f"  {change.change:8}", f"{change.target}{note}")
+    if change.note:
+        yield look.hanging(" " * 10, change.note)
     if change.fields:
         shown = ", ".join(change.fields[:_FIELDS])
         more = f" and {len(change.fields) - _FIELDS} more" if len(change.fields) > _FIELDS else ""

@@ -1,43 +1,34 @@
 """`status`: where the stages, the GPU nodes and the operands stand."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from oc_gpu.report import stages
-from oc_gpu.report.documents import Cluster, GpuNode, Operand, Status, all_passed, stage
+from oc_gpu.report.documents import GpuNode, Operand, Status, all_passed, cluster, stage
 from oc_gpu.report.look import Look
+from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.kinds import DaemonSet, Node
-from oc_gpu.snapshot.model import Snapshot
-from oc_gpu.stages.model import Assessment
 
 RESOURCE = "nvidia.com/gpu"
 _CORDONED = "node.kubernetes.io/unschedulable"
 
 
-def document(
-    about: Cluster,
-    assessments: tuple[Assessment, ...],
-    snapshot: Snapshot,
-    gpu_nodes: Iterable[str],
-    operand_namespaces: Iterable[str],
-) -> Status:
-    """Return the status of a cluster.
-
-    Args:
-        about: Which cluster this is.
-        assessments: Where the stages stand.
-        snapshot: The same moment.
-        gpu_nodes: Names of the nodes with GPUs.
-        operand_namespaces: Namespaces whose DaemonSets are operands.
-    """
-    names, spaces = set(gpu_nodes), set(operand_namespaces)
+def document(found: Survey) -> Status:
+    """Return the status that a survey shows."""
+    platform, snapshot = found.context.platform, found.snapshot
+    spaces = {platform.nfd_namespace, platform.operand_namespace}
     return Status(
-        cluster=about,
-        done=all_passed(assessments),
-        stages=tuple(stage(assessment) for assessment in assessments),
-        nodes=tuple(_node(n) for n in snapshot.nodes if n.metadata.name in names),
+        cluster=cluster(snapshot, platform.version),
+        done=all_passed(found.assessments),
+        stages=tuple(stage(assessment) for assessment in found.assessments),
+        nodes=tuple(_node(n) for n in snapshot.nodes if n.metadata.name in platform.gpu_nodes),
         operands=tuple(_operand(d) for d in snapshot.daemon_sets if d.metadata.namespace in spaces),
         simulated=snapshot.simulated,
     )
+
+
+def exit_code(status: Status) -> int:
+    """Return 1 when a stage failed or waits for somebody's decision."""
+    return int(any(stage.state in stages.STUCK for stage in status.stages))
 
 
 def _node(node: Node) -> GpuNode:

@@ -1,0 +1,107 @@
+"""`oc-gpu sim`: a simulated OpenShift on this machine."""
+
+import json
+
+import click
+
+from oc_gpu.cli import completing
+from oc_gpu.cli.options import Command, Settings, output_options, pass_settings
+from oc_gpu.report import documents, output
+from oc_gpu.report import simulations as report
+from oc_gpu.sim import instances
+
+SCENARIO = click.option(
+    "-s",
+    "--scenario",
+    metavar="NAME|FILE",
+    default="ocp-4.20",
+    show_default=True,
+    help="A built-in scenario (seed, ocp-4.20, no-gpu) or a file.",
+    shell_complete=completing.scenarios,
+)
+
+
+@click.group("sim", short_help="A simulated OpenShift on this machine.")
+def command() -> None:
+    """Run a simulated OpenShift on this machine: no network, no container engine, no GPU.
+
+    kubectl, oc and oc-gpu use it unchanged. Its times are simulated, nothing on it is measured.
+    """
+
+
+@command.command("up", cls=Command)
+@click.argument("name", default="sim")
+@SCENARIO
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Simulated seconds a second; without it, waiting is leaped over.",
+)
+@output_options
+@pass_settings
+def up(settings: Settings, name: str, scenario: str, speed: float | None) -> None:
+    """Start a simulated cluster that stays until it is taken down."""
+    made = instances.up(name, scenario, speed=speed)
+    document = documents.Started(
+        name=made.name,
+        scenario=made.scenario,
+        kubeconfig=made.kubeconfig,
+        pid=made.pid,
+        server=made.url,
+    )
+    output.put(document, report.started, settings.output, settings.color)
+
+
+@command.command("down", cls=Command)
+@click.argument("name", default="sim", shell_complete=completing.simulations)
+def down(name: str) -> None:
+    """Take a simulated cluster down and remove what it left on this machine."""
+    said = "is gone" if instances.down(name) else "did not run"
+    output.say(f"simulation {name} {said}")
+
+
+@command.command("list", cls=Command)
+@output_options
+@pass_settings
+def list_(settings: Settings) -> None:
+    """List the simulated clusters of this user that run."""
+    found = documents.Simulations(
+        items=tuple(
+            documents.Simulation(
+                name=one.name,
+                scenario=one.scenario,
+                kubeconfig=one.kubeconfig,
+                pid=one.pid,
+                server=one.url,
+            )
+            for one in instances.running()
+        )
+    )
+    output.put(found, report.table, settings.output, settings.color)
+
+
+@command.command("kubeconfig", cls=Command)
+@click.argument("name", default="sim", shell_complete=completing.simulations)
+def kubeconfig(name: str) -> None:
+    """Print the path of a simulated cluster's kubeconfig."""
+    click.echo(instances.kubeconfig(name))
+
+
+@command.command("exec", cls=Command, context_settings={"ignore_unknown_options": True})
+@SCENARIO
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def exec_(scenario: str, words: tuple[str, ...]) -> int:
+    """Run a command on a fresh simulated cluster and take it down.
+
+    KUBECONFIG is set for the command; its exit code is returned.
+    """
+    return instances.execute(scenario, words)
+
+
+@command.command("schema", cls=Command)
+def schema() -> None:
+    """Print the JSON Schema of a scenario, for editors."""
+    from oc_gpu.sim import scenario  # noqa: PLC0415  (only this command pays)
+
+    click.echo(json.dumps(scenario.schema(), indent=2))

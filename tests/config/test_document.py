@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ spec:
   images: {ubi: example.com/ubi, cudaSample: example.com/cuda}
   timeouts: {enable: 1h30m, verify: 10m, disable: 90s}
 """
+
+
+_LEVELS = "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefg"))
+LAUGHS = f"a: &a [{','.join('1' * 9)}]\n{_LEVELS}".encode()
 
 
 def mistakes(text: bytes) -> list[str]:
@@ -143,9 +148,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     "text",
     [
         b"spec: {gpuOperator: {clusterPolicy: &a {x: *a}}}",
-        b"a: &a [1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
-        b"d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\n"
-        b"f: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n",
+        LAUGHS,
     ],
     ids=["itself", "laughs"],
 )

@@ -1,6 +1,5 @@
 """From a file to a GpuPlatform, with everything that is wrong with it said at once."""
 
-import os.path
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,17 @@ def load(path: str | Path) -> GpuPlatform:
     named = document.spec.entitlement.file
     if not named or Path(named).is_absolute():
         return document
-    placed = str(file.parent / os.path.expanduser(named))
+    placed = str(file.parent / _in_home(Path(named)))
     entitlement = msgspec.structs.replace(document.spec.entitlement, file=placed)
     spec = msgspec.structs.replace(document.spec, entitlement=entitlement)
     return msgspec.structs.replace(document, spec=spec)
+
+
+def _in_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # the home of somebody who does not exist
+        return path
 
 
 def _read(file: Path) -> bytes:
@@ -98,9 +104,10 @@ def from_value(value: Any, name: str = "document") -> GpuPlatform:
     Raises:
         InvalidDocumentError: It has mistakes; all of them are named.
     """
-    value = _without_empty_parts(
-        {} if value is None else value, msgspec.inspect.type_info(GpuPlatform)
-    )
+    if not _bounded(value):
+        raise InvalidDocumentError(name, (Mistake("", "is nested without end, or far too large"),))
+    wanted = msgspec.inspect.type_info(GpuPlatform)
+    value = _without_empty_parts({} if value is None else value, wanted)
     mistakes = (*find_mistakes(value, GpuPlatform), *_meaning(value))
     if mistakes:
         raise InvalidDocumentError(name, mistakes)

@@ -1,0 +1,172 @@
+"""The order of things in the commands that write: look, check, rights, consent, then walk."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import msgspec
+
+from oc_gpu.kube import Client, UsageError
+from oc_gpu.rollout import rights
+from oc_gpu.rollout.events import Notice, Observer, Outcome
+from oc_gpu.rollout.perform import Performer
+from oc_gpu.rollout.runner import Road, run
+from oc_gpu.rollout.survey import Survey, Wish, seen, survey
+from oc_gpu.rollout.untaint import tainting, untainting
+from oc_gpu.snapshot.live import LiveView
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages import context as contexts
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.engine import assess
+from oc_gpu.stages.model import StagePlan
+
+Gate = Callable[[Survey], Awaitable[None]]
+"""Looks at a survey before anything is written, and raises to stop."""
+
+
+async def _open(_: Survey) -> None:
+    """Let everything pass."""
+
+
+async def enable(  # noqa: PLR0913 - each is a step of the order
+    client: Client,
+    wish: Wish,
+    observer: Observer,
+    *,
+    check: Gate = _open,
+    agree: Gate = _open,
+    journal: str | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the time the road takes, looks aside
+) -> Outcome:
+    """Walk the road; on a cluster where all is done, nothing is written.
+
+    Args:
+        client: The cluster.
+        wish: What is wanted.
+        observer: Is told what happens.
+        check: Raises when the cluster cannot get GPUs.
+        agree: Shows the plan and raises when the user does not want it; only asked when there is
+            something to write.
+        journal: Pattern of kernel messages that `check` looks at.
+        timeout: Seconds for the road.
+
+    Raises:
+        MissingRightsError: Rights are missing; nothing was written.
+        TimeoutExceededError: The time has passed; running it again continues.
+    """
+    found = await survey(client, wish, journal=journal)
+    await check(found)
+    await _consent(client, found, agree)
+    return await walk(client, found, observer, timeout)
+
+
+async def disable(
+    client: Client,
+    wish: Wish,
+    observer: Observer,
+    *,
+    agree: Gate = _open,
+    timeout: float | None = None,  # noqa: ASYNC109
+) -> Outcome:
+    """Take back exactly what was made, in the safe order; the record goes last."""
+    found = await survey(client, wish, "undo")
+    await _consent(client, found, agree)
+    return await walk(client, found, observer, timeout)
+
+
+async def isolate(
+    client: Client,
+    wish: Wish,
+    observer: Observer,
+    *,
+    remove: bool = False,
+    agree: Gate = _open,
+    timeout: float | None = None,  # noqa: ASYNC109
+) -> Outcome:
+    """Taint the GPU nodes of a cluster that is set up, or take the taint back.
+
+    Raises:
+        UsageError: There is no taint to set, or no GPU Operator.
+    """
+    found = isolated(await survey(client, wish), remove=remove)
+    await _consent(client, found, agree)
+    return await walk(client, found, observer, timeout, _isolation_road(found, remove=remove))
+
+
+async def _consent(client: Client, found: Survey, agree: Gate) -> None:
+    """Insist on rights and on the user's word, where there is something to write."""
+    if found.actions:
+        await rights.demand(client, found)
+        await agree(found)
+
+
+async def walk(
+    client: Client,
+    found: Survey,
+    observer: Observer,
+    timeout: float | None = None,  # noqa: ASYNC109
+    stages: Road | None = None,
+) -> Outcome:
+    """Walk the road of a survey, or its way back, from where the cluster stands now.
+
+    Args:
+        client: The cluster.
+        found: What was planned.
+        observer: Is told what happens.
+        timeout: Seconds of this machine's clock.
+        stages: Other stages than those of the survey's purpose.
+    """
+
+    def planned(snapshot: Snapshot) -> tuple[StagePlan, ...]:
+        return seen(found.wish, found.purpose, found.scope, found.packages, snapshot).plans
+
+    async with LiveView(client, found.sources, packages=found.packages) as view:
+
+        def notice(message: str) -> None:
+            observer(Notice(view.now, "", message))
+
+        performer = Performer(client, view, notice)
+        return await run(view, stages or planned, performer, observer, timeout)
+
+
+async def status(client: Client, wish: Wish) -> Survey:
+    """Return where the stages of the road stand."""
+    return await survey(client, wish, "status")
+
+
+async def follow(client: Client, wish: Wish) -> AsyncGenerator[Survey]:
+    """Yield where the stages stand, now and after every change, for ever."""
+    found = await status(client, wish)
+    async with LiveView(client, found.sources, packages=found.packages) as view:
+        while True:
+            yield seen(wish, found.purpose, found.scope, found.packages, view.snapshot())
+            await view.changed()
+
+
+def isolated(found: Survey, *, remove: bool) -> Survey:
+    """Return a survey with only the stages that isolation concerns.
+
+    Raises:
+        UsageError: There is no taint to set or to take back, or no GPU Operator.
+    """
+    _insist(found.context, remove=remove)
+    plans = _isolation_road(found, remove=remove)(found.snapshot)
+    assessments = assess(plans, found.snapshot)
+    return msgspec.structs.replace(found, plans=plans, assessments=assessments)
+
+
+def _insist(context: Context, *, remove: bool) -> None:
+    if remove:
+        return
+    if context.taint is None:
+        message = "no taint was named"
+        raise UsageError(message, hints=("name it with --taint nodetype=gpu:NoSchedule",))
+    if not context.snapshot.table("clusterpolicies"):
+        message = "there is no ClusterPolicy, so no GPU node to isolate yet"
+        raise UsageError(message, hints=("oc-gpu enable --taint sets GPUs up and isolates them",))
+
+
+def _isolation_road(found: Survey, *, remove: bool) -> Road:
+    def plans(snapshot: Snapshot) -> tuple[StagePlan, ...]:
+        context = contexts.build(found.wish.config, snapshot, found.wish.entitlement)
+        return untainting(context) if remove else tainting(context)
+
+    return plans

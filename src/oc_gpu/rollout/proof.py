@@ -1,0 +1,274 @@
+"""Collecting on each GPU node what proves that pods compute there, and that others stay off.
+
+nvidia-smi runs in the driver's pod. A CUDA sample and, on nodes with a taint, a pod that asks for
+no GPU are made, watched and removed; what a killed run left of them is removed first.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import msgspec
+from msgspec import Struct
+
+from oc_gpu import facts
+from oc_gpu.checks.evidence import Miss, NodeEvidence, Part, Sample, StayOff
+from oc_gpu.checks.smi import SmiError, parse_xml
+from oc_gpu.config import chosen
+from oc_gpu.kube import ApiError, Client, NotFoundError, OcGpuError, RawObject
+from oc_gpu.kube.resources import PODS
+from oc_gpu.manifests import verify as manifests
+from oc_gpu.manifests.labels import PROOF, STAGE
+from oc_gpu.rollout.survey import Survey
+from oc_gpu.snapshot.kinds import Meta, Node, Pod, Taint
+from oc_gpu.snapshot.live import LiveView
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.sources import Source
+from oc_gpu.stages import record as records
+from oc_gpu.stages import tolerations, workloads
+
+PATIENCE = 600.0
+"""Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
+_LABEL = f"{STAGE}={manifests.STAGE}"
+_KEEPS_OFF = ("NoSchedule", "NoExecute")
+_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
+_OLDEST_DRIVER = "0"
+
+
+class _Node(Struct, frozen=True):
+    """A node under test: what nvidia-smi told, and the pods that are to be made."""
+
+    node: Node
+    evidence: NodeEvidence
+    sample: RawObject | None = None
+    stay_off: RawObject | None = None
+
+    @property
+    def pods(self) -> tuple[RawObject, ...]:
+        return tuple(pod for pod in (self.sample, self.stay_off) if pod is not None)
+
+
+async def collect(
+    client: Client,
+    found: Survey,
+    *,
+    namespace: str | None = None,
+    nodes: Sequence[str] | None = None,
+    patience: float = PATIENCE,
+) -> tuple[NodeEvidence, ...]:
+    """Return the evidence of each GPU node; what could not be collected is named in it.
+
+    Args:
+        client: The cluster.
+        found: The cluster as read for the road.
+        namespace: Where the test pods go; None for the one of the record, else `default`.
+        nodes: Names of the nodes; None for those that Node Feature Discovery labelled.
+        patience: Seconds to wait for the test pods.
+
+    Raises:
+        ApiError: The test pods may not be made or removed.
+        ConnectionFailedError: The server cannot be reached.
+    """
+    wanted = found.context.platform.gpu_nodes if nodes is None else tuple(nodes)
+    where = namespace or _namespace(found)
+    present = [node for node in found.snapshot.nodes if node.metadata.name in wanted]
+    tested = await asyncio.gather(*(_prepare(client, found, node, where) for node in present))
+    pods = [pod for one in tested for pod in one.pods]
+    async with _view(client, where) as view:
+        await _sweep(client, view)
+        try:
+            refused = await _create(client, pods)
+            await _settle(view, [p for p in pods if _name(p) not in refused], patience)
+            snapshot = view.snapshot()
+            return tuple(_evidence(one, snapshot, refused) for one in tested)
+        finally:
+            await asyncio.shield(_remove(client, (Meta(_name(p), where) for p in pods)))
+
+
+def _namespace(found: Survey) -> str:
+    ours = found.snapshot.raw("namespaces", records.NAMESPACE)
+    leaving = ours is not None and "deletionTimestamp" in ours["metadata"]
+    return records.NAMESPACE if ours is not None and not leaving else "default"
+
+
+@asynccontextmanager
+async def _view(client: Client, namespace: str) -> AsyncGenerator[LiveView]:
+    """Watch the test pods of a namespace."""
+    source = Source("pods", PODS, Pod, (namespace,), label_selector=_LABEL)
+    async with LiveView(client, (source,)) as view:
+        yield view
+
+
+async def _prepare(client: Client, found: Survey, node: Node, namespace: str) -> _Node:
+    """Ask nvidia-smi on a node, and say which pods are to test it."""
+    evidence = await _smi(client, found, node)
+    sample = facts.cuda_sample(_driver(evidence))
+    image = chosen(found.context.config.spec.images.cuda_sample, sample.image)
+    tolerated = tuple(tolerations.for_taint(taint) for taint in _taints(node))
+    name = node.metadata.name
+    return _Node(
+        node,
+        evidence,
+        manifests.sample_pod(name, namespace, image, sample.program, tolerated),
+        manifests.stay_off_pod(name, namespace, image) if _taints(node) else None,
+    )
+
+
+def _taints(node: Node) -> tuple[Taint, ...]:
+    """Return the taints that somebody set to keep pods off; those of the platform come and go."""
+    return tuple(
+        taint
+        for taint in node.spec.taints
+        if taint.effect in _KEEPS_OFF and not taint.key.startswith(_PLATFORM)
+    )
+
+
+def _driver(evidence: NodeEvidence) -> str:
+    try:
+        return parse_xml(evidence.smi_xml).driver or _OLDEST_DRIVER
+    except SmiError:
+        return _OLDEST_DRIVER
+
+
+async def _smi(client: Client, found: Survey, node: Node) -> NodeEvidence:
+    name = node.metadata.name
+    container = found.context.platform.operator.era.smi_container
+    pod = _driver_pod(found, name, container)
+    if pod is None:
+        why = f"no running pod with a container {container} on {name}"
+        return NodeEvidence(node=name, misses=(Miss("nvidia-smi", why),))
+    driver_pod = f"{pod.metadata.namespace}/{pod.metadata.name}"
+    try:
+        xml, table = [
+            await _run(client, pod, container, command)
+            for command in (("nvidia-smi", "-q", "-x"), ("nvidia-smi",))
+        ]
+    except OcGpuError as error:
+        misses = (Miss("nvidia-smi", str(error)),)
+        return NodeEvidence(node=name, driver_pod=driver_pod, misses=misses)
+    return NodeEvidence(node=name, driver_pod=driver_pod, smi_xml=xml, smi_table=table)
+
+
+def _driver_pod(found: Survey, node: str, container: str) -> Pod | None:
+    namespace = found.context.platform.operand_namespace
+    pods = [
+        pod
+        for pod in workloads.pods_on(found.snapshot, namespace, node)
+        if any(c.name == container for c in pod.spec.containers) and pod.status.phase == "Running"
+    ]
+    return next((pod for pod in pods if workloads.is_ready(pod)), pods[0] if pods else None)
+
+
+async def _run(client: Client, pod: Pod, container: str, command: Sequence[str]) -> str:
+    """Return what a command printed; where it failed, that tells why and is judged as well."""
+    meta = pod.metadata
+    result = await client.exec(meta.namespace, meta.name, command, container=container)
+    return result.stdout or result.stderr
+
+
+async def _create(client: Client, pods: Sequence[RawObject]) -> dict[str, str]:
+    """Make the test pods; return why some were refused, by name."""
+    made = await asyncio.gather(
+        *(client.create(PODS, pod, pod["metadata"]["namespace"]) for pod in pods),
+        return_exceptions=True,
+    )
+    refused: dict[str, str] = {}
+    for pod, answer in zip(pods, made, strict=True):
+        if isinstance(answer, ApiError) and answer.exit_code == 1:
+            refused[_name(pod)] = str(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+    return refused
+
+
+def _name(pod: RawObject) -> str:
+    return str(pod["metadata"]["name"])
+
+
+async def _settle(view: LiveView, pods: Sequence[RawObject], patience: float) -> None:
+    """Wait until each test pod has told what it is for, or the time is over."""
+    wanted = {_name(pod) for pod in pods}
+    try:
+        async with asyncio.timeout(patience) as limit:
+            while True:
+                snapshot = view.snapshot()
+                if wanted <= {p.metadata.name for p in snapshot.pods if _has_told(p, snapshot)}:
+                    return
+                await view.changed()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+
+
+def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
+    """Tell whether a pod's part of the proof is there: where it was put, or its log."""
+    if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
+        return bool(pod.spec.node_name or _unscheduled(pod))
+    return _full_name(pod) in snapshot.logs or workloads.crash(pod) is not None
+
+
+def _full_name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"
+
+
+def _unscheduled(pod: Pod) -> str:
+    for condition in pod.status.conditions:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return condition.message or condition.reason
+    return ""
+
+
+def _evidence(one: _Node, snapshot: Snapshot, refused: Mapping[str, str]) -> NodeEvidence:
+    """Join what was seen of a node's pods to what nvidia-smi told."""
+    pods = {pod.metadata.name: pod for pod in snapshot.pods}
+    misses = list(one.evidence.misses)
+
+    def found(manifest: RawObject | None, part: Part) -> Pod | None:
+        if manifest is None:
+            return None
+        name = _name(manifest)
+        if name not in pods:
+            misses.append(Miss(part, refused.get(name, f"pod {name} was taken away")))
+        return pods.get(name)
+
+    sample, stay_off = found(one.sample, "sample"), found(one.stay_off, "stay-off")
+    return msgspec.structs.replace(
+        one.evidence,
+        sample=_sample(sample, snapshot) if sample is not None else None,
+        stay_off=_stay_off(stay_off) if stay_off is not None else None,
+        misses=tuple(misses),
+    )
+
+
+def _sample(pod: Pod, snapshot: Snapshot) -> Sample:
+    trouble = workloads.crash(pod)
+    status = pod.status.container_statuses[0] if pod.status.container_statuses else None
+    waits = status.state.waiting if status is not None else None
+    message = trouble.detail if trouble else (waits.message or waits.reason) if waits else ""
+    return Sample(
+        pod=_full_name(pod),
+        node=pod.spec.node_name,
+        phase=pod.status.phase,
+        image_id=status.image_id if status is not None else "",
+        log=snapshot.logs.get(_full_name(pod), ""),
+        message=message or _unscheduled(pod) or pod.status.message,
+    )
+
+
+def _stay_off(pod: Pod) -> StayOff:
+    return StayOff(_full_name(pod), pod.spec.node_name, _unscheduled(pod))
+
+
+async def _sweep(client: Client, view: LiveView) -> None:
+    """Remove the test pods that a killed run left, and wait until they are gone."""
+    while pods := view.snapshot().pods:
+        await _remove(client, (p.metadata for p in pods if p.metadata.deletion_timestamp is None))
+        await view.changed()
+
+
+async def _remove(client: Client, pods: Iterable[Meta]) -> None:
+    async def one(meta: Meta) -> None:
+        with suppress(NotFoundError):
+            await client.delete(PODS, meta.name, meta.namespace)
+
+    await asyncio.gather(*(one(meta) for meta in pods))

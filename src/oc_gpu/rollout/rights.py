@@ -1,0 +1,176 @@
+"""Which rights a road needs, and which of them this user lacks: known before the first write."""
+
+import asyncio
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from oc_gpu.kube import Client, OcGpuError, Resource
+from oc_gpu.kube.resources import (
+    CLUSTER_ROLES,
+    CRDS,
+    INSTALL_PLANS,
+    MACHINE_CONFIGS,
+    NODES,
+    OPERATORS,
+    PACKAGE_MANIFESTS,
+    PODS,
+)
+from oc_gpu.rollout.survey import Survey
+from oc_gpu.snapshot.packages import NAMESPACE as CATALOGS
+from oc_gpu.snapshot.sources import Source
+from oc_gpu.stages.model import Action, Apply, Delete
+
+_AT_ONCE = 8
+_SHOWN = 10
+
+
+class Right(Struct, frozen=True):
+    """One right, as RBAC words it."""
+
+    verb: str
+    resource: Resource
+    namespace: str | None = None
+    name: str | None = None
+    subresource: str | None = None
+
+    def __str__(self) -> str:
+        """Return such as `create pods in oc-gpu`, `patch clusterpolicies.nvidia.com`."""
+        where = f" in {self.namespace}" if self.namespace and self.resource.namespaced else ""
+        return f"{self.verb} {self.what}{where}"
+
+    @property
+    def what(self) -> str:
+        """Return the resource with its group and subresource."""
+        group = f".{self.resource.group}" if self.resource.group else ""
+        sub = f"/{self.subresource}" if self.subresource else ""
+        return f"{self.resource.plural}{group}{sub}"
+
+    @property
+    def command(self) -> str:
+        """Return the command that asks for it."""
+        where = f" -n {self.namespace}" if self.namespace and self.resource.namespaced else ""
+        group = f".{self.resource.group}" if self.resource.group else ""
+        sub = f" --subresource={self.subresource}" if self.subresource else ""
+        return f"oc auth can-i {self.verb} {self.resource.plural}{group}{sub}{where}"
+
+
+class MissingRightsError(OcGpuError):
+    """The user may not do all that is planned.
+
+    Attributes:
+        rights: What is missing.
+    """
+
+    exit_code = 3
+
+    def __init__(self, rights: tuple[Right, ...]) -> None:
+        named = ", ".join(str(right) for right in rights[:_SHOWN])
+        more = f" and {len(rights) - _SHOWN} more" if len(rights) > _SHOWN else ""
+        super().__init__(
+            f"rights are missing, so nothing was written: {named}{more}",
+            hints=(
+                f"see it with `{rights[0].command}`, and who you are with `oc whoami`",
+                "a cluster administrator can grant them (cluster-admin has them all)",
+            ),
+        )
+        self.rights = rights
+
+
+def required(actions: Iterable[Action], sources: Iterable[Source]) -> tuple[Right, ...]:
+    """Return the rights that some writes and their watches need.
+
+    An apply needs `create` as well as `patch`: the server asks for both when it makes the object.
+    """
+    reads = [
+        Right(verb, source.resource, namespace, _only_name(source))
+        for source in sources
+        for namespace in source.namespaces or (None,)
+        for verb in ("list", "watch")
+    ]
+    return tuple(dict.fromkeys([*reads, *(right for action in actions for right in _of(action))]))
+
+
+def _only_name(source: Source) -> str | None:
+    key, _, value = (source.field_selector or "").partition("=")
+    return value if key == "metadata.name" else None
+
+
+def _of(action: Action) -> tuple[Right, ...]:
+    ref = action.ref
+    if isinstance(action, Apply):
+        create = Right("create", ref.resource, ref.namespace)
+        change = Right("patch", ref.resource, ref.namespace, ref.name)
+        return (create,) if action.adopt else (create, change)
+    verb = "delete" if isinstance(action, Delete) else "patch"
+    return (Right(verb, ref.resource, ref.namespace, ref.name),)
+
+
+def of_survey(found: Survey) -> tuple[Right, ...]:
+    """Return the rights that the road of a survey needs, those of later steps included."""
+    now = required(found.actions, found.sources)
+    return tuple(dict.fromkeys([*now, *(_later_back(found) if _is_undo(found) else _later(found))]))
+
+
+def _is_undo(found: Survey) -> bool:
+    return found.purpose == "undo"
+
+
+def _later(found: Survey) -> tuple[Right, ...]:
+    """Return what shows only on the way: logs of proof pods, approvals, the taint."""
+    platform = found.context.platform
+    rights = [
+        Right("get", PACKAGE_MANIFESTS, CATALOGS),
+        *(Right("patch", INSTALL_PLANS, i.namespace) for i in (platform.nfd, platform.gpu)),
+    ]
+    if any(action.ref.resource == PODS for action in found.actions):
+        rights.append(Right("get", PODS, "default", subresource="log"))
+    if found.context.taint is not None:
+        rights.append(Right("patch", NODES))
+    return tuple(rights)
+
+
+def _later_back(found: Survey) -> tuple[Right, ...]:
+    """Return what removing the operators' left-overs needs, which show when they are gone."""
+    if found.context.record is None:
+        return ()
+    kinds = (CRDS, CLUSTER_ROLES, OPERATORS, MACHINE_CONFIGS)
+    return (Right("patch", NODES), *(Right("delete", kind) for kind in kinds))
+
+
+async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
+    """Return the rights that this user lacks, by asking the server for each.
+
+    A right on everything of a kind is asked for first: the same question for many objects is then
+    one; where it is denied, each object is asked for by name.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def allowed(right: Right) -> bool:
+        async with gate:
+            return await client.can_i(
+                right.verb, right.resource, right.namespace, right.name, right.subresource
+            )
+
+    wanted = tuple(dict.fromkeys(rights))
+    broad = tuple(dict.fromkeys(_broad(right) for right in wanted))
+    answers = dict(zip(broad, await asyncio.gather(*map(allowed, broad)), strict=True))
+    denied = [right for right in wanted if not answers[_broad(right)]]
+    narrow = await asyncio.gather(*(allowed(right) for right in denied if right.name))
+    granted = {r for r, yes in zip([r for r in denied if r.name], narrow, strict=True) if yes}
+    return tuple(dict.fromkeys(_broad(right) for right in denied if right not in granted))
+
+
+def _broad(right: Right) -> Right:
+    return Right(right.verb, right.resource, right.namespace, None, right.subresource)
+
+
+async def demand(client: Client, found: Survey) -> None:
+    """Insist on every right that the road of a survey needs.
+
+    Raises:
+        MissingRightsError: Some are missing.
+    """
+    lacking = await missing(client, of_survey(found))
+    if lacking:
+        raise MissingRightsError(lacking)

@@ -1,0 +1,185 @@
+"""A look at a whole cluster before anything is done: what is there, and where each stage stands.
+
+Which lists to read follows from the release and from where operators are installed, so a few lists
+are read first and tell what the rest is.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from oc_gpu import facts
+from oc_gpu.config import Entitlement, GpuPlatform
+from oc_gpu.kube import ApiError, Client, ConnectionFailedError
+from oc_gpu.kube.resources import NODES, SUBSCRIPTIONS
+from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.reading import read
+from oc_gpu.snapshot.sources import IDENTITY, Purpose, Scope, Source, sources
+from oc_gpu.stages import context as contexts
+from oc_gpu.stages import record as records
+from oc_gpu.stages.context import Context
+from oc_gpu.stages.engine import assess, planned_actions
+from oc_gpu.stages.model import Action, Assessment, StagePlan
+from oc_gpu.stages.platform import identify, nfd_resource, openshift_version
+from oc_gpu.stages.road import RECORD, road, way_back
+
+_FIRST = (*IDENTITY, Source("subscriptions", SUBSCRIPTIONS))
+_PROOF_NAMESPACE = "default"
+_JOURNAL_LINES = 2000
+"""Lines of a node's journal that are asked for; a boot has about that many in all."""
+
+
+class Wish(Struct, frozen=True):
+    """What the user wants: the document, and the certificate that it names."""
+
+    config: GpuPlatform
+    entitlement: Entitlement | None = None
+
+
+class Survey(Struct, frozen=True):
+    """A cluster at one moment, seen with a wish.
+
+    Attributes:
+        wish: What is wanted.
+        purpose: What it was read for; `undo` plans the way back.
+        scope: What the sources of its road depend on.
+        packages: Packages of the road, with the preferred catalog of each.
+        context: What stages look at.
+        plans: The stages of the road, or of the way back.
+        assessments: Where each of them stands.
+    """
+
+    wish: Wish
+    purpose: Purpose
+    scope: Scope
+    packages: Mapping[str, str]
+    context: Context
+    plans: tuple[StagePlan, ...]
+    assessments: tuple[Assessment, ...]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return what was read."""
+        return self.context.snapshot
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Return the sources of its snapshots."""
+        return sources(self.scope, self.purpose)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Return every write that is planned and not yet brought about."""
+        return planned_actions(self.plans, self.snapshot)
+
+
+async def survey(
+    client: Client,
+    wish: Wish,
+    purpose: Purpose = "road",
+    *,
+    journal: str | None = None,
+) -> Survey:
+    """Read a cluster and say where each stage stands; nothing is written.
+
+    Args:
+        client: The cluster.
+        wish: What is wanted.
+        purpose: What for; `status` reads least.
+        journal: Pattern of kernel messages to read from the workers that have no label of a card.
+
+    Raises:
+        ApiError: The server refuses.
+        ConnectionFailedError: The server cannot be reached.
+    """
+    first = await read(client, _FIRST)
+    release = facts.openshift_release(openshift_version(first))
+    packages = {} if purpose == "status" else _packages(release)
+    offered = await read(client, (), packages=packages)
+    known = _joined(first, offered)
+    scope = _scope(wish, known)
+    have = {source.name for source in _FIRST}
+    rest = await read(client, (s for s in sources(scope, purpose) if s.name not in have))
+    snapshot = _joined(known, rest)
+    if journal is not None:
+        snapshot = await _with_journals(client, wish, snapshot, journal)
+    return seen(wish, purpose, scope, packages, snapshot)
+
+
+def seen(
+    wish: Wish, purpose: Purpose, scope: Scope, packages: Mapping[str, str], snapshot: Snapshot
+) -> Survey:
+    """Return the survey of a snapshot."""
+    context = contexts.build(wish.config, snapshot, wish.entitlement)
+    plans = way_back(context) if purpose == "undo" else guarded(road(context))
+    return Survey(wish, purpose, scope, packages, context, plans, assess(plans, snapshot))
+
+
+def guarded(plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
+    """Return stages of which none writes before the record of what was there is kept."""
+    return tuple(plan if plan.name == RECORD else _after_record(plan) for plan in plans)
+
+
+def _after_record(plan: StagePlan) -> StagePlan:
+    milestones = tuple(
+        msgspec.structs.replace(milestone, after=(*milestone.after, RECORD))
+        if milestone.actions and RECORD not in milestone.after
+        else milestone
+        for milestone in plan.milestones
+    )
+    return msgspec.structs.replace(plan, milestones=milestones)
+
+
+def _packages(release: facts.OpenShiftRelease) -> dict[str, str]:
+    gpu = facts.gpu_operator()
+    return {release.nfd.package: release.nfd.catalog, gpu.package: gpu.catalog}
+
+
+def _scope(wish: Wish, snapshot: Snapshot) -> Scope:
+    platform = identify(wish.config, snapshot)
+    namespaces = {
+        _PROOF_NAMESPACE,
+        records.NAMESPACE,
+        platform.nfd.namespace,
+        platform.nfd_namespace,
+        platform.gpu.namespace,
+        platform.operand_namespace,
+    }
+    return Scope(
+        namespaces=tuple(sorted(namespace for namespace in namespaces if namespace)),
+        nfd=nfd_resource(platform.release),
+        secret_namespace=_PROOF_NAMESPACE,
+        record_namespace=records.NAMESPACE,
+    )
+
+
+def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(
+        other,
+        tables={**one.tables, **other.tables},
+        unread={**one.unread, **other.unread},
+        logs={**one.logs, **other.logs},
+    )
+
+
+async def _with_journals(client: Client, wish: Wish, snapshot: Snapshot, pattern: str) -> Snapshot:
+    """Add kernel messages of the workers that nothing else tells of."""
+    platform = identify(wish.config, snapshot)
+    names = [node.metadata.name for node in platform.workers]
+    names = [name for name in names if name not in platform.gpu_nodes]
+    texts = await asyncio.gather(*(_journal(client, name, pattern) for name in names))
+    journals = {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+    return msgspec.structs.replace(snapshot, journals=journals)
+
+
+async def _journal(client: Client, node: str, pattern: str) -> str | None:
+    """Return a node's kernel messages of this boot, None when they cannot be read."""
+    path = f"{NODES.path(name=node, subresource='proxy')}/logs/journal"
+    query = f"boot=0&tail={_JOURNAL_LINES}&grep={quote(pattern, safe='')}"
+    try:
+        return (await client.read(f"{path}?{query}")).decode(errors="replace")
+    except (ApiError, ConnectionFailedError):
+        return None

@@ -138,6 +138,19 @@ def test_a_client_certificate_is_shown_from_data_and_from_files(tmp_path: Path) 
     assert ask(LOCAL, TRUSTED, files, clients=AUTHORITY)
 
 
+def refuse(connection: socket.socket) -> None:
+    """Shake hands, which fails, and read on: to close at once would lose the alert on its way."""
+    made = server_side(LOCAL, AUTHORITY)
+    with made.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as wrapped:
+        wrapped.settimeout(5)
+        with contextlib.suppress(ssl.SSLError):
+            wrapped.do_handshake()
+        with contextlib.suppress(OSError):
+            wrapped.shutdown(socket.SHUT_WR)
+            while wrapped.recv(65536):
+                pass
+
+
 @contextmanager
 def strict_server() -> Iterator[int]:
     """Give the port of a server that wants our certificates; asyncio's would send no alert."""
@@ -147,9 +160,7 @@ def strict_server() -> Iterator[int]:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
-                    with contextlib.suppress(ssl.SSLError):
-                        server_side(LOCAL, AUTHORITY).wrap_socket(connection, server_side=True)
-                    connection.close()
+                    refuse(connection)
 
         thread = threading.Thread(target=answer)
         thread.start()

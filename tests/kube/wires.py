@@ -36,7 +36,7 @@ async def reached(
         path = Path(folder) / "config"
         path.write_text(json.dumps(config))
         options = ConnectOptions(
-            kubeconfig=str(path), timeout=timeout, unreachable=0.3, impersonate=impersonate
+            kubeconfig=str(path), timeout=timeout, unreachable=0.5, impersonate=impersonate
         )
         client = connect(options, environ or {})
     async with client:

@@ -38,46 +38,69 @@ def plan(context: Context) -> StagePlan:
         reason = "skipped by the configuration" if mode == "skip" else decision.reason
         return StagePlan(NAME, TITLE, not_needed=reason, decision=decision.reason)
     given = context.entitlement
-    milestones = _missing(context) if given is None else _road(context, given.pem)
+    configs = _configs(context)
+    if given is None and not _deployed(context):
+        milestones: tuple[Milestone, ...] = (_MISSING,)
+    elif _deployed(context):
+        milestones = (_rollout(context, (*_secret_wanted(context), *configs)), _proofs(context))
+    else:
+        milestones = (_first_proof(context), _rollout(context, configs), _proofs(context))
     return StagePlan(NAME, TITLE, milestones, decision=decision.reason)
 
 
-def _missing(context: Context) -> tuple[Milestone, ...]:
-    names = [name for name in manifests.CONFIG_NAMES if _live_config(context, name)]
-    if len(names) == len(manifests.CONFIG_NAMES):
-        return (_rollout(context, ()), _cluster_proof(context))
-    return (
-        Milestone(
-            "a subscription certificate is given",
-            progress=Progress(
-                State.BLOCKED,
-                "this cluster builds the driver with packages that need an entitlement, "
-                "and no certificate was given",
-                hints=(
-                    "download the certificate of a system at access.redhat.com/management/systems",
-                    "name the download with --entitlement FILE",
-                ),
-                cause="entitlement-missing",
-            ),
+_MISSING = Milestone(
+    "a subscription certificate is given",
+    progress=Progress(
+        State.BLOCKED,
+        "this cluster builds the driver with packages that need an entitlement, "
+        "and no certificate was given",
+        hints=(
+            "download the certificate of a system at access.redhat.com/management/systems",
+            "name the download with --entitlement FILE",
         ),
-    )
+        cause="entitlement-missing",
+    ),
+)
 
 
 def _live_config(context: Context, name: str) -> RawObject | None:
     return context.snapshot.raw("machineconfigs", name)
 
 
-def _road(context: Context, pem: bytes) -> tuple[Milestone, ...]:
-    secret = manifests.secret(pem, NAMESPACE)
-    configs = manifests.machine_configs(pem, ROLE, context.platform.release.ignition)
-    return (
-        Milestone(
-            "the certificate reaches the package repositories",
-            (olm.apply(SECRETS, secret), olm.apply(PODS, _mounting_pod(context))),
-            workloads.proof(context.snapshot, NAMESPACE, manifests.MOUNTING_POD, SIGN),
-        ),
-        _rollout(context, tuple(olm.apply(MACHINE_CONFIGS, c, reboots=ROLE) for c in configs)),
-        _cluster_proof(context),
+def _deployed(context: Context) -> bool:
+    """Tell whether the nodes have the MachineConfigs, or are getting them."""
+    return all(_live_config(context, name) is not None for name in manifests.CONFIG_NAMES)
+
+
+def _configs(context: Context) -> tuple[Apply, ...]:
+    if context.entitlement is None:
+        return ()
+    ignition = context.platform.release.ignition
+    configs = manifests.machine_configs(context.entitlement.pem, ROLE, ignition)
+    return tuple(olm.apply(MACHINE_CONFIGS, config, reboots=ROLE) for config in configs)
+
+
+def _secret_wanted(context: Context) -> tuple[Apply, ...]:
+    if context.entitlement is None:
+        return ()
+    return (olm.apply(SECRETS, manifests.secret(context.entitlement.pem, NAMESPACE)),)
+
+
+def _pod(context: Context, name: str) -> Apply:
+    build = {
+        manifests.MOUNTING_POD: manifests.mounting_pod,
+        manifests.CLUSTER_POD: manifests.cluster_pod,
+    }[name]
+    return olm.apply(PODS, build(NAMESPACE, context.ubi, context.platform.proxy))
+
+
+def _first_proof(context: Context) -> Milestone:
+    """Prove the certificate before any node reboots for it."""
+    return Milestone(
+        "the certificate reaches the package repositories",
+        (*_secret_wanted(context), _pod(context, manifests.MOUNTING_POD)),
+        workloads.proof(context.snapshot, NAMESPACE, manifests.MOUNTING_POD, SIGN),
+        after=("record",),
     )
 
 
@@ -86,20 +109,15 @@ def _rollout(context: Context, actions: tuple[Apply, ...]) -> Milestone:
         "every worker has the certificate",
         actions,
         pools.rolled_out(context.snapshot, ROLE, manifests.CONFIG_NAMES),
+        after=("record",),
     )
 
 
-def _cluster_proof(context: Context) -> Milestone:
-    pod = manifests.cluster_pod(NAMESPACE, context.ubi, context.platform.proxy)
-    return Milestone(
-        "any pod is entitled",
-        (olm.apply(PODS, pod),),
-        workloads.proof(context.snapshot, NAMESPACE, manifests.CLUSTER_POD, SIGN),
-    )
-
-
-def _mounting_pod(context: Context) -> RawObject:
-    return manifests.mounting_pod(NAMESPACE, context.ubi, context.platform.proxy)
+def _proofs(context: Context) -> Milestone:
+    """Prove it on the nodes; the first pod may have gone with the node that was drained."""
+    steps = [workloads.proof(context.snapshot, NAMESPACE, name, SIGN) for name in PROOF_PODS]
+    worst = next((step for step in steps if step.state is not State.DONE), steps[0])
+    return Milestone("any pod is entitled", tuple(_pod(context, n) for n in PROOF_PODS), worst)
 
 
 def undo(context: Context) -> StagePlan:

@@ -4,6 +4,8 @@ Order matters: the operands must tolerate the taint before it is set. After an u
 each operand pod that goes does not come back, and the ClusterPolicy still says `ready`.
 """
 
+from msgspec import structs
+
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
 from oc_gpu.manifests.merging import at
@@ -50,13 +52,8 @@ def recorded(context: Context, base: Record) -> Record:
         for policy, path in _intolerant(context, taint)
     )
     new = tuple(restore for restore in policies if (restore.kind, restore.name) not in known)
-    return Record(
-        crds=base.crds,
-        cluster_roles=base.cluster_roles,
-        operators=base.operators,
-        rendered=base.rendered,
-        node_labels=base.node_labels,
-        node_annotations=base.node_annotations,
+    return structs.replace(
+        base,
         taint=_text(taint),
         tainted=tuple(sorted(nodes)),
         restores=(*base.restores, *new),
@@ -136,6 +133,8 @@ def _nested(path: tuple[str, ...], value: object, resource_version: str) -> RawO
 
 
 def _tolerated(context: Context, taint: Taint) -> Progress:
+    if not context.platform.gpu_nodes:
+        return Progress(State.WAITING, "no node is labelled as a GPU node yet")
     namespace = context.platform.operand_namespace
     for item in context.snapshot.daemon_sets:
         if item.metadata.namespace == namespace and not _tolerates(item, taint):

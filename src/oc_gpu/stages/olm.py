@@ -9,6 +9,7 @@ from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import Action, Apply, Delete, Milestone, ObjectRef, Progress, State
 from oc_gpu.stages.platform import Install
+from oc_gpu.stages.record import csv_key
 
 
 def apply(resource: Resource, manifest: RawObject, reboots: str | None = None) -> Apply:
@@ -92,17 +93,18 @@ def _subscription(sub: RawObject | None) -> tuple[Delete, ...]:
 
 
 def _csvs(context: Context, install: Install) -> tuple[Delete, ...]:
-    """Return the deletion of the package's CSVs in its namespace, copies aside.
+    """Return the deletion of the package's CSVs that were not there before us, copies aside.
 
-    They go even when the Subscription is already gone, as after a kill between the two.
+    They go even when the Subscription is already gone, as after a kill between the two. Their
+    names start with the package's; only newer releases of OLM label them.
     """
-    label = f"operators.coreos.com/{install.package}.{install.namespace}"
     return tuple(
         Delete(ObjectRef(CSVS, meta["name"], meta["namespace"]))
         for csv in context.snapshot.table("csvs")
         if (meta := csv["metadata"])["namespace"] == install.namespace
-        and label in (meta.get("labels") or {})
+        and meta["name"].startswith(f"{install.package}.")
         and "olm.copiedFrom" not in (meta.get("labels") or {})
+        and csv_key(csv) not in context.before.csvs
     )
 
 
@@ -143,7 +145,7 @@ def group_and_namespace(context: Context, names: tuple[str, ...]) -> Milestone:
     )
     spaces = tuple(
         Delete(ObjectRef(NAMESPACES, name))
-        for name in names
+        for name in dict.fromkeys(names)
         if (live := context.snapshot.raw("namespaces", name)) is not None and is_ours(live)
     )
     return Milestone("our namespaces are gone", (*groups, *spaces))

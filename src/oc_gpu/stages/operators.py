@@ -82,9 +82,14 @@ def _approval(snapshot: Snapshot, sub: RawObject) -> Progress | None:
     )
 
 
+_PASSING = frozenset({"ComponentUnhealthy", "InstallCheckFailed", "NeedsReinstall"})
+"""Reasons of a failed CSV that OLM takes back by itself when the operator's pod runs again; its
+node may just be drained. What keeps the pod from running shows on the pod."""
+
+
 def _failed_csv(csv: RawObject | None) -> Progress | None:
     status = (csv or {}).get("status", {})
-    if csv is None or status.get("phase") != "Failed":
+    if csv is None or status.get("phase") != "Failed" or status.get("reason") in _PASSING:
         return None
     meta = csv["metadata"]
     return Progress(

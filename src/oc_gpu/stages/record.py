@@ -5,7 +5,7 @@ ConfigMap in a namespace of our own: the first thing written and the last thing 
 no state on anybody's laptop is needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct, field
@@ -42,6 +42,7 @@ class Record(Struct, frozen=True):
         crds: CustomResourceDefinitions of the operators' groups.
         cluster_roles: ClusterRoles that OLM makes for CRDs and OperatorGroups.
         operators: OLM Operator objects.
+        csvs: ClusterServiceVersions in the namespaces of the road, as `namespace/name`.
         rendered: Rendered MachineConfigs.
         node_labels: Label keys with our prefixes by node.
         node_annotations: Annotation keys with our prefixes by node.
@@ -53,6 +54,7 @@ class Record(Struct, frozen=True):
     crds: tuple[str, ...] = ()
     cluster_roles: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    csvs: tuple[str, ...] = ()
     rendered: tuple[str, ...] = ()
     node_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     node_annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -67,14 +69,20 @@ def take(snapshot: Snapshot) -> Record:
         crds=_names(snapshot, "crds", _is_operator_crd),
         cluster_roles=_names(snapshot, "clusterroles", is_olm_role),
         operators=_names(snapshot, "operators", bool),
+        csvs=tuple(sorted(csv_key(csv) for csv in snapshot.table("csvs"))),
         rendered=tuple(sorted(rendered_names(snapshot))),
         node_labels=_node_keys((n, n.metadata.labels) for n in snapshot.nodes),
         node_annotations=_node_keys((n, n.metadata.annotations) for n in snapshot.nodes),
     )
 
 
-def _names(snapshot: Snapshot, source: str, wanted: "object") -> tuple[str, ...]:
-    return tuple(sorted(name for name in snapshot.named(source) if wanted(name)))  # type: ignore[operator]
+def csv_key(csv: RawObject) -> str:
+    """Return `namespace/name` of a ClusterServiceVersion."""
+    return f"{csv['metadata']['namespace']}/{csv['metadata']['name']}"
+
+
+def _names(snapshot: Snapshot, source: str, wanted: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in snapshot.named(source) if wanted(name)))
 
 
 def _is_operator_crd(name: str) -> bool:

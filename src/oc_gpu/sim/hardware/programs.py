@@ -67,7 +67,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program(operands.dcgm, container=r"^nvidia-dcgm-ctr$"),
     Program(operands.dcgm_exporter, container=r"^nvidia-dcgm-exporter$"),
     Program(_vector_add, image=r"vectoradd", command=r"^$"),
-    Program(_vector_add, image=r"cuda-sample|cuda-vector-add", command=r"^$|vectorAdd"),
+    Program(_vector_add, image=r"cuda-sample|cuda-vector-add", command=r"^$|^\S*vectorAdd$"),
 )
 
 

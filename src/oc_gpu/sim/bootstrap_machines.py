@@ -25,7 +25,7 @@ _CONTROL_PLANE_SINCE = (4, 12)
 _FILES = {
     "00": ("/etc/NetworkManager/conf.d/99-keyfiles.conf", "[keyfile]\npath=/etc/NetworkManager\n"),
     "01-container-runtime": ("/etc/containers/storage.conf", '[storage]\ndriver = "overlay"\n'),
-    "01-kubelet": ("/etc/kubernetes/kubelet.conf", "kind: KubeletConfiguration\n"),
+    "01-kubelet": ("/etc/kubernetes/kubelet.conf", "kind: KubeletConfiguration\n# role: {pool}\n"),
     "99-generated-registries": ("/etc/containers/registries.conf", "unqualified-search = []\n"),
 }
 
@@ -69,7 +69,8 @@ def _machine_config(
     version = release.ignition.native
     config: RawObject = {"ignition": {"version": version}}
     if file:
-        text = base64.b64encode(file[1].encode()).decode()
+        content = file[1].replace("{pool}", pool)
+        text = base64.b64encode(content.encode()).decode()
         entry: RawObject = {
             "path": file[0],
             "mode": 420,

@@ -1,10 +1,14 @@
 """A simulated cluster: API server, clock and actors, put together from a scenario."""
 
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
+
+from msgspec import Struct
 
 from oc_gpu.kube import Client
 from oc_gpu.sim.actors.core import core_actors
@@ -22,6 +26,22 @@ SETTLE = 0.015
 """Wall seconds of quiet that clients behind sockets get before simulated time leaps."""
 
 
+class Served(Struct, frozen=True):
+    """Where a simulation is served, and what opens it.
+
+    Attributes:
+        url: The server's URL on the loopback.
+        token: Bearer token of the cluster's administrator.
+        authority: PEM of the certificate authority to trust.
+        kubeconfig_path: A kubeconfig with all of it, readable by its owner only.
+    """
+
+    url: str
+    token: str
+    authority: str
+    kubeconfig_path: Path
+
+
 class Simulation:
     """One simulated OpenShift in this process.
 
@@ -30,10 +50,13 @@ class Simulation:
         async with Simulation(load("seed")) as simulation:
             await simulation.client().list(NODES)
 
-    For programs that want a server, `serving` in `oc_gpu.sim.serving` puts sockets before it::
+    For clients that want a server, `serving` starts it and puts a socket before it::
 
-        async with serving(Simulation(load("seed"))) as endpoint:
-            subprocess.run(["kubectl", "--kubeconfig", endpoint.kubeconfig_path, "get", "nodes"])
+        async with Simulation(load("seed")).serving() as served:
+            client = Client.connect(ConnectOptions(kubeconfig=str(served.kubeconfig_path)))
+
+    It can be entered once. What it does is repeatable but for names that the server makes up and
+    the moments at which outside clients ask.
 
     Args:
         scenario: The cluster's facts.
@@ -72,6 +95,28 @@ class Simulation:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self._stack.aclose()
+
+    @asynccontextmanager
+    async def serving(self, folder: Path | None = None, *, port: int = 0) -> AsyncIterator[Served]:
+        """Run, and serve the API over HTTPS on the loopback, inside the block.
+
+        Args:
+            folder: Where the kubeconfig is written, a temporary one by default.
+            port: TCP port, 0 for a free one.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        from oc_gpu.sim.api.http import serve  # noqa: PLC0415  # only servers pay for it
+
+        async with AsyncExitStack() as stack:
+            if folder is None:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="oc-gpu-sim-")))
+            await stack.enter_async_context(self)
+            endpoint = await stack.enter_async_context(serve(self.server, port=port))
+            path = folder / "kubeconfig"
+            endpoint.write_kubeconfig(path, self.name)
+            yield Served(endpoint.url, endpoint.token, endpoint.authority, path)
 
     @property
     def failures(self) -> list[Failure]:

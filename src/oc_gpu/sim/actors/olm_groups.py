@@ -59,7 +59,9 @@ class OperatorGroups(Controller):
             and annotations_of(csv).get("olm.operatorGroup") == name_of(group)
             for o in csv["spec"]["customresourcedefinitions"]["owned"]
         }
-        text = ",".join(sorted(kinds)) or None
-        if annotations_of(group).get(_PROVIDED) != text:
-            change = {"metadata": {"annotations": {_PROVIDED: text}}}
-            await self.context.patch(OPERATOR_GROUPS, group, change)
+        text = ",".join(sorted(kinds))
+        if annotations_of(group).get(_PROVIDED, "") == text:
+            return
+        others = {k: v for k, v in annotations_of(group).items() if k != _PROVIDED}
+        notes = {_PROVIDED: text} if text else {_PROVIDED: None} if others else None
+        await self.context.patch(OPERATOR_GROUPS, group, {"metadata": {"annotations": notes}})

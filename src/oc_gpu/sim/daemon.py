@@ -1,0 +1,87 @@
+"""The process of one simulated cluster: serves until it is told to end.
+
+Started by `oc_gpu.sim.instances`; it says through a pipe that it is ready, or why it is not.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from oc_gpu.kube.errors import OcGpuError
+from oc_gpu.sim.cluster import Simulation
+from oc_gpu.sim.instances import Instance, Report, claim, describe
+from oc_gpu.sim.scenario import load
+
+_GARBAGE_THRESHOLD = 100_000
+"""Allocations between collections: nearly everything here dies by reference count."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one simulation; return the exit code."""
+    options = _parser().parse_args(arguments)
+    gc.set_threshold(_GARBAGE_THRESHOLD)
+    try:
+        asyncio.run(_run(options))
+    except (OcGpuError, OSError) as error:
+        hints = tuple(getattr(error, "hints", ()))
+        _tell(options.tell, Report(error=str(error), hints=hints))
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m oc_gpu.sim.daemon", description=__doc__)
+    parser.add_argument("folder", type=Path, help="private folder of the simulation")
+    parser.add_argument("scenario", help="name or path of the scenario")
+    parser.add_argument("tell", type=int, help="file descriptor for the report")
+    parser.add_argument("--speed", type=float, help="simulated seconds per second")
+    parser.add_argument("--lifeline", type=int, help="file descriptor whose end ends this process")
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> None:
+    folder: Path = options.folder
+    with claim(folder):
+        simulation = Simulation(load(options.scenario), name=folder.name, speed=options.speed)
+        end = _end_signals(options.lifeline)
+        async with simulation.serving(folder) as served:
+            instance = Instance(
+                folder.name,
+                options.scenario,
+                str(served.kubeconfig_path),
+                os.getpid(),
+                served.url,
+            )
+            describe(folder, instance)
+            _tell(options.tell, Report(instance))
+            await end.wait()
+
+
+def _end_signals(lifeline: int | None) -> asyncio.Event:
+    """Return the event that is set when this process is to end."""
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    if lifeline is not None:
+
+        def cut() -> None:
+            loop.remove_reader(lifeline)
+            end.set()
+
+        loop.add_reader(lifeline, cut)
+    return end
+
+
+def _tell(descriptor: int, report: Report) -> None:
+    os.write(descriptor, msgspec.json.encode(report) + b"\n")
+    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""Simulated clusters in processes of their own: start, find, list, end.
+
+Each has a private folder below `home()` with its kubeconfig, a description, a log and a lock. The
+process holds the lock for as long as it lives: that tells a living simulation from the remains of
+one that crashed, and whose process may be ended.
+"""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from msgspec import Struct
+
+from oc_gpu.kube.errors import OcGpuError
+
+HOME_VARIABLE = "OC_GPU_SIM_HOME"
+"""Environment variable that names another folder for the state of simulations."""
+START_SECONDS = 30.0
+"""How long a simulation may take to start, on a machine that has much else to do."""
+STOP_SECONDS = 5.0
+"""How long a simulation is given to end before it is killed."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_LOCK, _ABOUT, _KUBECONFIG, _LOG = "lock", "instance.json", "kubeconfig", "log"
+
+
+class SimulationError(OcGpuError):
+    """A simulation that cannot be started or found."""
+
+
+class Instance(Struct, frozen=True):
+    """A simulation that runs.
+
+    Attributes:
+        name: Its name.
+        scenario: Name or path of its scenario.
+        kubeconfig: Path of the kubeconfig that leads to it.
+        pid: Its process.
+        url: URL of its API server.
+    """
+
+    name: str
+    scenario: str
+    kubeconfig: str
+    pid: int
+    url: str
+
+
+class Report(Struct, frozen=True):
+    """What a starting simulation tells whoever started it: itself, or what went wrong."""
+
+    instance: Instance | None = None
+    error: str = ""
+    hints: tuple[str, ...] = ()
+
+
+def home() -> Path:
+    """Return the folder of all simulations of this user."""
+    given = os.environ.get(HOME_VARIABLE)
+    if given:
+        return Path(given)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "oc-gpu" / "sim"
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of one simulation.
+
+    Raises:
+        SimulationError: The name cannot be that of a folder.
+    """
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} cannot name a simulation"
+        raise SimulationError(msg, hints=("use letters, digits, dots and dashes",))
+    return home() / name
+
+
+def up(name: str, scenario: str, *, speed: float | None = None) -> Instance:
+    """Start a simulation that goes on after this program.
+
+    Args:
+        name: Its name.
+        scenario: A built-in name or the path of a file.
+        speed: Simulated seconds per second of wall time; leaps over waiting by default.
+
+    Raises:
+        SimulationError: It runs already, the scenario is not usable, or it did not start.
+    """
+    if find(name) is not None:
+        msg = f"simulation {name} runs already"
+        raise SimulationError(msg, hints=(f"oc-gpu sim down {name}",))
+    return _start(name, scenario, speed=speed)
+
+
+@contextmanager
+def temporary(scenario: str, *, name: str | None = None) -> Iterator[Instance]:
+    """Start a simulation for the block; it ends even if this process is killed.
+
+    Raises:
+        SimulationError: As for `up`.
+    """
+    name = name or f"exec-{os.getpid()}"
+    lifeline, held = os.pipe()
+    try:
+        instance = _start(name, scenario, lifeline=lifeline)
+        try:
+            yield instance
+        finally:
+            down(name)
+    finally:
+        os.close(lifeline)
+        os.close(held)
+
+
+def execute(scenario: str, command: Sequence[str]) -> int:
+    """Run a command against a fresh simulation and return its exit code.
+
+    Args:
+        scenario: A built-in name or the path of a file.
+        command: Program and arguments; KUBECONFIG leads to the simulation.
+
+    Raises:
+        SimulationError: It did not start, or there is no such program.
+    """
+    with temporary(scenario) as instance:
+        environment = {**os.environ, "KUBECONFIG": instance.kubeconfig}
+        try:
+            return subprocess.run(list(command), env=environment, check=False).returncode
+        except FileNotFoundError:
+            msg = f"no program {command[0]!r}"
+            raise SimulationError(msg) from None
+
+
+def down(name: str) -> bool:
+    """End a simulation and remove its folder; tell whether there was anything.
+
+    Only a process that holds the folder's lock is ended.
+    """
+    folder = folder_of(name)
+    if not folder.is_dir():
+        return False
+    instance = find(name)
+    if instance is not None:
+        _end(instance.pid, folder / _LOCK)
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def find(name: str) -> Instance | None:
+    """Return a simulation that runs, None when there is none of this name."""
+    folder = folder_of(name)
+    if not _is_locked(folder / _LOCK):
+        return None
+    try:
+        return msgspec.json.decode((folder / _ABOUT).read_bytes(), type=Instance)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def running() -> tuple[Instance, ...]:
+    """Return the simulations that run, by name."""
+    names = sorted(f.name for f in home().iterdir() if f.is_dir()) if home().is_dir() else []
+    found = (find(name) for name in names if _NAME.fullmatch(name))
+    return tuple(instance for instance in found if instance is not None)
+
+
+def kubeconfig(name: str) -> Path:
+    """Return the path of the kubeconfig of a simulation that runs.
+
+    Raises:
+        SimulationError: It does not run.
+    """
+    instance = find(name)
+    if instance is None:
+        known = ", ".join(i.name for i in running()) or "none"
+        msg = f"no simulation named {name} runs"
+        raise SimulationError(msg, hints=(f"running: {known}",))
+    return Path(instance.kubeconfig)
+
+
+# --- the side of the process ------------------------------------------------------------------
+
+
+def claim(folder: Path) -> IO[str]:
+    """Take the lock of a simulation's folder for this process, until the file is closed.
+
+    Raises:
+        SimulationError: Another process has it.
+    """
+    import fcntl  # noqa: PLC0415  # not on every system, and only needed here
+
+    lock = (folder / _LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        msg = f"simulation {folder.name} runs already"
+        raise SimulationError(msg) from None
+    return lock
+
+
+def describe(folder: Path, instance: Instance) -> None:
+    """Write down a simulation that is ready."""
+    partial = folder / f".{_ABOUT}"
+    partial.write_bytes(msgspec.json.encode(instance))
+    partial.replace(folder / _ABOUT)
+
+
+# --- inside ------------------------------------------------------------------------------------
+
+
+def _start(
+    name: str, scenario: str, *, speed: float | None = None, lifeline: int | None = None
+) -> Instance:
+    folder = _fresh_folder(name)
+    place = scenario if not Path(scenario).is_file() else str(Path(scenario).resolve())
+    told, tell = os.pipe()
+    command = [sys.executable, "-m", "oc_gpu.sim.daemon", str(folder), place, str(tell)]
+    command += [f"--speed={speed}"] if speed is not None else []
+    command += [f"--lifeline={lifeline}"] if lifeline is not None else []
+    descriptors = (tell,) if lifeline is None else (tell, lifeline)
+    with (folder / _LOG).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+    os.close(tell)
+    try:
+        report = _read_report(told)
+    finally:
+        os.close(told)
+    if report is not None and report.instance is not None:
+        process.returncode = 0  # it goes on by itself; nobody here waits for it
+        return report.instance
+    process.kill()
+    process.wait()
+    if report is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise SimulationError(report.error, hints=report.hints)
+    msg = f"simulation {name} did not start"
+    raise SimulationError(msg, hints=(f"see {folder / _LOG}",))
+
+
+def _fresh_folder(name: str) -> Path:
+    folder = folder_of(name)
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+    home().mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _read_report(descriptor: int) -> Report | None:
+    """Return what the starting process tells; None when it says nothing in time."""
+    text = b""
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([descriptor], [], [], START_SECONDS)
+        piece = os.read(descriptor, 65536) if ready else b""
+        if not piece:
+            return None
+        text += piece
+    return msgspec.json.decode(text, type=Report)
+
+
+def _is_locked(path: Path) -> bool:
+    import fcntl  # noqa: PLC0415  # not on every system, and only needed here
+
+    try:
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _end(pid: int, lock: Path) -> None:
+    """Ask a process to end, wait until it lets go of its lock, and kill it if it does not."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        if not _released(lock):
+            os.kill(pid, signal.SIGKILL)
+            _released(lock)
+
+
+def _released(path: Path) -> bool:
+    """Wait for a lock to be free; False when it is not in time."""
+    import fcntl  # noqa: PLC0415  # not on every system, and only needed here
+
+    def wait() -> None:
+        with suppress(FileNotFoundError), path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    waiter.join(STOP_SECONDS)
+    return not waiter.is_alive()
+
+
+def to_document(instance: Instance) -> dict[str, Any]:
+    """Return a simulation as a plain document, as `sim list -o json` prints it."""
+    document: dict[str, Any] = msgspec.to_builtins(instance)
+    return document

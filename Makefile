@@ -15,7 +15,8 @@ $(UV):
 	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
 .venv/.ready: $(UV) pyproject.toml uv.lock
-	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
+	@.venv/bin/python -m compileall -q src
 	@touch $@
 
 setup: .venv/.ready ## Install everything into .venv

@@ -4,17 +4,16 @@ Which lists to read follows from the release and from where operators are instal
 are read first and tell what the rest is.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
 from oc_gpu import facts
 from oc_gpu.config import Entitlement, GpuPlatform
-from oc_gpu.kube import ApiError, Client, ConnectionFailedError
-from oc_gpu.kube.resources import NODES, SUBSCRIPTIONS
+from oc_gpu.kube import Client
+from oc_gpu.kube.resources import SUBSCRIPTIONS
+from oc_gpu.snapshot.journals import with_journals
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.reading import read
 from oc_gpu.snapshot.sources import IDENTITY, Purpose, Scope, Source, sources
@@ -28,8 +27,6 @@ from oc_gpu.stages.road import RECORD, road, way_back
 
 _FIRST = (*IDENTITY, Source("subscriptions", SUBSCRIPTIONS))
 _PROOF_NAMESPACE = "default"
-_JOURNAL_LINES = 2000
-"""Lines of a node's journal that are asked for; a boot has about that many in all."""
 
 
 class Wish(Struct, frozen=True):
@@ -114,12 +111,14 @@ def seen(
 ) -> Survey:
     """Return the survey of a snapshot."""
     context = contexts.build(wish.config, snapshot, wish.entitlement)
-    plans = way_back(context) if purpose == "undo" else guarded(road(context))
+    plans = way_back(context) if purpose == "undo" else guarded(context, road(context))
     return Survey(wish, purpose, scope, packages, context, plans, assess(plans, snapshot))
 
 
-def guarded(plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
-    """Return stages of which none writes before the record of what was there is kept."""
+def guarded(context: Context, plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
+    """Return stages of which none writes before there is a record of what was here."""
+    if context.record is not None:
+        return tuple(plans)
     return tuple(plan if plan.name == RECORD else _after_record(plan) for plan in plans)
 
 
@@ -169,17 +168,5 @@ async def _with_journals(client: Client, wish: Wish, snapshot: Snapshot, pattern
     """Add kernel messages of the workers that nothing else tells of."""
     platform = identify(wish.config, snapshot)
     names = [node.metadata.name for node in platform.workers]
-    names = [name for name in names if name not in platform.gpu_nodes]
-    texts = await asyncio.gather(*(_journal(client, name, pattern) for name in names))
-    journals = {name: text for name, text in zip(names, texts, strict=True) if text is not None}
-    return msgspec.structs.replace(snapshot, journals=journals)
-
-
-async def _journal(client: Client, node: str, pattern: str) -> str | None:
-    """Return a node's kernel messages of this boot, None when they cannot be read."""
-    path = f"{NODES.path(name=node, subresource='proxy')}/logs/journal"
-    query = f"boot=0&tail={_JOURNAL_LINES}&grep={quote(pattern, safe='')}"
-    try:
-        return (await client.read(f"{path}?{query}")).decode(errors="replace")
-    except (ApiError, ConnectionFailedError):
-        return None
+    rest = [name for name in names if name not in platform.gpu_nodes]
+    return await with_journals(client, snapshot, rest, pattern)

@@ -181,7 +181,7 @@ class LiveView:
                 tables[name] = self._table(name)
         if isinstance(self._offers, Unread):
             unread[PACKAGES] = self._offers
-        elif self._packages is not None:
+        elif self._packages:
             tables[PACKAGES] = tuple(self._offers)
         return msgspec.structs.replace(
             self._base,

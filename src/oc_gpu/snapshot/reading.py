@@ -76,7 +76,7 @@ async def _list(client: Client, source: Source, where: str | None) -> list[Any] 
 async def _offers(
     client: Client, packages: Mapping[str, str] | None
 ) -> list[tuple[str, list[Any] | Unread]]:
-    return [] if packages is None else [(PACKAGES, await offers(client, packages))]
+    return [] if not packages else [(PACKAGES, await offers(client, packages))]
 
 
 async def offers(client: Client, packages: Mapping[str, str]) -> list[Any] | Unread:

@@ -275,3 +275,25 @@ def test_secrets_keep_strings_as_base64(api: Api) -> None:
     assert made["data"] == {"k": "dmFsdWU="}
     assert "stringData" not in made
     assert made["type"] == "Opaque"
+
+
+def test_misspelt_fields_of_built_in_kinds_are_refused_when_asked_to_be_strict(api: Api) -> None:
+    wrong = pod("p", restartpolicy="Never")
+    wrong["spec"]["containers"][0]["imagePulPolicy"] = "Always"
+    status, answer = api.ask("POST", f"{PODS}?fieldValidation=Strict", wrong)
+    assert status == 400
+    assert answer["message"].endswith(
+        'strict decoding error: unknown field "spec.restartpolicy", '
+        'unknown field "spec.containers[0].imagePulPolicy"'
+    )
+    made = api.create(PODS, wrong)
+    assert "restartpolicy" not in made["spec"]
+    _, applied = api.apply(f"{CM}/a", config_map("a") | {"date": {}}, "one")
+    assert ".date: field not declared in schema" in applied["message"]
+
+
+def test_fields_that_are_null_are_not_there(api: Api) -> None:
+    obj = deployment("d")
+    obj["spec"]["template"]["metadata"]["creationTimestamp"] = None
+    made = api.create("/apis/apps/v1/namespaces/default/deployments", obj)
+    assert made["spec"]["template"]["metadata"] == {"labels": {"app": "d"}}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api import native
 from oc_gpu.sim.api.errors import Cause, bad_request, invalid
 from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.api.routing import Call
@@ -26,24 +27,29 @@ def admit(call: Call, old: RawObject | None, new: RawObject) -> Admitted:
     Raises:
         StatusError: 400 or 422.
     """
-    schema = call.kind.schema
-    if schema is None:
-        causes = _check_native(call, old, new)
-        if causes:
-            raise invalid(call.kind.resource, new["metadata"]["name"], causes)
-        return NO_WARNINGS
-    unknown = schema.prune(new)
+    unknown = _prune(call, new)
     how = call.request.params.get("fieldValidation", "Warn")
     if unknown and how == "Strict":
         told = ", ".join(f'unknown field "{path}"' for path in unknown)
         raise bad_request(_cannot_be_handled(call, f"strict decoding error: {told}"))
-    schema.complete(new)
-    causes = schema.validate(new)
+    schema = call.kind.schema
+    if schema is not None:
+        schema.complete(new)
+        causes = schema.validate(new)
+    else:
+        causes = _check_native(call, old, new)
     if causes:
         raise invalid(call.kind.resource, new["metadata"]["name"], causes)
     if not unknown or how != "Warn":
         return NO_WARNINGS
     return Admitted(tuple(f'unknown field "{path}"' for path in unknown))
+
+
+def _prune(call: Call, obj: RawObject) -> list[str]:
+    kind = call.kind
+    if kind.schema is not None:
+        return kind.schema.prune(obj)
+    return native.prune(kind.key, obj) if kind.native else []
 
 
 def _cannot_be_handled(call: Call, why: str) -> str:
@@ -57,9 +63,7 @@ def refuse_undeclared(call: Call, config: RawObject) -> None:
     Raises:
         StatusError: 500, as the real server says it.
     """
-    if call.kind.schema is None:
-        return
-    unknown = call.kind.schema.prune({**config})
+    unknown = _prune(call, config)
     if not unknown:
         return
     told = "\n".join(f"  .{path}: field not declared in schema" for path in unknown)

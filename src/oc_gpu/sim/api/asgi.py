@@ -158,6 +158,4 @@ async def _stream(answer: ApiStream, receive: _Receive, send: _Send) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        close = getattr(answer.chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await answer.aclose()

@@ -54,14 +54,13 @@ class InProcessTransport:
     ) -> AsyncIterator[StreamResponse]:
         """Send a request; the body is read inside the context."""
         answer = await self._server.handle(self._asked(method, target, headers, b""))
-        chunks = answer.chunks if isinstance(answer, ApiStream) else _once(answer.body)
+        if isinstance(answer, ApiResponse):
+            answer = ApiStream(answer.status, _once(answer.body), answer.content_type)
         headers = {"content-type": answer.content_type, "date": self._server.date()}
         try:
-            yield _Streamed(answer.status, headers, chunks)
+            yield _Streamed(answer.status, headers, answer.chunks)
         finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await answer.aclose()
 
     async def websocket(
         self,

@@ -1,6 +1,6 @@
 """Requests and answers of the API server, the same for sockets and for callers in this process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
@@ -94,12 +94,31 @@ class ApiResponse(Struct, frozen=True):
     headers: Mapping[str, str] = _EMPTY
 
 
+def _nothing() -> None:
+    """Let go of nothing."""
+
+
 class ApiStream(Struct, frozen=True):
-    """An answer whose body goes on."""
+    """An answer whose body goes on.
+
+    Attributes:
+        status: HTTP status.
+        chunks: Pieces of the body.
+        content_type: Media type.
+        release: Lets go of what the stream holds, also when it was never read.
+    """
 
     status: int
     chunks: AsyncIterator[bytes]
     content_type: str = JSON
+    release: Callable[[], None] = _nothing
+
+    async def aclose(self) -> None:
+        """End the stream before its end."""
+        self.release()
+        close = getattr(self.chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class StatusError(Exception):

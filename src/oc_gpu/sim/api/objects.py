@@ -47,7 +47,14 @@ def parse(call: Call) -> RawObject:
     check_type(call.kind, body)
     if not isinstance(body.setdefault("metadata", {}), dict):
         raise bad_request("metadata is not an object")
-    return body
+    return _without_nulls(body) if call.kind.native else body
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a value without fields that are null: to the API's own types they are not there."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def decode(call: Call) -> Any:

@@ -58,20 +58,16 @@ def list_(backend: Backend, call: Call) -> ApiResponse:
     params = call.request.params
     limit = int(params.get("limit") or 0)
     after, version = _position(backend, params.get("continue", ""))
-    accepts = selection(call)
-    page: list[Entry] = []
-    left = 0
-    for entry in backend.store.of(call.kind.key).select(call.namespace, after):
-        if accepts(entry):
-            if limit and len(page) == limit:
-                left += 1
-            else:
-                page.append(entry)
+    everything = list(backend.store.of(call.kind.key).select(call.namespace, after))
+    is_selected = "labelSelector" in params or "fieldSelector" in params
+    matching = list(filter(selection(call), everything)) if is_selected else everything
+    page = matching[:limit] if limit else matching
     meta: RawObject = {"resourceVersion": str(version)}
-    if left:
+    if len(page) < len(matching):
         token = msgspec.json.encode({"v": version, "start": page[-1].key})
         meta["continue"] = base64.urlsafe_b64encode(token).decode()
-        meta["remainingItemCount"] = left
+        if not is_selected:
+            meta["remainingItemCount"] = len(matching) - len(page)
     return render.many(call, page, meta, backend.clock.now())
 
 
@@ -100,7 +96,12 @@ def watch(backend: Backend, call: Call) -> ApiStream:
     watcher = Watcher(accepts, lambda: backend.clock.touch(external=request.external))
     first = _first_events(backend, call, watcher, accepts)
     backend.store.watch(call.kind.key, watcher, bookmarks=request.flag("allowWatchBookmarks"))
-    return ApiStream(200, _stream(backend, call, watcher, first))
+    store = backend.store
+    return ApiStream(
+        200,
+        _stream(backend, call, watcher, first),
+        release=lambda: store.unwatch(call.kind.key, watcher),
+    )
 
 
 def _first_events(

@@ -5,7 +5,7 @@ stored object by changing what he was given.
 """
 
 import asyncio
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
@@ -124,10 +124,14 @@ class Collection:
 
     def select(self, namespace: str = "", after: ObjectKey | None = None) -> Iterator[Entry]:
         """Return the objects of a namespace (all when empty) in order, after a key."""
-        start = bisect_right(self.order, after) if after else 0
-        for key in self.order[start:]:
-            if not namespace or key[0] == namespace:
-                yield self.entries[key]
+        start, end = 0, len(self.order)
+        if namespace:
+            start = bisect_left(self.order, (namespace, ""))
+            end = bisect_left(self.order, (namespace + "\0", ""))
+        if after:
+            start = max(start, bisect_right(self.order, after))
+        for key in self.order[start:end]:
+            yield self.entries[key]
 
     def since(self, version: int) -> list[Change] | None:
         """Return the changes after a version, None when they are not known any more."""

@@ -244,9 +244,16 @@ class _Runner:
 
 
 def _sight(assessment: Assessment | None) -> tuple[object, ...]:
-    """Return what of an assessment a user sees."""
+    """Return what of an assessment is news.
+
+    What is left to write is told by the writes; which milestone waits says less than for what.
+    """
     if assessment is None:
         return ()
+    if assessment.state is State.DUE:
+        return (assessment.state, assessment.milestone)
+    if assessment.state is State.WAITING:
+        return (assessment.state, assessment.detail)
     return (assessment.state, assessment.milestone, assessment.detail, assessment.hints)
 
 

@@ -18,7 +18,7 @@ NOT_ASKED = "not part of this command"
 
 def tainting(context: Context) -> tuple[StagePlan, ...]:
     """Return the stages that taint the GPU nodes of a cluster that is set up."""
-    return tuple(_left_out(plan) for plan in guarded(road(context)))
+    return tuple(_left_out(plan) for plan in guarded(context, road(context)))
 
 
 def untainting(context: Context) -> tuple[StagePlan, ...]:
@@ -33,7 +33,7 @@ def untainting(context: Context) -> tuple[StagePlan, ...]:
         nfd.plan(untainted),
         entitlement.plan(untainted),
         _intolerant(untainted),
-        *guarded((gpu_operator.plan(untainted),)),
+        gpu_operator.plan(untainted),
     )
     return tuple(_left_out(plan) for plan in plans)
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import JSON_PATCH, Api, config_map, namespace, pod
+from oc_gpu.sim.api.messages import ApiRequest
+
+from .conftest import JSON_PATCH, Api, config_map, namespace, pod, run
 
 CM = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -297,3 +299,27 @@ def test_fields_that_are_null_are_not_there(api: Api) -> None:
     obj["spec"]["template"]["metadata"]["creationTimestamp"] = None
     made = api.create("/apis/apps/v1/namespaces/default/deployments", obj)
     assert made["spec"]["template"]["metadata"] == {"labels": {"app": "d"}}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[]"),
+        ("application/json", b'{"kind": "Secret"}'),
+        ("application/yaml", b"a: [b"),
+        ("application/vnd.kubernetes.protobuf", b"k8s\x00\xff"),
+        ("application/vnd.kubernetes.protobuf", b"k8s\x00\x08\x01"),
+    ],
+)
+def test_bodies_that_cannot_be_understood_are_bad_requests(
+    api: Api, content_type: str, body: bytes
+) -> None:
+    headers = {"content-type": content_type}
+    request = ApiRequest.of("POST", CM, body=body, headers=headers)
+    assert run(api.server.handle(request)).status == 400
+
+
+def test_a_patch_that_takes_the_metadata_away_is_refused(api: Api) -> None:
+    api.create(CM, config_map("a"))
+    assert api.patch(f"{CM}/a", {"metadata": None})[0] == 400

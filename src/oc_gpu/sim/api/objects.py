@@ -139,7 +139,9 @@ def keep_identity(call: Call, old: RawObject, new: RawObject) -> None:
     Raises:
         StatusError: 400 or 409.
     """
-    was, meta = old["metadata"], new["metadata"]
+    was, meta = old["metadata"], new.get("metadata")
+    if not isinstance(meta, dict):
+        raise bad_request("metadata is not an object")
     resource = call.kind.resource
     if meta.setdefault("name", was["name"]) != was["name"]:
         raise bad_request("the name of the object does not match the name on the URL")

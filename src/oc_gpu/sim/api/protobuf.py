@@ -123,7 +123,7 @@ def decode(body: bytes) -> RawObject:
         known: RawObject = envelope.get("typeMeta") or {}
         raw: bytes = envelope.get("raw", b"")
         return {**known, **_read(raw, known["kind"])}
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         message = f"the protobuf body cannot be decoded ({error}); send JSON"
         raise bad_request(message) from error
 

@@ -67,6 +67,6 @@ def test_operands_of_1_5_end_with_feature_discovery_and_have_two_one_shot_pods()
 
 
 def test_unknown_bundle_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no bundle 'nfd.v9'") as caught:
+    with pytest.raises(ConfigError, match=r"no bundle 'nfd\.v9'") as caught:
         bundles.load("nfd.v9")
     assert "nfd.v4.4.0" in caught.value.hints[0]

@@ -84,7 +84,7 @@ def test_newer_release_converts_what_is_written_for_2_2() -> None:
 
 
 def test_newer_release_names_the_versions_that_it_reads() -> None:
-    with pytest.raises(RenderError, match="Supported spec versions: 2.2, 3.0"):
+    with pytest.raises(RenderError, match=r"Supported spec versions: 2\.2, 3\.0"):
         render(pool(), [config("50-a", version="2.3.0")], NEW)
 
 

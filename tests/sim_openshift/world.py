@@ -10,12 +10,16 @@ from msgspec import Struct
 
 from oc_gpu.kube import Client, Deleted, RawObject, Replaced, Resource, Updated
 from oc_gpu.kube.resources import (
+    CRDS,
+    DAEMONSETS,
     DEPLOYMENTS,
     NAMESPACES,
     OPERATOR_GROUPS,
     PACKAGE_MANIFESTS,
+    PODS,
     SUBSCRIPTIONS,
 )
+from oc_gpu.sim import bundles
 from oc_gpu.sim.actors.framework import ActorContext, Controller, Informers, running
 from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
@@ -145,3 +149,53 @@ def changed(scenario: str, change: Callable[[RawObject], None]) -> Scenario:
 def state(obj: RawObject) -> dict[str, str]:
     """Return condition type -> status."""
     return {c["type"]: c["status"] for c in obj["status"]["conditions"]}
+
+
+async def play_operator(here: World, bundle: str, namespace: str, targets: str = "") -> None:
+    """Have an operator's kinds and its available Deployment, as OLM leaves them."""
+    data = bundles.load(bundle)
+    for crd in data.crds:
+        await here.client.create(CRDS, crd)
+    if await here.client.find(NAMESPACES, namespace) is None:
+        await here.client.create(NAMESPACES, named(NAMESPACES, namespace))
+    entry = data.csv.spec["install"]["spec"]["deployments"][0]
+    template = json.loads(json.dumps(entry["spec"]["template"]))
+    template["metadata"]["annotations"] = {"olm.targetNamespaces": targets}
+    made = named(DEPLOYMENTS, entry["name"], namespace, spec={**entry["spec"], "template": template})
+    made["metadata"]["labels"] = {"olm.owner": data.name}
+    await here.client.create(DEPLOYMENTS, made)
+    await here.available(namespace, entry["name"])
+
+
+async def play_pods(here: World, desired: Mapping[str, int], *, ready: bool = True) -> None:
+    """Play the DaemonSet controller once, for all DaemonSets; unnamed ones want no pods."""
+    for item in (await here.client.list(DAEMONSETS)).items:
+        namespace, name = key(item)
+        count = desired.get(name, 0)
+        have = count if ready else 0
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "desiredNumberScheduled": count,
+            "currentNumberScheduled": count,
+            "numberReady": have,
+            "numberUnavailable": count - have or None,
+        }
+        change = {"status": status}
+        await here.client.patch(DAEMONSETS, name, change, namespace, subresource="status")
+
+
+async def play_pod(here: World, name: str, namespace: str, node: str, **fields: Any) -> None:
+    """Have a ready pod on a node."""
+    container = {"name": name, "image": fields.pop("image", "image")}
+    spec = {"nodeName": node, "containers": [container], **fields.pop("spec", {})}
+    pod = named(PODS, f"{name}-{node}", namespace, spec=spec)
+    pod["metadata"]["labels"] = {"app": name, **fields.pop("labels", {})}
+    await here.client.create(PODS, pod)
+    started = {"running": {"startedAt": "2021-03-01T12:00:00Z"}}
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": name, "ready": True, "state": started}],
+    }
+    name = f"{name}-{node}"
+    await here.client.patch(PODS, name, {"status": status}, namespace, subresource="status")

@@ -36,6 +36,7 @@ from oc_gpu.sim.actors.objects import (
     with_condition,
 )
 from oc_gpu.sim.actors.operands import (
+    READ,
     RunningOperator,
     account,
     config_map,
@@ -45,6 +46,7 @@ from oc_gpu.sim.actors.operands import (
     runtime_class,
     service,
 )
+from oc_gpu.sim.actors.reading import reads
 from oc_gpu.sim.bundles import OperandTable
 
 _PACKAGE = "gpu-operator-certified"
@@ -74,6 +76,7 @@ class GpuOperator(Controller):
             Watch(PROXIES, lambda _proxy: self._policies()),
             Watch(CLUSTER_VERSIONS, lambda _version: self._policies()),
             Watch(IMAGE_STREAMS, lambda _stream: self._policies()),
+            *reads(*READ),
         )
 
     def _policies(self) -> Iterable[Hashable]:

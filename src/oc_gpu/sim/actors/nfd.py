@@ -25,7 +25,8 @@ from oc_gpu.sim.actors.objects import (
     owned_by,
     with_condition,
 )
-from oc_gpu.sim.actors.operands import ensure, is_settled, ready_pods, running_operator
+from oc_gpu.sim.actors.operands import READ, ensure, is_settled, ready_pods, running_operator
+from oc_gpu.sim.actors.reading import reads
 from oc_gpu.sim.hardware.features import local_features
 
 _PACKAGE = "nfd"
@@ -74,6 +75,7 @@ class NfdOperator(Controller):
             Watch(self.resource),
             Watch(DEPLOYMENTS, self._instances),
             Watch(DAEMONSETS, self._instances),
+            *reads(*READ),
         )
 
     def _instances(self, workload: RawObject) -> Iterable[Hashable]:
@@ -146,6 +148,7 @@ class NfdWorkers(Controller):
         return (
             Watch(PODS, self._nodes_of),
             Watch(CONFIGMAPS, self._configured),
+            *reads(NODES, *filter(None, [feature_resource(self.scenario.openshift.minor)])),
         )
 
     def _nodes_of(self, pod: RawObject) -> Iterable[Hashable]:
@@ -225,7 +228,7 @@ class NfdMaster(Controller):
 
     def watches(self) -> Sequence[Watch]:
         """Return NodeFeatures, and the master's own pods."""
-        return (Watch(self._resource, _node_of), Watch(PODS, self._masters))
+        return (Watch(self._resource, _node_of), Watch(PODS, self._masters), *reads(NODES))
 
     def _masters(self, pod: RawObject) -> Iterable[Hashable]:
         if labels_of(pod).get("app") == "nfd-master":

@@ -1,6 +1,7 @@
 """What nfd-worker finds on a machine and publishes as labels, derived from the facts. Pure."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ class WorkerConfig(Struct, frozen=True):
     fields: tuple[str, ...] = ("class", "vendor")
 
 
+@lru_cache
 def worker_config(text: str, minor: tuple[int, int]) -> WorkerConfig:
     """Read nfd-worker.conf; what it does not say is NFD's default.
 

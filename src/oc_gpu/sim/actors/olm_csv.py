@@ -31,6 +31,7 @@ from oc_gpu.sim.actors.objects import (
 from oc_gpu.sim.actors.olm_deployment import deployments
 from oc_gpu.sim.actors.olm_names import crd_roles
 from oc_gpu.sim.actors.olm_resolve import Target, target_of
+from oc_gpu.sim.actors.reading import reads
 from oc_gpu.sim.bundles import Bundle
 
 _SOURCE = EventSource("operator-lifecycle-manager")
@@ -63,9 +64,7 @@ class ClusterServiceVersions(Controller):
             Watch(OPERATOR_GROUPS, lambda g: self._originals(namespace_of(g))),
             Watch(NAMESPACES, lambda _n: self._originals()),
             Watch(PROXIES, lambda _p: self._originals()),
-            Watch(CLUSTER_ROLES, lambda _r: ()),
-            Watch(CLUSTER_ROLE_BINDINGS, lambda _b: ()),
-            Watch(SUBSCRIPTIONS, lambda _s: ()),
+            *reads(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, SUBSCRIPTIONS),
         )
 
     def _originals(self, namespace: str | None = None) -> Iterable[Hashable]:

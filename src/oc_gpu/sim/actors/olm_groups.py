@@ -16,6 +16,7 @@ from oc_gpu.sim.actors.objects import (
 )
 from oc_gpu.sim.actors.olm_names import group_roles
 from oc_gpu.sim.actors.olm_resolve import target_namespaces
+from oc_gpu.sim.actors.reading import reads
 
 _PROVIDED = "olm.providedAPIs"
 
@@ -27,7 +28,7 @@ class OperatorGroups(Controller):
 
     def watches(self) -> Sequence[Watch]:
         """Return OperatorGroups, and CSVs for the groups of their namespaces."""
-        return (Watch(OPERATOR_GROUPS), Watch(CSVS, self._groups_of))
+        return (Watch(OPERATOR_GROUPS), Watch(CSVS, self._groups_of), *reads(CLUSTER_ROLES))
 
     def _groups_of(self, csv: RawObject) -> Iterable[Hashable]:
         if "olm.copiedFrom" not in labels_of(csv):

@@ -30,6 +30,7 @@ from oc_gpu.sim.actors.olm_resolve import (
     approval_of,
     resolve,
 )
+from oc_gpu.sim.actors.reading import reads
 
 _HEALTHY = "all available catalogsources are healthy"
 
@@ -41,7 +42,11 @@ class Subscriptions(Controller):
 
     def watches(self) -> Sequence[Watch]:
         """Return Subscriptions and InstallPlans."""
-        return (Watch(SUBSCRIPTIONS, _namespace), Watch(INSTALL_PLANS, _namespace))
+        return (
+            Watch(SUBSCRIPTIONS, _namespace),
+            Watch(INSTALL_PLANS, _namespace),
+            *reads(CATALOG_SOURCES, OPERATORS),
+        )
 
     async def reconcile(self, key: Any) -> None:
         """Resolve what is new in a namespace, and report how far the rest is."""
@@ -186,7 +191,11 @@ class OperatorObjects(Controller):
 
     def watches(self) -> Sequence[Watch]:
         """Return CSVs: their phases are the moments at which the list is worth a look."""
-        return (Watch(CSVS, self._operators), Watch(OPERATORS, lambda o: (name_of(o),)))
+        return (
+            Watch(CSVS, self._operators),
+            Watch(OPERATORS, lambda o: (name_of(o),)),
+            *reads(CRDS, DEPLOYMENTS, INSTALL_PLANS, SUBSCRIPTIONS),
+        )
 
     def _operators(self, csv: RawObject) -> Iterable[Hashable]:
         prefix = "operators.coreos.com/"

@@ -41,6 +41,8 @@ _RESOURCES = {
         SERVICE_ACCOUNTS,
     )
 }
+READ = tuple(_RESOURCES.values())
+"""Kinds whose caches `ensure` looks into."""
 _GROWING = frozenset({"DaemonSet", "Deployment", "ConfigMap"})
 
 

@@ -31,7 +31,36 @@ HEAVY = (
 def test_help_is_a_calm_page(cli: Cli) -> None:
     ended = cli("--help")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == snapshot()
+    assert ended.out == snapshot("""\
+Usage: oc-gpu [OPTIONS] COMMAND [ARGS]...
+
+  NVIDIA GPUs on Red Hat OpenShift: set up, prove, take back.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Look (nothing is changed):
+  check   Can this cluster get GPUs, and what would stop it?
+  plan    What enable would create, change and reboot, and how long it takes.
+  status  Where the road stands: stages, GPU nodes, operands.
+
+Change the cluster:
+  enable   Walk the road to working GPUs; continue where it stands.
+  verify   Prove that pods compute on every GPU (short-lived pods).
+  isolate  Keep other pods off the GPU nodes by a taint, or take it back.
+  disable  Remove exactly what enable made.
+
+Prepare and try out:
+  entitlement  Look at a subscription certificate and try it out.
+  config       Write and check the GpuPlatform document.
+  render       Write the objects of the road as plain YAML files.
+  sim          A simulated OpenShift on this machine.
+  demo         Watch a simulated cluster get GPUs.
+  completion   Print the completion script of a shell.
+
+  Begin with `check`. Without a cluster at hand: `oc-gpu demo`.
+""")
 
 
 def test_help_imports_nothing_that_is_slow() -> None:

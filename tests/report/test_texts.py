@@ -16,12 +16,27 @@ from tests.report import samples
 TERMINAL = Look(width=80)
 PIPE = Look()
 CHECK = documents.findings("Check", samples.CLUSTER, samples.FINDINGS, clean=False, simulated=True)
-STATUS = status.document(
-    samples.CLUSTER,
-    samples.ASSESSMENTS,
-    samples.SNAPSHOT,
-    ["worker03"],
-    ["gpu-operator-resources"],
+STATUS = documents.Status(
+    cluster=samples.CLUSTER,
+    done=False,
+    stages=tuple(documents.stage(assessment) for assessment in samples.ASSESSMENTS),
+    nodes=(
+        documents.GpuNode(
+            name="worker03",
+            ready=True,
+            product="Tesla-T4",
+            driver="450.80.02",
+            capacity=1,
+            allocatable=1,
+            taints=("nodetype=gpu:NoSchedule",),
+        ),
+    ),
+    operands=(
+        documents.Operand(
+            name="nvidia-driver-daemonset", namespace="gpu-operator-resources", wanted=1, ready=1
+        ),
+    ),
+    simulated=True,
 )
 PLAN = documents.Plan(
     cluster=samples.CLUSTER,
@@ -32,19 +47,33 @@ PLAN = documents.Plan(
             title="Entitlement",
             state=State.DUE,
             decision="OpenShift 4.4 builds drivers from RPMs that need a subscription",
-            steps=("pool worker is updated",),
-            changes=(
-                documents.PlannedChange(change="create", target="Secret/entitlement in default"),
-                documents.PlannedChange(
-                    change="create", target="MachineConfig/50-rhsm-conf", reboots="worker"
+            steps=(
+                documents.PlannedStep(
+                    until="the certificate reaches the package repositories",
+                    changes=(
+                        documents.PlannedChange(change="create", target="Secret/entitlement"),
+                        documents.PlannedChange(change="nothing", target="Namespace/oc-gpu"),
+                    ),
                 ),
-                documents.PlannedChange(
-                    change="change",
-                    target="MachineConfig/50-entitlement-pem",
-                    fields=("spec.a", "spec.b", "spec.c", "spec.d", "spec.e"),
-                    reboots="worker",
+                documents.PlannedStep(
+                    until="every worker has the certificate",
+                    changes=(
+                        documents.PlannedChange(
+                            change="create", target="MachineConfig/50-rhsm-conf", reboots="worker"
+                        ),
+                        documents.PlannedChange(
+                            change="change",
+                            target="MachineConfig/50-entitlement-pem",
+                            fields=("spec.a", "spec.b", "spec.c", "spec.d", "spec.e"),
+                            reboots="worker",
+                        ),
+                        documents.PlannedChange(
+                            change="refused",
+                            target="Subscription/nfd",
+                            note="fields of another owner: .spec.channel of argocd",
+                        ),
+                    ),
                 ),
-                documents.PlannedChange(change="nothing", target="Namespace/oc-gpu"),
             ),
         ),
         documents.PlannedStage(
@@ -143,7 +172,7 @@ nvidia-driver-daemonset  1/1    gpu-operator-resources
 
 
 def test_status_of_a_cluster_without_gpu_nodes_says_so() -> None:
-    bare = status.document(samples.CLUSTER, (), samples.SNAPSHOT, [], [])
+    bare = documents.Status(cluster=samples.CLUSTER, done=True, stages=())
     assert "No node is known to have an NVIDIA GPU." in _text(status.text(bare, PIPE))
 
 
@@ -151,14 +180,17 @@ def test_plan_names_changes_reboots_and_time() -> None:
     assert _text(plan.text(PLAN, TERMINAL)) == snapshot("""\
 OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
 
-entitlement  due
+entitlement  to do
   OpenShift 4.4 builds drivers from RPMs that need a subscription
-  create  Secret/entitlement in default
+  create  Secret/entitlement
+  until   the certificate reaches the package repositories
   create  MachineConfig/50-rhsm-conf  (reboots pool worker)
   change  MachineConfig/50-entitlement-pem  (reboots pool worker)
           spec.a, spec.b, spec.c, spec.d and 1 more
+  refused Subscription/nfd
+          fields of another owner: .spec.channel of argocd
+  until   every worker has the certificate
   1 object is as wanted already
-  wait    pool worker is updated
 
 isolation  not needed
   no taint was asked for

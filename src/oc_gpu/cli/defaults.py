@@ -11,3 +11,6 @@ READING = 120.0
 
 TRIAL = 900.0
 """Seconds for `entitlement test`: pulling the image through a slow proxy is most of it."""
+
+WALK = 4 * 3600.0
+"""Seconds for a road: a pool of some ten nodes that reboot one by one, and the operators."""

@@ -52,3 +52,8 @@ def entitlement(document: GpuPlatform) -> Entitlement | None:
     """
     file = document.spec.entitlement.file
     return config.read_entitlement(file) if file else None
+
+
+def limit(settings: Settings, chosen: str, default: float) -> float:
+    """Return the seconds that something may take: option, then document, then default."""
+    return settings.timeout or config.seconds(chosen, default)

@@ -141,8 +141,15 @@ class PlannedChange(Value, frozen=True, kw_only=True):
     reboots: str | None = None
 
 
+class PlannedStep(Value, frozen=True, kw_only=True):
+    """One step of a stage: what is written, then what is waited for."""
+
+    until: str
+    changes: tuple[PlannedChange, ...] = ()
+
+
 class PlannedStage(Value, frozen=True, kw_only=True):
-    """One stage of a plan."""
+    """One stage of a plan, with the steps that are ahead."""
 
     stage: str
     title: str
@@ -150,8 +157,7 @@ class PlannedStage(Value, frozen=True, kw_only=True):
     decision: str = ""
     detail: str = ""
     hints: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    changes: tuple[PlannedChange, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
 
 
 class Reboot(Value, frozen=True, kw_only=True):

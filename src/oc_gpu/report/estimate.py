@@ -42,14 +42,17 @@ def estimate(actions: Iterable[Action], rebooting: Iterable[Reboot]) -> Estimate
     installs = not all(isinstance(action, Delete | Patch) for action in every)
     low = turns * REBOOT[0] + installs * OPERATORS[0]
     high = turns * REBOOT[1] + installs * OPERATORS[1]
-    parts = []
-    if turns:
-        parts.append("10 to 40 minutes a turn of reboots")
-    if installs:
-        parts.append("10 to 30 minutes for operators and drivers")
-    if not parts:
+    if not (turns or installs):
         return None
-    return Estimate(low=low, high=high, source=f"rule of thumb: {', '.join(parts)}")
+    return Estimate(low=low, high=high, source=_SOURCES[bool(turns), installs])
+
+
+_SOURCES = {
+    (True, True): "rule of thumb: 10 to 40 minutes a turn of reboots, 10 to 30 for operators and "
+    "driver",
+    (True, False): "rule of thumb: 10 to 40 minutes a turn of reboots",
+    (False, True): "rule of thumb for operators and driver",
+}
 
 
 def _turns(reboot: Reboot) -> int:

@@ -1,6 +1,6 @@
 """Findings as text: one line each, with evidence and remedy below those that are not good."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.report import stages
@@ -16,12 +16,13 @@ def text(document: Findings, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a document; evidence of good findings only when asked for."""
     yield from stages.heading(document.cluster, look, simulated=document.simulated)
     for finding in document.findings:
-        yield from _finding(finding, look, verbose=verbose)
+        yield from one(finding, look, verbose=verbose)
     yield ""
     yield summary(document)
 
 
-def _finding(finding: Finding, look: Look, *, verbose: int) -> Iterator[str]:
+def one(finding: Finding, look: Look, *, verbose: int = 0) -> Iterator[str]:
+    """Yield the lines of one finding."""
     lead = f"{finding.severity:{_WORD}}"
     good = finding.severity in _GOOD
     title = finding.title if good and not verbose else f"{finding.title} [{finding.code}]"
@@ -57,9 +58,3 @@ def summary(document: Findings) -> str:
 def _counted(count: int, severity: Severity) -> str:
     word = _PLURAL.get(severity, severity.value) if count != 1 else severity.value
     return f"{count} {word}"
-
-
-def worst_first(found: Iterable[Finding]) -> list[Finding]:
-    """Return findings with the worst first, the order of each severity kept."""
-    rank = {severity: number for number, severity in enumerate(Severity)}
-    return sorted(found, key=lambda finding: -rank[finding.severity])

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from oc_gpu.report import stages, when
 from oc_gpu.report.look import MAX_WIDTH
+from oc_gpu.report.progress import PlainProgress
 from oc_gpu.rollout.events import Event, StageChanged, Written
 from oc_gpu.stages.model import Assessment, State
 
@@ -25,12 +26,13 @@ _FRAMES = 8
 """Redraws a second: quick enough to look alive, slow enough to read."""
 
 
-class LiveProgress:
+class LiveProgress(PlainProgress):
     """Shows events on a terminal until it is left; the last table stays."""
 
     def __init__(
         self, stream: TextIO, *, color: bool, verbose: int = 0, width: int | None = None
     ) -> None:
+        super().__init__(stream)
         self._console = Console(
             file=stream, no_color=not color, highlight=False, soft_wrap=False, force_terminal=True
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from oc_gpu.report import estimate, stages, when
-from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, cluster
+from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, PlannedStep, cluster
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.preview import Change
 from oc_gpu.rollout.survey import Survey
@@ -33,7 +33,7 @@ def document(found: Survey, changes: Iterable[Change]) -> Plan:
     return Plan(
         cluster=cluster(found.snapshot, found.context.platform.version),
         clean=not any(stage.state in stages.STUCK for stage in planned)
-        and not any(c.change == "refused" for stage in planned for c in stage.changes),
+        and not any(change.change == "refused" for change in _changes(planned)),
         stages=planned,
         reboots=rebooting,
         estimate=estimate.estimate(found.actions, rebooting),
@@ -42,7 +42,6 @@ def document(found: Survey, changes: Iterable[Change]) -> Plan:
 
 
 def _planned(plan: StagePlan, assessment: Assessment, told: Mapping[int, Change]) -> PlannedStage:
-    actions = [action for milestone in plan.milestones for action in milestone.actions]
     return PlannedStage(
         stage=plan.name,
         title=plan.title,
@@ -50,9 +49,20 @@ def _planned(plan: StagePlan, assessment: Assessment, told: Mapping[int, Change]
         decision=plan.not_needed or plan.decision,
         detail=assessment.detail if assessment.state in stages.STUCK else "",
         hints=assessment.hints,
-        steps=tuple(m.title for m in plan.milestones[assessment.reached :]),
-        changes=tuple(_planned_change(told[id(a)]) for a in actions if id(a) in told),
+        steps=tuple(
+            PlannedStep(
+                until=milestone.title,
+                changes=tuple(
+                    _planned_change(told[id(a)]) for a in milestone.actions if id(a) in told
+                ),
+            )
+            for milestone in plan.milestones[assessment.reached :]
+        ),
     )
+
+
+def _changes(planned: Iterable[PlannedStage]) -> list[PlannedChange]:
+    return [change for stage in planned for step in stage.steps for change in step.changes]
 
 
 def _planned_change(change: Change) -> PlannedChange:
@@ -85,14 +95,14 @@ def _stage(stage: PlannedStage, look: Look, *, verbose: int) -> Iterator[str]:
         yield look.hanging("  ", part)
     for hint in stage.hints:
         yield look.hanging("  do      ", hint)
-    for change in stage.changes:
-        if change.change != _NOTHING or verbose:
-            yield from _change(change, look)
-    kept = sum(change.change == _NOTHING for change in stage.changes)
+    for step in stage.steps:
+        for change in step.changes:
+            if change.change != _NOTHING or verbose:
+                yield from _change(change, look)
+        yield look.hanging("  until   ", step.until)
+    kept = sum(change.change == _NOTHING for change in _changes([stage]))
     if kept and not verbose:
         yield f"  {kept} {'objects are' if kept != 1 else 'object is'} as wanted already"
-    for step in stage.steps:
-        yield look.hanging("  until   ", step)
 
 
 def _change(change: PlannedChange, look: Look) -> Iterator[str]:

@@ -139,9 +139,7 @@ def test_config_map_that_asks_for_trusted_authorities_gets_them() -> None:
     async def scene() -> None:
         async with world("seed", TrustedBundles) as here:
             asking = named(CONFIGMAPS, "trust", "default")
-            asking["metadata"]["labels"] = {
-                "config.openshift.io/inject-trusted-cabundle": "true"
-            }
+            asking["metadata"]["labels"] = {"config.openshift.io/inject-trusted-cabundle": "true"}
             await here.client.create(CONFIGMAPS, asking)
             found = await here.until(
                 CONFIGMAPS, lambda c: c["default", "trust"].get("data"), "default"

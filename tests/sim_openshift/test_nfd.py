@@ -160,9 +160,7 @@ def test_deleting_the_resource_takes_workloads_and_leaves_labels_and_features() 
             await instance(here)
             await play_pod(here, "nfd-worker", SPACE, "gpu-h100-0")
             await play_pod(here, "nfd-master", SPACE, "master-0")
-            await here.until(
-                NODES, lambda n: LABEL in n[None, "gpu-h100-0"]["metadata"]["labels"]
-            )
+            await here.until(NODES, lambda n: LABEL in n[None, "gpu-h100-0"]["metadata"]["labels"])
             await here.client.delete(NEW, "nfd-instance", SPACE)
             await here.until(DAEMONSETS, lambda d: not d)
             await here.until(NEW, lambda c: not c)

@@ -108,9 +108,7 @@ def test_nothing_is_written_when_labels_are_right() -> None:
         ),
     ],
 )
-def test_workloads_are_those_of_the_release(
-    minor: tuple[int, int], kinds: dict[str, str]
-) -> None:
+def test_workloads_are_those_of_the_release(minor: tuple[int, int], kinds: dict[str, str]) -> None:
     cr = {"metadata": {"name": "nfd", "namespace": "here"}, "spec": {}}
     made = [o for o in operands(cr, minor, "image") if o["apiVersion"] == "apps/v1"]
     assert {o["metadata"]["name"]: o["kind"] for o in made} == kinds

@@ -124,7 +124,9 @@ def test_subscriptions_of_one_namespace_share_a_plan_that_is_manual_if_one_is() 
         async with world("seed", *OLM) as here:
             await subscribe(here.client, "nfd", EVERYWHERE, "4.4")
             await subscribe(here.client, GPU, EVERYWHERE, "stable", approval="Manual")
-            found = await here.until(INSTALL_PLANS, lambda p: any("status" in o for o in p.values()))
+            found = await here.until(
+                INSTALL_PLANS, lambda p: any("status" in o for o in p.values())
+            )
             (plan,) = found.values()
             assert plan["spec"]["approval"] == "Manual"
             assert set(plan["spec"]["clusterServiceVersionNames"]) == {

@@ -161,7 +161,9 @@ async def play_operator(here: World, bundle: str, namespace: str, targets: str =
     entry = data.csv.spec["install"]["spec"]["deployments"][0]
     template = json.loads(json.dumps(entry["spec"]["template"]))
     template["metadata"]["annotations"] = {"olm.targetNamespaces": targets}
-    made = named(DEPLOYMENTS, entry["name"], namespace, spec={**entry["spec"], "template": template})
+    made = named(
+        DEPLOYMENTS, entry["name"], namespace, spec={**entry["spec"], "template": template}
+    )
     made["metadata"]["labels"] = {"olm.owner": data.name}
     await here.client.create(DEPLOYMENTS, made)
     await here.available(namespace, entry["name"])

@@ -81,7 +81,7 @@ async def _everything(client: Client) -> dict[str, Any]:
     discovery = await client.discover()
     found: dict[str, Any] = {}
     for resource in discovery.resources:
-        if resource.kind in ("Event", "Lease") or "/" in resource.plural:
+        if resource.kind in ("Event", "Lease") or resource.group == "authorization.k8s.io":
             continue
         try:
             listed = await client.list(resource)

@@ -172,6 +172,7 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
         proxy: The operator hands the cluster's proxy to the driver by itself.
         operands: Its DaemonSets.
         validation_pods: One-shot pods that end Completed.
+        validation_tolerates: Validation pods get the tolerations of the operands.
         driver_selectors: Labels that find the driver's pods, best first.
         smi_container: Container in which nvidia-smi works.
         refused: Fields of the CSV's example that the CSV's own CRD refuses.
@@ -189,6 +190,7 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
     proxy: bool
     operands: tuple[Operand, ...]
     validation_pods: tuple[str, ...]
+    validation_tolerates: bool
     driver_selectors: tuple[str, ...]
     smi_container: str
     driver_toolkit: Path = ()

@@ -204,12 +204,19 @@ class Template(_Wire, frozen=True):
     spec: TemplateSpec = field(default_factory=TemplateSpec)
 
 
+class UpdateStrategy(_Wire, frozen=True):
+    """How a DaemonSet replaces its pods: RollingUpdate, or OnDelete by somebody else's hand."""
+
+    type: str = "RollingUpdate"
+
+
 class WorkloadSpec(_Wire, frozen=True):
     """Spec of a Deployment or DaemonSet."""
 
     replicas: int = 1
     selector: LabelSelector = field(default_factory=LabelSelector)
     template: Template = field(default_factory=Template)
+    update_strategy: UpdateStrategy = field(default_factory=UpdateStrategy)
 
 
 class DaemonSetStatus(_Wire, frozen=True):

@@ -11,7 +11,7 @@ from oc_gpu import facts
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import Node, Taint
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -97,8 +97,45 @@ def _operands(context: Context) -> Progress:
         for node in context.platform.gpu_nodes:
             waiting = _operand_on(context, operand, node)
             if waiting:
-                return Progress(State.WAITING, waiting)
+                return _kept_off(context) or Progress(State.WAITING, waiting)
     return Progress(State.DONE)
+
+
+def _kept_off(context: Context) -> Progress | None:
+    """Return what stands in the way when validation pods cannot get onto a GPU node.
+
+    Before 1.11.1 they tolerate only nvidia.com/gpu, whatever the ClusterPolicy says, and the
+    operator goes no further without them.
+    """
+    if context.platform.operator.era.validation_tolerates:
+        return None
+    for node in context.snapshot.nodes:
+        if node.metadata.name not in context.platform.gpu_nodes:
+            continue
+        for taint in node.spec.taints:
+            if _keeps_validation_off(taint):
+                return _untolerated(context, node.metadata.name, taint)
+    return None
+
+
+def _keeps_validation_off(taint: Taint) -> bool:
+    passing = taint.key.startswith("node.kubernetes.io/") or taint.effect == "PreferNoSchedule"
+    return not passing and not tolerations.tolerates([clusterpolicy.BUILT_IN], taint)
+
+
+def _untolerated(context: Context, node: str, taint: Taint) -> Progress:
+    text = tolerations.text(taint)
+    return Progress(
+        State.BLOCKED,
+        f"{node} is tainted {text}, which the validation pods of GPU Operator "
+        f"{context.platform.operator.version} do not tolerate",
+        hints=(
+            f"oc adm taint node {node} {taint.key}-",
+            f"oc-gpu enable --taint {text} sets it again once the operands run",
+        ),
+        cause="operand-missing-toleration",
+        objects=(f"Node/{node}",),
+    )
 
 
 def node_operands(context: Context) -> tuple[str, ...]:

@@ -37,7 +37,9 @@ def plan(context: Context) -> StagePlan:
             after=("record", "gpu-operator"),
         ),
     )
-    return StagePlan(NAME, TITLE, milestones, decision=f"{_text(taint)} on every GPU node")
+    return StagePlan(
+        NAME, TITLE, milestones, decision=f"{tolerations.text(taint)} on every GPU node"
+    )
 
 
 def recorded(context: Context, base: Record) -> Record:
@@ -54,15 +56,10 @@ def recorded(context: Context, base: Record) -> Record:
     new = tuple(restore for restore in policies if (restore.kind, restore.name) not in known)
     return structs.replace(
         base,
-        taint=_text(taint),
+        taint=tolerations.text(taint),
         tainted=tuple(sorted(nodes)),
         restores=(*base.restores, *new),
     )
-
-
-def _text(taint: Taint) -> str:
-    value = f"={taint.value}" if taint.value else ""
-    return f"{taint.key}{value}:{taint.effect}"
 
 
 def _untainted(context: Context, taint: Taint) -> tuple[Node, ...]:
@@ -75,7 +72,7 @@ def _untainted(context: Context, taint: Taint) -> tuple[Node, ...]:
 
 
 def _taint(node: Node, taint: Taint) -> Patch:
-    return _taints(node, [*node.spec.taints, taint], f"set {_text(taint)}")
+    return _taints(node, [*node.spec.taints, taint], f"set {tolerations.text(taint)}")
 
 
 def _taints(node: Node, taints: list[Taint], why: str) -> Patch:
@@ -119,7 +116,7 @@ def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
                 policy["metadata"]["resourceVersion"],
             ),
             holds=False,
-            why=f"let the operands tolerate {_text(taint)}",
+            why=f"let the operands tolerate {tolerations.text(taint)}",
         )
         for policy, path in _intolerant(context, taint)
     )
@@ -143,11 +140,21 @@ def _tolerated(context: Context, taint: Taint) -> Progress:
 
 
 def _tolerates(item: DaemonSet, taint: Taint) -> bool:
+    """Tell whether the pods of a DaemonSet stay, and new ones come, once the taint is set.
+
+    The driver's DaemonSet replaces no pod by itself. A taint without NoExecute leaves running
+    pods alone, and the next ones have the toleration.
+    """
     given = [
         {"key": t.key, "operator": t.operator, "value": t.value, "effect": t.effect}
         for t in item.spec.template.spec.tolerations
     ]
-    return tolerations.tolerates(given, taint) and workloads.settled(item)
+    if not tolerations.tolerates(given, taint):
+        return False
+    on_delete = item.spec.update_strategy.type == "OnDelete"
+    if on_delete and taint.effect != "NoExecute":
+        return workloads.observed(item)
+    return workloads.settled(item)
 
 
 def undo(context: Context) -> StagePlan:

@@ -142,7 +142,7 @@ def _doing(node: Node) -> str:
     ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "Unknown")
     if ready != "True":
         return "reboots"
-    return "drains" if node.spec.unschedulable else "updates"
+    return "is cordoned" if node.spec.unschedulable else "updates"
 
 
 def members(snapshot: Snapshot, pool: RawObject) -> tuple[Node, ...]:

@@ -18,6 +18,12 @@ def parse(text: str) -> Taint:
     return Taint(taint.key, taint.value, taint.effect)
 
 
+def text(taint: Taint) -> str:
+    """Return a taint as `parse` reads it."""
+    value = f"={taint.value}" if taint.value else ""
+    return f"{taint.key}{value}:{taint.effect}"
+
+
 def tolerates(tolerations: Iterable[RawObject], taint: Taint) -> bool:
     """Tell whether any of the tolerations matches a taint."""
     return any(_matches(toleration, taint) for toleration in tolerations)

@@ -104,11 +104,16 @@ def proof(snapshot: Snapshot, namespace: str, name: str, sign: str) -> Progress:
     )
 
 
+def observed(daemon_set: DaemonSet) -> bool:
+    """Tell whether the controller has seen the DaemonSet's present spec."""
+    return daemon_set.status.observed_generation == daemon_set.metadata.generation
+
+
 def settled(daemon_set: DaemonSet) -> bool:
     """Tell whether a DaemonSet has observed its spec and all its pods are there and ready."""
     status = daemon_set.status
     return (
-        status.observed_generation == daemon_set.metadata.generation
+        observed(daemon_set)
         and status.number_ready == status.desired_number_scheduled
         and status.updated_number_scheduled == status.desired_number_scheduled
     )

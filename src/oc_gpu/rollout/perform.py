@@ -28,6 +28,10 @@ _LAGS = 4
 of a new kind one after another, and the view may be ahead of the server that is asked."""
 
 
+_BROKEN = 500
+"""What a server answers when a webhook fails or it met a mistake of its own: no outage."""
+
+
 class Observing(Protocol):
     """What takes the answer to a write."""
 
@@ -138,6 +142,8 @@ class Performer:
 
     def _bear(self, error: OcGpuError, waited: float, failures: int) -> None:
         permanent = isinstance(error, ConnectionFailedError) and error.permanent
+        if isinstance(error, ServerError) and error.status == _BROKEN:
+            permanent = True
         if permanent or waited > self._retry.outage:
             raise error
         if failures == 1:

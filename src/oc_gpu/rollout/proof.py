@@ -32,7 +32,8 @@ PATIENCE = 600.0
 _LABEL = f"{STAGE}={manifests.STAGE}"
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
 _PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
-_OLDEST_DRIVER = "0"
+_OLDEST_DRIVER = "0.0"
+"""Stands for a driver that could not be asked: the oldest sample runs on every driver."""
 
 
 class _Node(Struct, frozen=True):

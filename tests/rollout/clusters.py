@@ -1,0 +1,101 @@
+"""Simulated clusters in this process, and clients of them that can be watched and cut off."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from oc_gpu.config import GpuPlatform, IsolationSpec, Spec
+from oc_gpu.kube import Client, Response
+from oc_gpu.kube.transport import NO_HEADERS
+from oc_gpu.rollout.events import Event
+from oc_gpu.rollout.survey import Wish
+from oc_gpu.sim.api.inprocess import InProcessTransport
+from oc_gpu.sim.api.messages import ADMIN
+from oc_gpu.sim.api.server import ApiServer
+from oc_gpu.sim.cluster import Simulation
+from oc_gpu.sim.scenario import DenyRule, load
+
+T = TypeVar("T")
+TAINT = "nodetype=gpu:NoSchedule"
+QUIET: Callable[[Event], None] = lambda _: None  # noqa: E731
+
+
+class Killed(BaseException):
+    """The run ends here, as by SIGKILL."""
+
+
+class Wire(InProcessTransport):
+    """Carries requests, keeps which were writes, and can be cut.
+
+    Attributes:
+        writes: Method and path of each write.
+        cut_after: Number of writes after which nothing gets through any more.
+        last_arrives: Whether the write that is cut reaches the server.
+        failures: Exceptions to raise in place of the next writes.
+    """
+
+    def __init__(self, server: ApiServer) -> None:
+        super().__init__(server, user=ADMIN, external=True)
+        self.writes: list[str] = []
+        self.cut_after: int | None = None
+        self.last_arrives = False
+        self.failures: list[Exception] = []
+        self._cut = False
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+    ) -> Response:
+        if self._cut:
+            raise Killed
+        if _is_write(method, target, body):
+            self.writes.append(f"{method} {urlsplit(target).path}")
+            if self.cut_after is not None and len(self.writes) > self.cut_after:
+                self._cut = True
+                if self.last_arrives:
+                    await super().request(method, target, headers=headers, body=body)
+                raise Killed
+            if self.failures:
+                raise self.failures.pop(0)
+        return await super().request(method, target, headers=headers, body=body)
+
+
+def _is_write(method: str, target: str, body: bytes) -> bool:
+    reviews = "accessreviews" in target
+    dry = "dryRun=All" in target or b'"dryRun"' in body
+    return method != "GET" and not reviews and not dry
+
+
+def wish(taint: str | None = None) -> Wish:
+    """Return a wish for GPUs, with or without a taint."""
+    return Wish(GpuPlatform(spec=Spec(isolation=IsolationSpec(taint=taint))))
+
+
+def on_cluster(
+    act: Callable[[Client, Wire], Awaitable[T]],
+    scenario: str = "ocp-4.20",
+    *,
+    denied: tuple[DenyRule, ...] = (),
+) -> T:
+    """Run something on a fresh simulated cluster."""
+
+    async def main() -> T:
+        async with Simulation(_with(scenario, denied)) as simulation:
+            wire = Wire(simulation.server)
+            async with asyncio.timeout(60):
+                result = await act(Client(wire), wire)
+            assert simulation.failures == []
+            return result
+
+    return asyncio.run(main())
+
+
+def _with(scenario: str, denied: tuple[DenyRule, ...]) -> Any:
+    return msgspec.structs.replace(load(scenario), denied=denied)

@@ -61,5 +61,5 @@ def confirm(settings: Settings, question: str, *, needed: bool = True) -> bool:
         return click.confirm(question, default=False, err=True)
     if needed:
         message = "this asks before nodes reboot or anything is deleted, and nobody can be asked"
-        raise UsageError(message, hints=("--yes agrees beforehand; `oc-gpu plan` shows the plan",))
+        raise UsageError(message, hints=("--yes agrees beforehand",))
     return True

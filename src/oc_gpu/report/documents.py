@@ -130,7 +130,7 @@ class PlannedChange(Value, frozen=True, kw_only=True):
         change: create, change, delete, nothing, or refused when the server would not take it.
         target: The object, such as `MachineConfig/50-rhsm-conf`.
         fields: Paths of the fields that change; values are never shown.
-        note: Why it would be refused.
+        note: Why it is done, or why it would be refused.
         reboots: Role of the machines that reboot because of it.
     """
 

@@ -19,7 +19,7 @@ _WORDS = {
 }
 _OPEN = frozenset({State.DUE, State.WAITING})
 _FIELDS = 4
-"""Changed fields that are named on one line; all of them are in the JSON."""
+"""Changed fields that are named; all of them with -v and in the JSON."""
 
 
 def document(found: Survey, changes: Iterable[Change]) -> Plan:
@@ -71,7 +71,7 @@ def _planned_change(change: Change) -> PlannedChange:
         change=_WORDS[change.effect],
         target=str(action.ref),
         fields=change.fields,
-        note=change.note,
+        note=change.note or (action.why if isinstance(action, Patch) else ""),
         reboots=None if isinstance(action, Patch) else action.reboots,
     )
 
@@ -98,22 +98,23 @@ def _stage(stage: PlannedStage, look: Look, *, verbose: int) -> Iterator[str]:
     for step in stage.steps:
         for change in step.changes:
             if change.change != _NOTHING or verbose:
-                yield from _change(change, look)
+                yield from _change(change, look, verbose=verbose)
         yield look.hanging("  until   ", step.until)
     kept = sum(change.change == _NOTHING for change in _changes([stage]))
     if kept and not verbose:
         yield f"  {kept} {'objects are' if kept != 1 else 'object is'} as wanted already"
 
 
-def _change(change: PlannedChange, look: Look) -> Iterator[str]:
+def _change(change: PlannedChange, look: Look, *, verbose: int) -> Iterator[str]:
     note = f"  (reboots pool {change.reboots})" if change.reboots else ""
     yield look.hanging(f"  {change.change:8}", f"{change.target}{note}")
     if change.note:
         yield look.hanging(" " * 10, change.note)
-    if change.fields:
-        shown = ", ".join(change.fields[:_FIELDS])
-        more = f" and {len(change.fields) - _FIELDS} more" if len(change.fields) > _FIELDS else ""
-        yield look.hanging(" " * 10, f"{shown}{more}")
+    if change.fields and (verbose or not change.note):
+        shown = change.fields if verbose else change.fields[:_FIELDS]
+        left = len(change.fields) - len(shown)
+        more = f" and {left} more" if left else ""
+        yield look.hanging(" " * 10, f"{', '.join(shown)}{more}")
 
 
 def _reboots(plan: Plan, look: Look) -> Iterator[str]:

@@ -18,6 +18,7 @@ from tests.sim_openshift.world import (
     named,
     offered,
     play_operator,
+    play_pod,
     play_pods,
     run,
     state,
@@ -177,12 +178,19 @@ def test_old_operator_needs_its_namespace_and_goes_step_by_step() -> None:
             names = ["nvidia-driver-daemonset", "nvidia-container-toolkit-daemonset"]
             found = await here.until(DAEMONSETS, bool)
             assert {n for _, n in found} == {names[0]}
+            await play_pods(here, {})
+            await here.clock.sleep(60)
+            assert len((await here.client.list(DAEMONSETS)).items) == 1
+            await play_pod(here, names[0], OLD_SPACE, "worker03")
             await play_pods(here, {names[0]: 1})
             found = await here.until(DAEMONSETS, lambda d: len(d) > 1)
             assert {n for _, n in found} == set(names)
+            await play_pod(here, names[1], OLD_SPACE, "worker03")
             await play_pods(here, dict.fromkeys(names, 1))
-            pods = await here.until(PODS, bool)
-            assert set(pods) == {(OLD_SPACE, "nvidia-driver-validation")}
+            check = (OLD_SPACE, "nvidia-driver-validation")
+            pods = await here.until(PODS, lambda p: check in p)
+            tolerated = {t["key"] for t in pods[check]["spec"]["tolerations"]}
+            assert {k for k in tolerated if not k.startswith("node.")} == {"nvidia.com/gpu"}
             policy = await here.client.get(CLUSTER_POLICIES, "gpu-cluster-policy")
             assert "status" not in policy
             done = {"status": {"phase": "Succeeded"}}

@@ -1,7 +1,8 @@
 """The NVIDIA GPU Operator: nodes labelled, operands made, a status that is not proof.
 
 `ready` says that no operand lacks pods that it wants. With no GPU, or with a taint that operands do
-not tolerate, they want none, and the operator is content: as in life.
+not tolerate, they want none, and the operator is content: as in life. Releases that go step by
+step want to see one pod of each operand.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -32,6 +33,7 @@ from oc_gpu.sim.actors.objects import (
     is_terminating,
     labels_of,
     name_of,
+    namespace_of,
     owned_by,
     with_condition,
 )
@@ -184,12 +186,22 @@ class GpuOperator(Controller):
             for wanted in objects(table, operand, policy, around):
                 made = await ensure(self.context, policy, wanted)
                 current.add(name_of(made))
-                if not _is_ready(made) and operand.state not in waiting:
+                ready = _is_ready(made) and (not table.one_by_one or self._runs(made))
+                if not ready and operand.state not in waiting:
                     waiting.append(operand.state)
             if waiting and table.one_by_one:
                 return waiting
         await self._prune(policy, current)
         return waiting
+
+    def _runs(self, made: RawObject) -> bool:
+        """Tell whether an operand has a pod, which old releases ask for before they go on."""
+        app = labels_of(made).get("app")
+        return any(
+            labels_of(p).get("app") == app
+            and (p.get("status") or {}).get("phase") in {"Running", "Succeeded"}
+            for p in self.cache(PODS).list(namespace_of(made))
+        )
 
     async def _prune(self, policy: RawObject, current: set[str]) -> None:
         """Remove DaemonSets of disabled operands and of RHCOS versions that are gone."""

@@ -1,6 +1,6 @@
 """Entitlement certificates as the customer portal hands them out, made on the spot."""
 
-import datetime
+import datetime as dt
 import io
 import zipfile
 from pathlib import Path
@@ -29,8 +29,8 @@ def certificate(
         .issuer_name(name)
         .serial_number(SERIAL)
         .public_key(private.public_key())
-        .not_valid_before(datetime.datetime.fromisoformat(start))
-        .not_valid_after(datetime.datetime.fromisoformat(end))
+        .not_valid_before(dt.datetime.fromisoformat(start))
+        .not_valid_after(dt.datetime.fromisoformat(end))
     )
     return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 

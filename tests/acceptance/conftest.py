@@ -66,11 +66,11 @@ class Cluster:
 
     def simulation(self) -> dict[str, Any]:
         """Return what the simulator tells of itself (writes seen, simulated time)."""
-        return self.ask(_simulation)
+        return dict(self.ask(_simulation))
 
     def objects(self) -> dict[str, Any]:
         """Return every object of the cluster, server-owned fields aside, by path."""
-        return self.ask(_everything)
+        return dict(self.ask(_everything))
 
 
 async def _simulation(client: Client) -> dict[str, Any]:

@@ -95,9 +95,7 @@ def test_bad_configuration(text: str, seed_shared: Cluster, tmp_path: Path) -> N
     assert seed_shared.simulation()["writes"]["external"] == before
 
 
-def test_unknown_field_is_answered_with_the_one_meant(
-    seed_shared: Cluster, tmp_path: Path
-) -> None:
+def test_unknown_field_is_answered_with_the_one_meant(seed_shared: Cluster, tmp_path: Path) -> None:
     path = tmp_path / "platform.yaml"
     path.write_text("spec: {gpuOperatr: {}}")
     run = seed_shared.oc_gpu("config", "validate", str(path))
@@ -132,9 +130,7 @@ def test_server_that_hangs_up(seed_shared: Cluster, tmp_path: Path, hanging_up: 
     _one_sentence(run, 3)
 
 
-def test_missing_rights_are_named_before_the_first_write(
-    denied: Cluster, portal: Path
-) -> None:
+def test_missing_rights_are_named_before_the_first_write(denied: Cluster, portal: Path) -> None:
     run = denied.oc_gpu("enable", "--yes", "--entitlement", str(portal))
     _one_sentence(run, 3)
     assert "machineconfigs" in run.err

@@ -63,4 +63,6 @@ def test_key_appears_in_no_output_event_or_argument(seed: Cluster, tmp_path: Pat
 
 def _private_files(home: Path) -> list[Path]:
     """Return what the program wrote under its home, the simulator's own state aside."""
-    return [p for p in home.rglob("*") if p.is_file() and "sim" not in p.parts and p.suffix != ".zip"]
+    return [
+        p for p in home.rglob("*") if p.is_file() and "sim" not in p.parts and p.suffix != ".zip"
+    ]

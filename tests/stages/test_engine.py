@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
-from oc_gpu.stages.engine import MANAGED_BY, OURS, assess, holds, planned_actions
+from oc_gpu.manifests.labels import MANAGED_BY
+from oc_gpu.manifests.labels import NAME as OURS
+from oc_gpu.stages.engine import assess, holds, planned_actions
 from oc_gpu.stages.model import (
     Apply,
     Delete,

@@ -118,9 +118,7 @@ def test_entitlement_without_a_file_blocks_with_what_to_do() -> None:
 def test_nfd_of_somebody_else_is_used_and_not_applied() -> None:
     theirs = {"metadata": meta("theirs", namespace="openshift-nfd"), "spec": {}}
     seen = snapshot(
-        **_world(
-            nodefeaturediscoveries=[theirs], nodes=[node("gpu-0", labels={CARD: "true"})]
-        )
+        **_world(nodefeaturediscoveries=[theirs], nodes=[node("gpu-0", labels={CARD: "true"})])
     )
     plans = road(contexts.build(GpuPlatform(), seen))
     stages = {a.stage: a for a in assess(plans, seen)}
@@ -131,9 +129,7 @@ def test_nfd_of_somebody_else_is_used_and_not_applied() -> None:
 def test_way_back_of_an_untouched_cluster_deletes_nothing() -> None:
     theirs = {"metadata": meta("theirs", namespace="openshift-nfd"), "spec": {}}
     seen = snapshot(
-        **_world(
-            nodefeaturediscoveries=[theirs], nodes=[node("gpu-0", labels={CARD: "true"})]
-        )
+        **_world(nodefeaturediscoveries=[theirs], nodes=[node("gpu-0", labels={CARD: "true"})])
     )
     plans = way_back(contexts.build(GpuPlatform(), seen))
     assert planned_actions(plans, seen) == ()
@@ -157,6 +153,17 @@ def test_taint_is_set_on_gpu_nodes_only_and_after_the_operands_tolerate_it() -> 
         "nvidia.com/gpu",
         "nodetype",
     ]
+
+
+def test_operands_tolerate_a_taint_that_gpu_nodes_have_already() -> None:
+    taints = [{"key": "dedicated", "value": "ml", "effect": "NoSchedule"}]
+    seen = snapshot(**_world(nodes=[node("gpu-0", labels={CARD: "true"}, taints=taints)]))
+    policy = next(
+        a.manifest
+        for a in planned_actions(road(contexts.build(GpuPlatform(), seen)), seen)
+        if isinstance(a, Apply) and a.ref.resource.kind == "ClusterPolicy"
+    )
+    assert policy["spec"]["daemonsets"]["tolerations"][1]["key"] == "dedicated"
 
 
 def test_way_back_deletes_what_is_ours_and_waits_for_what_depends_on_it() -> None:

@@ -21,8 +21,8 @@ RHSM_PATH = "/etc/rhsm/rhsm.conf"
 FOLDER = "/etc/pki/entitlement"
 PEM = "entitlement.pem"
 KEY_PEM = "entitlement-key.pem"
-CERTIFICATE_PATHS = frozenset({f"{FOLDER}/{PEM}", f"{FOLDER}/{KEY_PEM}"})
-"""Files that hold the certificate and its key."""
+NODE_PATHS = frozenset({MOUNTS_PATH, RHSM_PATH, f"{FOLDER}/{PEM}", f"{FOLDER}/{KEY_PEM}"})
+"""Files that our MachineConfigs put on nodes, the certificate's key among them."""
 
 CONFIG_NAMES = (
     "50-disable-secret-automount",

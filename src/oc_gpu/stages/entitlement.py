@@ -161,4 +161,4 @@ def _secret(context: Context) -> tuple[Action, ...]:
 
 
 def _rendered(context: Context) -> tuple[Action, ...]:
-    return leftovers.rendered(context.snapshot, context.before, manifests.CERTIFICATE_PATHS)
+    return leftovers.rendered(context.snapshot, context.before, manifests.NODE_PATHS)

@@ -62,11 +62,7 @@ def _policy(context: Context) -> Milestone:
 
 def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
     spec = context.config.spec
-    own = tuple(
-        clusterpolicy.toleration_of(t.key, t.value, t.effect)
-        for t in (context.taint,)
-        if t is not None and not tolerations.tolerates([clusterpolicy.BUILT_IN], t)
-    )
+    own = tuple(tolerations.for_taint(taint) for taint in _taints(context))
     more = tuple(msgspec.to_builtins(t) for t in spec.isolation.tolerations)
     return clusterpolicy.PolicyWishes(
         proxy=context.platform.proxy,
@@ -74,6 +70,20 @@ def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
         driver=_driver(context),
         overrides=spec.gpu_operator.cluster_policy,
     )
+
+
+def _taints(context: Context) -> tuple[Taint, ...]:
+    """Return the taints that the operands meet on GPU nodes: wanted ones and those there now."""
+    gpu = frozenset(context.platform.gpu_nodes)
+    present = [
+        taint
+        for node in context.snapshot.nodes
+        if node.metadata.name in gpu
+        for taint in node.spec.taints
+        if tolerations.keeps_off(taint)
+    ]
+    wanted = [context.taint] if context.taint is not None else []
+    return tuple(dict.fromkeys((*wanted, *sorted(present, key=tolerations.text))))
 
 
 def _driver(context: Context) -> facts.DriverImage | None:
@@ -119,8 +129,8 @@ def _kept_off(context: Context) -> Progress | None:
 
 
 def _keeps_validation_off(taint: Taint) -> bool:
-    passing = taint.key.startswith("node.kubernetes.io/") or taint.effect == "PreferNoSchedule"
-    return not passing and not tolerations.tolerates([clusterpolicy.BUILT_IN], taint)
+    tolerated = tolerations.tolerates([clusterpolicy.BUILT_IN], taint)
+    return tolerations.keeps_off(taint) and not tolerated
 
 
 def _untolerated(context: Context, node: str, taint: Taint) -> Progress:

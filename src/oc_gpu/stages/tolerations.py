@@ -24,6 +24,15 @@ def text(taint: Taint) -> str:
     return f"{taint.key}{value}:{taint.effect}"
 
 
+_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
+"""Taints of the platform itself: passing states of a node, or its role."""
+
+
+def keeps_off(taint: Taint) -> bool:
+    """Tell whether a taint that somebody set keeps pods without a toleration off for good."""
+    return taint.effect != "PreferNoSchedule" and not taint.key.startswith(_PLATFORM)
+
+
 def tolerates(tolerations: Iterable[RawObject], taint: Taint) -> bool:
     """Tell whether any of the tolerations matches a taint."""
     return any(_matches(toleration, taint) for toleration in tolerations)

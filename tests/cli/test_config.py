@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from oc_gpu.cli import wanted
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import UsageError
 from tests.cli.conftest import Cli
 

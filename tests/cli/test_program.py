@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from inline_snapshot import snapshot
 
 from oc_gpu.cli import entry
-from oc_gpu.cli.options import Command, Duration, Settings, cluster_options, pass_settings
+from oc_gpu.cli.options import Command, Duration, cluster_options, pass_settings
 from oc_gpu.cli.program import COMMANDS, PROGRAM
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import OcGpuError, TimeoutExceededError
 from tests.cli.conftest import Cli
 
+PROGRAM_FILE = Path(sys.executable).with_name("oc-gpu")
 HEAVY = (
     "asyncio",
     "cryptography",
@@ -178,3 +181,25 @@ def test_shared_options_before_the_command_count_unless_given_again(
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
+
+
+def _program(*arguments: str, to: str) -> subprocess.CompletedProcess[str]:
+    command = f"{PROGRAM_FILE} {' '.join(arguments)} {to}"
+    shell = ["sh", "-c", command]
+    return subprocess.run(shell, capture_output=True, text=True, check=False)
+
+
+def test_result_that_cannot_be_written_is_one_sentence() -> None:
+    ended = _program("completion", "bash", to="> /dev/full")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the result could not be written: No space left")
+
+
+def test_reader_that_goes_away_is_no_reason_to_complain() -> None:
+    assert _program("completion", "bash", to="| head -c 1").stderr == ""
+
+
+def test_program_knows_what_it_is_called_as_a_plugin() -> None:
+    plugin = PROGRAM_FILE.with_name("kubectl-gpu")
+    ended = subprocess.run([plugin, "--help"], capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith("Usage: kubectl gpu ")

@@ -5,7 +5,7 @@ import sys
 from oc_gpu.checks import catalogue, preflight
 from oc_gpu.checks.context import inputs
 from oc_gpu.checks.model import Severity
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.talking import Progress, confirm
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError

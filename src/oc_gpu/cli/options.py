@@ -2,49 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
 from oc_gpu.cli import completing
+from oc_gpu.cli.settings import Settings
 
-Output = Literal["text", "json", "yaml"]
-Color = Literal["auto", "always", "never"]
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
-
-
-@dataclass
-class Settings:
-    """What the shared options say; the same names as the options.
-
-    Attributes:
-        context: Context of the kubeconfig; None for the current one.
-        kubeconfig: File to use alone; None reads KUBECONFIG, then ~/.kube/config.
-        namespace: Namespace where the command takes one.
-        impersonate: User to act as.
-        output: Form of what goes to stdout.
-        color: When to use colour.
-        verbose: How much more is told.
-        timeout: Seconds; None for the command's own default.
-        config: File with a GpuPlatform document, `-` for stdin.
-        entitlement: The portal's download.
-        taint: Taint for the GPU nodes, `key=value:Effect`.
-        yes: Do not ask.
-    """
-
-    context: str | None = None
-    kubeconfig: str | None = None
-    namespace: str | None = None
-    impersonate: str | None = None
-    output: Output = "text"
-    color: Color = "auto"
-    verbose: int = 0
-    timeout: float | None = None
-    config: str | None = None
-    entitlement: str | None = None
-    taint: str | None = None
-    yes: bool = False
 
 
 pass_settings = click.make_pass_decorator(Settings, ensure=True)

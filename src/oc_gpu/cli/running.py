@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from oc_gpu.cli import defaults
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client, ConnectOptions, TimeoutExceededError
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from typing import Self
 
 import click
 
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import UsageError
 from oc_gpu.report.look import Look, is_terminal
 from oc_gpu.report.progress import PlainProgress

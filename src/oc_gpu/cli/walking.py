@@ -5,7 +5,7 @@ from functools import partial
 from typing import Literal
 
 from oc_gpu.cli.gates import Gates
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.report import output, walk
 from oc_gpu.report.look import is_terminal
 from oc_gpu.rollout.events import Outcome

@@ -5,7 +5,7 @@ import sys
 from msgspec.structs import replace
 
 from oc_gpu import config
-from oc_gpu.cli.options import Settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.config import Entitlement, GpuPlatform
 from oc_gpu.rollout.survey import Wish
 

@@ -1,8 +1,6 @@
 """How text is laid out: width, colour, wrapping, columns. Colour never carries meaning alone."""
 
 import os
-import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO
@@ -10,6 +8,8 @@ from typing import Literal, TextIO
 ColorChoice = Literal["auto", "always", "never"]
 MAX_WIDTH = 100
 """Lines longer than this are hard to read, however wide the terminal is."""
+DEFAULT_WIDTH = 80
+"""What a terminal has that does not tell."""
 
 _CODES: Mapping[str, str] = {
     "ok": "32",
@@ -44,7 +44,7 @@ class Look:
     def of(cls, stream: TextIO, color: ColorChoice = "auto") -> "Look":
         """Return what fits a stream: colour and wrapping on a terminal only."""
         terminal = is_terminal(stream)
-        width = min(shutil.get_terminal_size().columns, MAX_WIDTH) if terminal else None
+        width = min(_columns(stream), MAX_WIDTH) if terminal else None
         if color == "auto":
             return cls(terminal and "NO_COLOR" not in os.environ, width)
         return cls(color == "always", width)
@@ -106,6 +106,14 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def _columns(stream: TextIO) -> int:
+    """Return the width of a terminal, COLUMNS first as everywhere."""
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(stream.fileno()).columns
+    except (ValueError, OSError):
+        return DEFAULT_WIDTH
+
+
 def columns(text: str) -> int:
     """Return how many columns of a terminal the text fills."""
     if text.isascii():
@@ -114,6 +122,8 @@ def columns(text: str) -> int:
 
 
 def _column(character: str) -> int:
+    import unicodedata  # noqa: PLC0415  (most texts need none of it)
+
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

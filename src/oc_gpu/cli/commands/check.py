@@ -8,14 +8,9 @@ from oc_gpu.checks import catalogue, preflight
 from oc_gpu.checks.context import inputs
 from oc_gpu.checks.hardware import JOURNAL_PATTERN
 from oc_gpu.cli import defaults, wanted
-from oc_gpu.cli.options import (
-    Command,
-    Settings,
-    cluster_options,
-    pass_settings,
-    platform_options,
-)
+from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options
 from oc_gpu.cli.running import with_client
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.report import documents, findings, output
 from oc_gpu.rollout.survey import Survey, survey

@@ -8,7 +8,8 @@ import click
 
 from oc_gpu import config
 from oc_gpu.cli import wanted
-from oc_gpu.cli.options import Command, Settings
+from oc_gpu.cli.options import Command
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import UsageError
 
 

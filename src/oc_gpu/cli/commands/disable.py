@@ -4,15 +4,9 @@ import click
 
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.gates import Gates
-from oc_gpu.cli.options import (
-    Command,
-    Settings,
-    cluster_options,
-    config_option,
-    pass_settings,
-    yes_option,
-)
+from oc_gpu.cli.options import Command, cluster_options, config_option, pass_settings, yes_option
 from oc_gpu.cli.running import with_client
+from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.walking import finish
 from oc_gpu.kube import Client
 from oc_gpu.rollout import commands

@@ -3,7 +3,8 @@
 import click
 
 from oc_gpu.cli import containers, defaults
-from oc_gpu.cli.options import Command, Settings, output_options, pass_settings, timeout_option
+from oc_gpu.cli.options import Command, output_options, pass_settings, timeout_option
+from oc_gpu.cli.settings import Settings
 from oc_gpu.config import inspect_entitlement, read_entitlement
 from oc_gpu.report import entitlement as report
 from oc_gpu.report import output

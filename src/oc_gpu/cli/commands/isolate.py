@@ -6,7 +6,6 @@ from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.gates import Gates
 from oc_gpu.cli.options import (
     Command,
-    Settings,
     cluster_options,
     config_option,
     pass_settings,
@@ -14,6 +13,7 @@ from oc_gpu.cli.options import (
     yes_option,
 )
 from oc_gpu.cli.running import with_client
+from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.walking import finish
 from oc_gpu.kube import Client
 from oc_gpu.rollout import commands

@@ -6,14 +6,9 @@ from pathlib import Path
 import click
 
 from oc_gpu.cli import defaults, wanted
-from oc_gpu.cli.options import (
-    Command,
-    Settings,
-    cluster_options,
-    pass_settings,
-    platform_options,
-)
+from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options
 from oc_gpu.cli.running import with_client
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError
 from oc_gpu.report import files, output

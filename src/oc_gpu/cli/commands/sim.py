@@ -5,7 +5,8 @@ import json
 import click
 
 from oc_gpu.cli import completing
-from oc_gpu.cli.options import Command, Settings, output_options, pass_settings
+from oc_gpu.cli.options import Command, output_options, pass_settings
+from oc_gpu.cli.settings import Settings
 from oc_gpu.report import documents, output
 from oc_gpu.report import simulations as report
 from oc_gpu.sim import instances

@@ -10,13 +10,13 @@ from oc_gpu.checks.verify import judge
 from oc_gpu.cli import wanted
 from oc_gpu.cli.options import (
     Command,
-    Settings,
     cluster_options,
     config_option,
     namespace_option,
     pass_settings,
 )
 from oc_gpu.cli.running import with_client
+from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.report import documents, findings, output
 from oc_gpu.rollout import proof

@@ -168,3 +168,14 @@ def test_status_is_followed_change_by_change() -> None:
         assert wire.writes == []
 
     on_cluster(act)
+
+
+def test_what_may_not_be_read_is_named_even_where_nothing_is_left_to_do() -> None:
+    rules = (DenyRule(verbs=("list",), resources=("daemonsets",)),)
+
+    async def act(client: Client, wire: Wire) -> None:
+        with pytest.raises(MissingRightsError, match=r"list daemonsets\.apps in openshift-nfd"):
+            await commands.disable(client, wish(), QUIET)
+        assert wire.writes == []
+
+    on_cluster(act, denied=rules)

@@ -369,6 +369,15 @@ def test_a_stage_is_told_once_while_nothing_of_it_moves() -> None:
     assert told(events) == ["one waiting", "one done"]
 
 
+def test_manifests_never_reach_who_is_told() -> None:
+    world = World()
+    world.answers["a"] = [refusal(InvalidError, "a")]
+    plans = (stage("one", step(apply("a", data={"key": "-----BEGIN"}))),)
+    outcome, events = walk(world, lambda _: plans)
+    assert outcome.assessments[0].state is State.FAILED
+    assert "BEGIN" not in repr(outcome) + repr(events)
+
+
 def test_out_of_time_says_what_is_left_and_that_it_can_be_continued() -> None:
     world = World()
     with pytest.raises(TimeoutExceededError) as caught:

@@ -92,9 +92,14 @@ async def isolate(
 
 
 async def _consent(client: Client, found: Survey, agree: Gate) -> None:
-    """Insist on rights and on the user's word, where there is something to write."""
-    if found.actions:
+    """Insist on rights, and on the user's word where there is something to write.
+
+    What could not be read is asked for as well: it must not pass for empty.
+    """
+    unread = found.snapshot.unread.values()
+    if found.actions or any(why.reason == "forbidden" for why in unread):
         await rights.demand(client, found)
+    if found.actions:
         await agree(found)
 
 

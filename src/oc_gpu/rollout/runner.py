@@ -123,7 +123,8 @@ class _Runner:
             await self._tell()
             if not self._flight and is_over(plans, self._assessments):
                 seconds = await self._view.time() - started
-                return Outcome(self._assessments, self._writes, seconds, snapshot.simulated)
+                told = tuple(_without_manifests(a) for a in self._assessments)
+                return Outcome(told, self._writes, seconds, snapshot.simulated)
             await self._wait()
 
     async def stop(self) -> None:
@@ -226,7 +227,7 @@ class _Runner:
             at = await self._view.time()
             for assessment in moved:
                 self._told[assessment.stage] = assessment
-                self._observer(StageChanged(at, assessment))
+                self._observer(StageChanged(at, _without_manifests(assessment)))
 
     async def _wait(self) -> None:
         """Wait until the cluster changed or a batch of writes has ended."""
@@ -255,6 +256,11 @@ def _sight(assessment: Assessment | None) -> tuple[object, ...]:
     if assessment.state is State.WAITING:
         return (assessment.state, assessment.detail)
     return (assessment.state, assessment.milestone, assessment.detail, assessment.hints)
+
+
+def _without_manifests(assessment: Assessment) -> Assessment:
+    """Return what may be shown of an assessment: manifests hold keys."""
+    return msgspec.structs.replace(assessment, due=())
 
 
 def is_over(plans: Iterable[StagePlan], assessments: Iterable[Assessment]) -> bool:

@@ -284,7 +284,10 @@ class LiveView:
             if refusals:  # established, yet not served: real servers lag behind their own word
                 await asyncio.sleep(Retry().delay(refusals))
             refusals += 1
-            await self._served(part.source.resource)
+            try:
+                await self._served(part.source.resource)
+            except ForbiddenError:  # who may not see definitions sees no kind come
+                return
 
     def _events(self, part: _Part) -> Any:
         return self._client.watch(

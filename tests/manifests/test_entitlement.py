@@ -102,8 +102,8 @@ def test_no_file_mixes_the_two_specifications(release: Any) -> None:
 def test_the_names_and_paths_that_others_rely_on_are_those_made() -> None:
     made = entitlement.machine_configs(PEM, "worker", "3.2.0")
     assert tuple(config["metadata"]["name"] for config in made) == entitlement.CONFIG_NAMES
-    with_pem = {file_of(c)["path"] for c in made if PEM.decode() == text_of(file_of(c))}
-    assert with_pem == entitlement.CERTIFICATE_PATHS
+    paths = {file_of(config)["path"] for config in made}
+    assert paths == entitlement.NODE_PATHS
 
 
 def test_the_secret_holds_the_pem_under_both_keys() -> None:

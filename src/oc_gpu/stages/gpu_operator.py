@@ -11,7 +11,8 @@ from oc_gpu import facts
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
-from oc_gpu.snapshot.kinds import Node, Taint
+from oc_gpu.manifests.merging import at
+from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint, Toleration
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -103,12 +104,72 @@ def _operands(context: Context) -> Progress:
         return trouble
     if not context.platform.gpu_nodes:
         return Progress(State.WAITING, "no node is labelled as a GPU node yet")
+    rolling = _rolling(context)
+    if rolling:
+        return Progress(State.WAITING, rolling)
     for operand in node_operands(context):
         for node in context.platform.gpu_nodes:
             waiting = _operand_on(context, operand, node)
             if waiting:
                 return _kept_off(context) or Progress(State.WAITING, waiting)
     return Progress(State.DONE)
+
+
+def _rolling(context: Context) -> str:
+    """Return which DaemonSet does not yet follow the ClusterPolicy, empty when all do.
+
+    The policy does not tell which of its generations the operator has seen, so the templates are
+    compared with its tolerations, which is what this program changes after the first run.
+    """
+    namespace = context.platform.operand_namespace
+    for item in context.snapshot.daemon_sets:
+        name = item.metadata.name
+        if item.metadata.namespace != namespace or operand_of(context, name) is None:
+            continue
+        if not _follows(context, item):
+            return f"{name} gets its tolerations"
+        if item.spec.update_strategy.type != "OnDelete" and workloads.is_replacing(item):
+            return f"{name} replaces its pods"
+    return ""
+
+
+def operand_of(context: Context, daemon_set: str) -> facts.Operand | None:
+    """Return what is known of a DaemonSet of the operator, None when it is none of its operands."""
+    return next(
+        (
+            operand
+            for operand in context.platform.operator.era.operands
+            if daemon_set == operand.name or daemon_set.startswith(f"{operand.name}-")
+        ),
+        None,
+    )
+
+
+def _follows(context: Context, item: DaemonSet) -> bool:
+    given = [_wire(toleration) for toleration in item.spec.template.spec.tolerations]
+    asked = _asked(context, item.metadata.name)
+    own = [t for t in given if t["key"] not in ("nvidia.com/gpu", "CriticalAddonsOnly")]
+    return all(t in given for t in asked) and all(t in asked for t in own)
+
+
+def _asked(context: Context, daemon_set: str) -> list[dict[str, str]]:
+    """Return the tolerations that the live ClusterPolicy asks for a DaemonSet."""
+    operand = operand_of(context, daemon_set)
+    for policy in _policies(context):
+        for path in context.platform.operator.toleration_paths:
+            if operand is not None and path[0] in (operand.key, "daemonsets"):
+                listed = msgspec.convert(at(policy["spec"], path) or [], list[Toleration])
+                return [_wire(toleration) for toleration in listed]
+    return []
+
+
+def _wire(given: Toleration) -> dict[str, str]:
+    return {
+        "key": given.key,
+        "operator": given.operator or "Equal",
+        "value": given.value,
+        "effect": given.effect,
+    }
 
 
 def _kept_off(context: Context) -> Progress | None:

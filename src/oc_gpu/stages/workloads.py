@@ -109,6 +109,13 @@ def observed(daemon_set: DaemonSet) -> bool:
     return daemon_set.status.observed_generation == daemon_set.metadata.generation
 
 
+def is_replacing(daemon_set: DaemonSet) -> bool:
+    """Tell whether a DaemonSet still has pods of an older template, or its spec is not seen yet."""
+    status = daemon_set.status
+    outdated = status.updated_number_scheduled < status.desired_number_scheduled
+    return outdated or not observed(daemon_set)
+
+
 def settled(daemon_set: DaemonSet) -> bool:
     """Tell whether a DaemonSet has observed its spec and all its pods are there and ready."""
     status = daemon_set.status

@@ -75,6 +75,12 @@ def test_automatic_subscription_installs_crds_roles_and_deployment_of_the_channe
                 "Succeeded",
             ]
             assert csv["metadata"]["annotations"]["olm.targetNamespaces"] == GPU_NAMESPACE
+            needs = {r["name"]: r["status"] for r in csv["status"]["requirementStatus"]}
+            assert needs == {
+                "clusterpolicies.nvidia.com": "Present",
+                "nvidiadrivers.nvidia.com": "Present",
+                "gpu-operator": "Present",
+            }
             label = f"operators.coreos.com/{GPU}.{GPU_NAMESPACE}"
             assert label in csv["metadata"]["labels"]
             subscription = await at_latest(here, GPU_NAMESPACE, GPU)

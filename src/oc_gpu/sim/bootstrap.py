@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from oc_gpu.kube import RawObject
+from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.bootstrap_config import config_objects
 from oc_gpu.sim.bootstrap_machines import machine_objects
 from oc_gpu.sim.bootstrap_olm import olm_objects
-from oc_gpu.sim.scenario import Scenario
+from oc_gpu.sim.scenario import Scenario, ScenarioError
 
 _NAMESPACES = (
     "default",
@@ -36,12 +37,20 @@ def install_all(install: Callable[[RawObject], RawObject], scenario: Scenario, n
         install: Stores one object with its status and returns it.
         scenario: The cluster's facts.
         now: Epoch seconds at which the cluster is there.
+
+    Raises:
+        ScenarioError: An object that the scenario brings along is refused.
     """
     uids: dict[tuple[str, str], str] = {}
     for obj in initial_objects(scenario, now):
         for owner in obj["metadata"].get("ownerReferences") or []:
             owner["uid"] = uids.get((owner["kind"], owner["name"]), owner.get("uid", ""))
-        stored = install(obj)
+        try:
+            stored = install(obj)
+        except StatusError as error:
+            what = f"{obj.get('kind')}/{obj['metadata'].get('name')}"
+            msg = f"scenario {scenario.name} cannot have {what}: {error.message}"
+            raise ScenarioError(msg) from error
         uids[stored["kind"], stored["metadata"]["name"]] = stored["metadata"]["uid"]
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -20,7 +20,7 @@ from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.bootstrap import install_all
 from oc_gpu.sim.clock import VirtualClock
-from oc_gpu.sim.scenario import Scenario
+from oc_gpu.sim.scenario import Scenario, ScenarioError
 
 SETTLE = 0.015
 """Wall seconds of quiet that clients behind sockets get before simulated time leaps."""
@@ -63,6 +63,10 @@ class Simulation:
         name: What the simulation calls itself, the scenario's name by default.
         settle: Wall seconds of quiet that outside clients are given after activity.
         speed: Simulated seconds in a wall second, None to leap over waiting.
+
+    Raises:
+        ScenarioError: The scenario's start is not a time; on entering, an object that it brings
+            along is refused.
     """
 
     def __init__(
@@ -138,4 +142,9 @@ def _start_of(scenario: Scenario) -> float:
     """Return the epoch seconds at which the scenario begins; now, when it does not say."""
     if scenario.starts_at is None:
         return time.time()
-    return datetime.fromisoformat(scenario.starts_at).timestamp()
+    try:
+        moment = datetime.fromisoformat(scenario.starts_at)
+    except ValueError as error:
+        msg = f"startsAt of scenario {scenario.name} is not a time: {scenario.starts_at!r}"
+        raise ScenarioError(msg, hints=("write it like 2021-03-01T12:00:00Z",)) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -112,6 +112,9 @@ def _operands(context: Context) -> Progress:
             waiting = _operand_on(context, operand, node)
             if waiting:
                 return _kept_off(context) or Progress(State.WAITING, waiting)
+    unready = _unready(context)
+    if unready:
+        return Progress(State.WAITING, unready)
     return Progress(State.DONE)
 
 
@@ -130,6 +133,18 @@ def _rolling(context: Context) -> str:
             return f"{name} gets its tolerations"
         if item.spec.update_strategy.type != "OnDelete" and workloads.is_replacing(item):
             return f"{name} replaces its pods"
+    return ""
+
+
+def _unready(context: Context) -> str:
+    """Return which DaemonSet still lacks ready pods, those of some GPU nodes only included."""
+    namespace = context.platform.operand_namespace
+    for item in context.snapshot.daemon_sets:
+        status, name = item.status, item.metadata.name
+        if item.metadata.namespace != namespace or operand_of(context, name) is None:
+            continue
+        if status.number_ready < status.desired_number_scheduled:
+            return f"{name}: {status.number_ready} of {status.desired_number_scheduled} pods ready"
     return ""
 
 

@@ -1,6 +1,6 @@
 """The road and the way back: all stages in the order in which they depend on each other."""
 
-from oc_gpu.kube.resources import NAMESPACES
+from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
 from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
@@ -38,9 +38,12 @@ def way_back(context: Context) -> tuple[StagePlan, ...]:
 
 
 def _forget(context: Context) -> StagePlan:
-    delete = Delete(ObjectRef(NAMESPACES, records.NAMESPACE))
-    ours = context.snapshot.raw("namespaces", records.NAMESPACE)
-    actions = (delete,) if ours is not None and context.is_ours(ours) else ()
+    space = context.snapshot.raw("namespaces", records.NAMESPACE)
+    actions: tuple[Delete, ...] = ()
+    if space is not None and context.is_ours(space):
+        actions = (Delete(ObjectRef(NAMESPACES, records.NAMESPACE)),)
+    elif context.record is not None:
+        actions = (Delete(ObjectRef(CONFIGMAPS, records.NAME, records.NAMESPACE)),)
     after = ("isolation", "gpu-operator", "nfd", "entitlement")
     gone = Milestone("record is gone", actions, after=after)
     return StagePlan(RECORD, TITLE, (gone,))

@@ -22,7 +22,6 @@ from oc_gpu.sim.actors.objects import (
     annotations_of,
     condition,
     is_terminating,
-    is_true,
     labels_of,
     name_of,
     namespace_of,
@@ -30,6 +29,7 @@ from oc_gpu.sim.actors.objects import (
 )
 from oc_gpu.sim.actors.olm_deployment import deployments
 from oc_gpu.sim.actors.olm_names import crd_roles
+from oc_gpu.sim.actors.olm_requirements import account_requirement, crd_requirement
 from oc_gpu.sim.actors.olm_resolve import Target, target_of
 from oc_gpu.sim.actors.reading import reads
 from oc_gpu.sim.bundles import Bundle
@@ -102,9 +102,10 @@ class ClusterServiceVersions(Controller):
         await self._copy(csv, target)
         reason = csv["status"].get("reason", "")
         if phase == _PENDING:
-            met = self._requirements_met(csv, bundle)
+            needs = self._requirements(csv, bundle)
+            met = all(r["status"] == "Present" for r in needs)
             new = (_READY, "AllRequirementsMet") if met else (_PENDING, "RequirementsNotMet")
-            await self._move(csv, *new)
+            await self._move(csv, *new, requirements=needs)
         elif phase == _READY:
             await self._install(csv, bundle)
             await self._move(csv, _INSTALLING, "InstallSucceeded", _WAITING)
@@ -129,12 +130,15 @@ class ClusterServiceVersions(Controller):
             return csv
         return await self.context.patch(CSVS, csv, {"metadata": {"annotations": notes}})
 
-    def _requirements_met(self, csv: RawObject, bundle: Bundle) -> bool:
-        crds = [self.cache(CRDS).get(o.name) for o in bundle.owned]
-        accounts = _accounts(csv)
-        present = [self.cache(SERVICE_ACCOUNTS).get(a, namespace_of(csv)) for a in accounts]
-        established = all(c is not None and is_true(c, "Established") for c in crds)
-        return established and None not in present
+    def _requirements(self, csv: RawObject, bundle: Bundle) -> list[RawObject]:
+        """Return the kinds and accounts that the operator needs, and whether they are there."""
+        crds = {o: self.cache(CRDS).get(o.name) for o in bundle.owned}
+        accounts = sorted(_accounts(csv))
+        found = {a: self.cache(SERVICE_ACCOUNTS).get(a, namespace_of(csv)) for a in accounts}
+        return [
+            *(crd_requirement(owned, crd) for owned, crd in crds.items()),
+            *(account_requirement(name, obj) for name, obj in found.items()),
+        ]
 
     async def _install(self, csv: RawObject, bundle: Bundle) -> None:
         """Create the Deployments and the roles for the operator's kinds, where missing."""
@@ -186,7 +190,15 @@ class ClusterServiceVersions(Controller):
                 )
         return ""
 
-    async def _move(self, csv: RawObject, phase: str, reason: str, message: str = "") -> None:
+    async def _move(
+        self,
+        csv: RawObject,
+        phase: str,
+        reason: str,
+        message: str = "",
+        *,
+        requirements: Sequence[RawObject] = (),
+    ) -> None:
         """Write a phase, unless the CSV is there already."""
         status = csv.get("status") or {}
         text = message or _WORDS[reason]
@@ -200,7 +212,10 @@ class ClusterServiceVersions(Controller):
         entry = {"phase": phase, "reason": reason, "message": text}
         times = {"lastTransitionTime": moment, "lastUpdateTime": moment}
         conditions = [*(status.get("conditions") or []), {**entry, **times}]
-        await self.context.patch_status(CSVS, csv, {**entry, **times, "conditions": conditions})
+        change = {**entry, **times, "conditions": conditions}
+        if requirements:
+            change["requirementStatus"] = list(requirements)
+        await self.context.patch_status(CSVS, csv, change)
         await self.context.event(csv, reason, text, source=_SOURCE)
 
     # --- AllNamespaces: a copy everywhere ------------------------------------------------------

@@ -8,12 +8,8 @@ from oc_gpu.report.documents import Cluster, Walk, all_passed, stage
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.events import Outcome
 
-NEXT = {
-    "Enable": "oc-gpu verify",
-    "Isolate": "oc-gpu verify",
-    "Disable": "oc-gpu check",
-}
-"""What to do after each command."""
+NEXT = {"Enable": "oc-gpu verify", "Isolate": "oc-gpu verify"}
+"""What to do after a command."""
 
 
 def document(
@@ -46,7 +42,7 @@ def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
     yield look.hanging("", _ending(walk))
     if walk.simulated:
         yield look.hanging("", "The cluster is simulated: times are simulated, none was measured.")
-    if walk.done:
+    if walk.done and walk.kind in NEXT:
         yield f"next: {NEXT[walk.kind]}"
 
 

@@ -1,0 +1,1 @@
+"""What speed is promised, and how it is measured."""

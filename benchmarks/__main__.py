@@ -1,0 +1,118 @@
+"""The speed that is promised, as ratios: `make bench`.
+
+Times of programs are medians of runs that take turns, so that a busy moment of the machine hits
+both sides. Times of roads are simulated: the cluster's clock against the scenario's own latencies.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from tests.acceptance.certificates import portal_zip
+
+from benchmarks import critical_path, list_pods
+from oc_gpu.report.look import Look
+from oc_gpu.sim import instances
+
+PROGRAM = str(Path(sys.executable).with_name("oc-gpu"))
+ROUNDS = 20
+HELP_SECONDS = 0.15
+STATUS = 2.0
+ROAD = 1.03
+SCENARIOS = ("seed", "ocp-4.20")
+
+
+class Figure(Struct, frozen=True):
+    """One figure: what was measured, what it is held against, the ratio and its limit."""
+
+    name: str
+    measured: float
+    against: float
+    unit: str
+    limit: float
+
+    @property
+    def ratio(self) -> float:
+        """Return the measured value in parts of the other."""
+        return self.measured / self.against
+
+    def row(self) -> tuple[str, ...]:
+        """Return the cells of its row."""
+        return (
+            "ok" if self.ratio <= self.limit else "over",
+            f"{self.ratio:.2f}",
+            f"{self.limit:g}",
+            f"{self.measured:.3f}",
+            f"{self.against:.3f} {self.unit}",
+            self.name,
+        )
+
+
+def main() -> int:
+    """Print all figures; 1 when one is over its limit."""
+    figures = list(_figures())
+    header = ("", "RATIO", "LIMIT", "MEASURED", "AGAINST", "FIGURE")
+    for line in Look().table([figure.row() for figure in figures], header=header):
+        print(line)
+    return int(any(figure.ratio > figure.limit for figure in figures))
+
+
+def _figures() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[instances.HOME_VARIABLE] = f"{folder}/sim"
+        (help_seconds,) = _medians([[PROGRAM, "--help"]])
+        yield Figure("oc-gpu --help, against 0.15 s", help_seconds, HELP_SECONDS, "s", 1.0)
+        for scenario in SCENARIOS:
+            with _enabled(scenario, Path(folder)) as simulated:
+                name = f"enable on {scenario}, against its critical path"
+                yield Figure(name, simulated, critical_path.seconds(scenario), "simulated s", ROAD)
+                if scenario == SCENARIOS[-1]:
+                    yield from _status()
+    pods = list_pods.measure()
+    name = "list and decode of 10,000 pods, against bare read and decode"
+    yield Figure(name, pods.client_s, pods.floor_s, "s", list_pods.LIMIT)
+
+
+@contextmanager
+def _enabled(scenario: str, folder: Path) -> Iterator[float]:
+    """Give the simulated seconds of `enable` on a fresh cluster, and the cluster meanwhile."""
+    with instances.temporary(scenario) as cluster:
+        os.environ["KUBECONFIG"] = cluster.kubeconfig
+        certificate = str(portal_zip(folder))
+        command = [PROGRAM, "enable", "--yes", "-o", "json", "--entitlement", certificate]
+        done = subprocess.run(command, capture_output=True, check=True)
+        yield float(json.loads(done.stdout)["seconds"])
+
+
+def _status() -> Iterator[Figure]:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        print("oc-gpu status: not measured, there is no kubectl to measure it against")
+        return
+    ours, theirs = _medians([[PROGRAM, "status"], [kubectl, "get", "nodes"]])
+    yield Figure("oc-gpu status, against kubectl get nodes", ours, theirs, "s", STATUS)
+
+
+def _medians(commands: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """Return the median seconds of each command; the first round warms caches only."""
+    rounds = [[_seconds(command) for command in commands] for _ in range(ROUNDS + 1)][1:]
+    return tuple(statistics.median(times) for times in zip(*rounds, strict=True))
+
+
+def _seconds(command: Sequence[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

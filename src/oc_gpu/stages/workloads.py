@@ -35,7 +35,7 @@ def waiting_reason(item: Pod) -> str:
     for status in item.status.container_statuses:
         reason = _reason(status)
         if not status.ready and reason:
-            return reason
+            return "runs, is not ready yet" if reason == "Running" else reason
     return item.status.reason or item.status.phase or "Pending"
 
 

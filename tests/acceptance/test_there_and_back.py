@@ -14,6 +14,8 @@ from tests.acceptance.conftest import Cluster, cluster
 
 pytestmark = pytest.mark.slow
 SCENARIOS = ("seed", "ocp-4.20")
+WORKER = "node-role.kubernetes.io/worker"
+FEATURE = "feature.node.kubernetes.io/"
 
 
 def _enable(on: Cluster, scenario: str, portal: Path, *more: str) -> None:
@@ -25,12 +27,19 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
     lines = [f"new: {path}" for path in sorted(after.keys() - before.keys())]
     lines += [f"gone: {path}" for path in sorted(before.keys() - after.keys())]
     for path in sorted(before.keys() & after.keys()):
-        if before[path] != after[path]:
-            lines.append(
-                f"changed: {path}\n  {json.dumps(before[path], sort_keys=True)}\n"
-                f"  {json.dumps(after[path], sort_keys=True)}"
-            )
+        lines += [f"changed: {path} {change}" for change in _changes(before[path], after[path])]
     return "\n".join(lines)
+
+
+def _changes(before: Any, after: Any, where: str = "") -> list[str]:
+    """Return the fields that differ, with both values."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            change
+            for key in sorted({*before, *after})
+            for change in _changes(before.get(key), after.get(key), f"{where}.{key}")
+        ]
+    return [] if before == after else [f"{where}: {before!r} -> {after!r}"]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -91,10 +100,11 @@ async def _served(client: Client, group: str, version: str, kind: str) -> Any:
 
 
 async def _until_labelled(client: Client) -> None:
+    """Wait until NFD has labelled every worker."""
     async for _ in client.watch(NODES):
         nodes = (await client.list(NODES)).items
-        label = "feature.node.kubernetes.io/pci-10de.present"
-        if any(label in node["metadata"]["labels"] for node in nodes):
+        workers = [n["metadata"]["labels"] for n in nodes if WORKER in n["metadata"]["labels"]]
+        if all(any(key.startswith(FEATURE) for key in labels) for labels in workers):
             return
 
 
@@ -141,11 +151,12 @@ def test_isolate_later_and_back_changes_only_the_isolation(tmp_path: Path) -> No
 
 
 def _lasting(objects: dict[str, Any]) -> dict[str, Any]:
-    """Return what restarted operands do not renew: revisions and the time of GPU discovery."""
+    """Return what restarted operands do not renew: revisions, and labels that tell of a run."""
     renewed = ("/controllerrevisions/", "/nodefeatures/")
     lasting = {p: o for p, o in objects.items() if not any(part in p for part in renewed)}
     for obj in lasting.values():
-        obj.get("metadata", {}).get("labels", {}).pop("nvidia.com/gfd.timestamp", None)
+        for label in ("nvidia.com/gfd.timestamp", "nvidia.com/mig.config.state"):
+            obj.get("metadata", {}).get("labels", {}).pop(label, None)
     return lasting
 
 

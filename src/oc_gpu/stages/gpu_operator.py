@@ -22,13 +22,14 @@ NAME = "gpu-operator"
 TITLE = "NVIDIA GPU Operator"
 GROUPS = ("nvidia.com",)
 GPU = "nvidia.com/gpu"
+GFD = "gpu-feature-discovery"
 
 
 def plan(context: Context) -> StagePlan:
     """Return the road of the GPU Operator in one snapshot."""
     platform = context.platform
     operands = Milestone("every GPU node runs its operands", progress=_operands(context))
-    offered = Milestone("every GPU node offers its cards", progress=_allocatable(context))
+    offered = Milestone("every GPU node offers its cards", progress=_offered(context))
     foreign = next((p for p in _policies(context) if not is_ours(p)), None)
     if foreign is not None:
         name = foreign["metadata"]["name"]
@@ -248,11 +249,17 @@ def _operand_on(context: Context, operand: str, node: str) -> str:
     return f"{operand} on {node}: no pod yet"
 
 
-def _allocatable(context: Context) -> Progress:
+def _offered(context: Context) -> Progress:
+    """Say whether GPU nodes can take pods, and whether pods can choose among them by label."""
     nodes = {node.metadata.name: node for node in context.snapshot.nodes}
-    missing = [name for name in context.platform.gpu_nodes if not gpus(nodes[name])]
-    if missing:
-        return Progress(State.WAITING, f"{', '.join(missing)}: no {GPU} allocatable yet")
+    gpu = [nodes[name] for name in context.platform.gpu_nodes]
+    bare = [node.metadata.name for node in gpu if not gpus(node)]
+    if bare:
+        return Progress(State.WAITING, f"{', '.join(bare)}: no {GPU} allocatable yet")
+    product = facts.gpu_labels().product
+    nameless = [n.metadata.name for n in gpu if product not in n.metadata.labels]
+    if nameless and GFD in node_operands(context):
+        return Progress(State.WAITING, f"{', '.join(nameless)}: no label {product} yet")
     return Progress(State.DONE)
 
 

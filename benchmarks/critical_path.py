@@ -99,7 +99,8 @@ def _first_operands(times: Latencies) -> tuple[Leg, ...]:
         Leg("the device plugin is validated", times.container_start + times.validation),
         Leg("the DCGM exporter starts", _pod(times)),
         Leg(
-            "feature discovery labels the node",
+            "feature discovery describes the card",
             times.operator_reconcile + _pod(times) + times.feature_discovery,
         ),
+        Leg("NFD puts the description on the node", times.nfd_scan),
     )

@@ -51,7 +51,7 @@ def test_status_of_a_bare_cluster(on: Cli) -> None:
 OpenShift 4.20.4 at https://HOST (simulated)
 
 STAGE         STATE       WHERE IT STANDS
-record        not needed  nothing is to be changed
+record        not needed  nothing was made here
 entitlement   not needed  OpenShift 4.20 builds the driver with its Driver Toolkit
 nfd           due         1/3 operator nfd runs: nfd is not installed
 gpu-operator  due         1/4 operator gpu-operator-certified runs: gpu-operator-certified is not installed
@@ -70,9 +70,9 @@ OpenShift 4.20.4 at https://HOST (simulated)
 
 record  to do
   create  Namespace/oc-gpu
-  until   namespace
+  until   the record has a namespace
   create  ConfigMap/oc-gpu-record in oc-gpu
-  until   record
+  until   what was here is recorded
 
 entitlement  not needed
   OpenShift 4.20 builds the driver with its Driver Toolkit

@@ -43,7 +43,8 @@ def _offer(inputs: Inputs, operator: Operator) -> Results:
 
 
 def _groups(inputs: Inputs) -> Results:
-    return _each(inputs, _group)
+    """Look at each namespace once: two operators may share one and say the same of it."""
+    return tuple({result.title: result for result in _each(inputs, _group)}.values())
 
 
 def _group(inputs: Inputs, operator: Operator) -> Results:

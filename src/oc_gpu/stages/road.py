@@ -22,11 +22,14 @@ def road(context: Context) -> tuple[StagePlan, ...]:
 
 def _record(context: Context, stages: tuple[StagePlan, ...]) -> StagePlan:
     if context.record is None and not planned_actions(stages, context.snapshot):
-        return StagePlan(RECORD, TITLE, not_needed="nothing is to be changed")
+        return StagePlan(RECORD, TITLE, not_needed="nothing was made here")
     wanted = isolation.recorded(context, context.before)
     action = records.action(wanted)
     space = records.namespace_action()
-    milestones = (Milestone("namespace", (space,)), Milestone("record", (action,)))
+    milestones = (
+        Milestone("the record has a namespace", (space,)),
+        Milestone("what was here is recorded", (action,)),
+    )
     return StagePlan(RECORD, TITLE, milestones)
 
 

@@ -19,7 +19,10 @@ def key() -> rsa.RSAPrivateKey:
 
 
 def certificate(
-    private: rsa.RSAPrivateKey, start: str = "2020-01-01", end: str = "2049-01-01"
+    private: rsa.RSAPrivateKey,
+    start: str = "2020-01-01",
+    end: str = "2049-01-01",
+    serial: int = SERIAL,
 ) -> bytes:
     """Return a self-signed certificate in PEM, valid between two days."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "8a85f9997a2b")])
@@ -27,7 +30,7 @@ def certificate(
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .serial_number(SERIAL)
+        .serial_number(serial)
         .public_key(private.public_key())
         .not_valid_before(dt.datetime.fromisoformat(start))
         .not_valid_after(dt.datetime.fromisoformat(end))
@@ -44,10 +47,10 @@ def key_pem(private: rsa.RSAPrivateKey) -> bytes:
     )
 
 
-def pem() -> bytes:
+def pem(serial: int = SERIAL) -> bytes:
     """Return a good entitlement: certificate and its key in one PEM."""
     private = key()
-    return certificate(private) + key_pem(private)
+    return certificate(private, serial=serial) + key_pem(private)
 
 
 def zipped(content: dict[str, bytes]) -> bytes:

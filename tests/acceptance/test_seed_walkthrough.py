@@ -17,8 +17,10 @@ from oc_gpu.kube.resources import (
     PODS,
     SECRETS,
 )
+from tests.acceptance import certificates as made
 from tests.acceptance.conftest import Cluster
 
+CURRENT = "machineconfiguration.openshift.io/currentConfig"
 TAINT = "nodetype=gpu:NoSchedule"
 NEWLINE = "data:text/plain;charset=utf-8;base64,Cg=="
 FILES = {
@@ -237,3 +239,22 @@ def test_status_after_enable_says_done_for_every_stage(seed: Cluster, portal: Pa
     states = {stage["stage"]: stage["state"] for stage in status["stages"]}
     assert states["entitlement"] == states["nfd"] == states["gpu-operator"] == "done"
     assert status["simulated"] is True
+
+
+@pytest.mark.slow
+def test_renewed_certificate_is_proven_and_rolled_out_again(
+    seed: Cluster, portal: Path, tmp_path: Path
+) -> None:
+    seed.oc_gpu("enable", "--yes", "--entitlement", str(portal)).ok()
+    renewed = made.pem(serial=4711)
+    again = made.portal_zip(tmp_path, renewed)
+    seed.oc_gpu("enable", "--yes", "--entitlement", str(again)).ok()
+    current = _node(seed, "worker01")["metadata"]["annotations"][CURRENT]
+    storage = _raw(seed, MACHINE_CONFIGS, current)["spec"]["config"]["storage"]
+    sources = {file["path"]: file["contents"]["source"] for file in storage["files"]}
+    content = sources["/etc/pki/entitlement/entitlement.pem"].partition("base64,")[2]
+    assert base64.b64decode(content) == renewed
+    for name in ("entitled-build-pod", "cluster-entitled-build-pod"):
+        notes = _raw(seed, PODS, name, "default")["metadata"]["annotations"]
+        assert notes["oc-gpu.io/certificate-serial"] == "4711"
+    seed.oc_gpu("verify").ok()

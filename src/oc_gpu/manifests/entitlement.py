@@ -31,6 +31,8 @@ CONFIG_NAMES = (
     "50-entitlement-key-pem",
 )
 
+SERIAL = "oc-gpu.io/certificate-serial"
+"""Annotation of a proof pod: serial number of the certificate that it was made to prove."""
 SEARCH = ("dnf", "search", "kernel-devel", "--showduplicates")
 """Lists kernel-devel packages only where the subscription is accepted."""
 

@@ -10,7 +10,7 @@ from oc_gpu.kube.resources import MACHINE_CONFIGS, PODS, SECRETS
 from oc_gpu.manifests import entitlement as manifests
 from oc_gpu.stages import leftovers, olm, pools, workloads
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_ours
+from oc_gpu.stages.engine import holds, is_ours
 from oc_gpu.stages.model import (
     Action,
     Apply,
@@ -37,14 +37,14 @@ def plan(context: Context) -> StagePlan:
     if mode == "skip" or (not decision.needed and mode != "require"):
         reason = "skipped by the configuration" if mode == "skip" else decision.reason
         return StagePlan(NAME, TITLE, not_needed=reason, decision=decision.reason)
-    given = context.entitlement
-    configs = _configs(context)
-    if given is None and not _deployed(context):
+    if context.entitlement is None and not _deployed(context):
         milestones: tuple[Milestone, ...] = (_MISSING,)
     elif _deployed(context):
-        milestones = (_rollout(context, (*_secret_wanted(context), *configs)), _proofs(context))
+        milestones = (_rollout(context, (*_secret_wanted(context), *_configs(context))),)
     else:
-        milestones = (_first_proof(context), _rollout(context, configs), _proofs(context))
+        milestones = (_first_proof(context), _rollout(context, _configs(context)))
+    if milestones != (_MISSING,):
+        milestones = (*milestones, _proofs(context))
     return StagePlan(NAME, TITLE, milestones, decision=decision.reason)
 
 
@@ -68,8 +68,15 @@ def _live_config(context: Context, name: str) -> RawObject | None:
 
 
 def _deployed(context: Context) -> bool:
-    """Tell whether the nodes have the MachineConfigs, or are getting them."""
-    return all(_live_config(context, name) is not None for name in manifests.CONFIG_NAMES)
+    """Tell whether the nodes have the MachineConfigs of the certificate, or are getting them."""
+    live = [_live_config(context, name) for name in manifests.CONFIG_NAMES]
+    wanted = _configs(context)
+    if not wanted:
+        return all(config is not None for config in live)
+    return all(
+        config is not None and holds(action.manifest["spec"], config["spec"])
+        for action, config in zip(wanted, live, strict=True)
+    )
 
 
 def _configs(context: Context) -> tuple[Apply, ...]:
@@ -86,12 +93,22 @@ def _secret_wanted(context: Context) -> tuple[Apply, ...]:
     return (olm.apply(SECRETS, manifests.secret(context.entitlement.pem, NAMESPACE)),)
 
 
-def _pod(context: Context, name: str) -> Apply:
+def _pod(context: Context, name: str) -> Action:
+    """Return what brings a proof pod about; one that proved another certificate goes first."""
+    live = workloads.pod(context.snapshot, NAMESPACE, name)
+    serial = context.entitlement.serial if context.entitlement is not None else None
+    if live is not None and is_ours(live) and serial is not None:
+        proved = live.metadata.annotations.get(manifests.SERIAL)
+        if proved != serial:
+            return Delete(ObjectRef(PODS, name, NAMESPACE), uid=live.metadata.uid)
     build = {
         manifests.MOUNTING_POD: manifests.mounting_pod,
         manifests.CLUSTER_POD: manifests.cluster_pod,
     }[name]
-    return olm.apply(PODS, build(NAMESPACE, context.ubi, context.platform.proxy))
+    pod = build(NAMESPACE, context.ubi, context.platform.proxy)
+    if serial is not None:
+        pod["metadata"]["annotations"] = {manifests.SERIAL: serial}
+    return olm.apply(PODS, pod)
 
 
 def _first_proof(context: Context) -> Milestone:

@@ -12,7 +12,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at
-from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint, Toleration
+from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -98,25 +98,48 @@ def _driver(context: Context) -> facts.DriverImage | None:
 
 
 def _operands(context: Context) -> Progress:
-    snapshot, namespace = context.snapshot, context.platform.operand_namespace
-    pods = [p for p in snapshot.pods if p.metadata.namespace == namespace]
-    trouble = workloads.first_crash(pods)
-    if trouble is not None:
-        return trouble
     if not context.platform.gpu_nodes:
         return Progress(State.WAITING, "no node is labelled as a GPU node yet")
     rolling = _rolling(context)
     if rolling:
         return Progress(State.WAITING, rolling)
-    for operand in node_operands(context):
-        for node in context.platform.gpu_nodes:
-            waiting = _operand_on(context, operand, node)
-            if waiting:
-                return _kept_off(context) or Progress(State.WAITING, waiting)
+    steps = [_node(context, node) for node in context.platform.gpu_nodes]
+    for state in (State.FAILED, State.WAITING):
+        for step in steps:
+            if step.state is state:
+                return step if state is State.FAILED else _kept_off(context) or step
     unready = _unready(context)
-    if unready:
-        return Progress(State.WAITING, unready)
+    return Progress(State.WAITING, unready) if unready else Progress(State.DONE)
+
+
+def _node(context: Context, node: str) -> Progress:
+    """Say how far the operands of one node are, in the order in which they need each other.
+
+    Without the driver the others fail and start again, which is no failure of theirs: what counts
+    is what fails after all before it was ready.
+    """
+    namespace = context.platform.operand_namespace
+    pods = workloads.pods_on(context.snapshot, namespace, node)
+    since = ""
+    for operand in node_operands(context):
+        pod = _pod_of(operand, pods)
+        if pod is None:
+            others = (pod for pod in pods if not pod.metadata.owner_references)
+            missing = Progress(State.WAITING, f"{operand} on {node}: no pod yet")
+            return workloads.first_crash(others) or missing
+        if not workloads.is_ready(pod):
+            waiting = f"{operand} on {node}: {workloads.waiting_reason(pod)}"
+            return workloads.crash(pod, since) or Progress(State.WAITING, waiting)
+        since = max(since, workloads.ready_since(pod))
     return Progress(State.DONE)
+
+
+def _pod_of(operand: str, pods: tuple[Pod, ...]) -> Pod | None:
+    for pod in pods:
+        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
+        if owner == operand or owner.startswith(f"{operand}-"):
+            return pod
+    return None
 
 
 def _rolling(context: Context) -> str:
@@ -235,18 +258,6 @@ def node_operands(context: Context) -> tuple[str, ...]:
     }
     every = context.platform.operator.era.operands
     return tuple(operand.name for operand in every if operand.every and operand.key not in off)
-
-
-def _operand_on(context: Context, operand: str, node: str) -> str:
-    """Return what an operand waits for on a node, empty when it is ready there."""
-    namespace = context.platform.operand_namespace
-    for pod in workloads.pods_on(context.snapshot, namespace, node):
-        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
-        if owner == operand or owner.startswith(f"{operand}-"):
-            if workloads.is_ready(pod):
-                return ""
-            return f"{operand} on {node}: {workloads.waiting_reason(pod)}"
-    return f"{operand} on {node}: no pod yet"
 
 
 def _offered(context: Context) -> Progress:

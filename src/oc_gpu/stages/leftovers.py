@@ -13,6 +13,7 @@ from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import Action, Delete, ObjectRef, Patch
+from oc_gpu.stages.pools import files
 from oc_gpu.stages.record import NODE_KEYS, Record, is_olm_role, rendered_names
 
 
@@ -133,7 +134,7 @@ def rendered(snapshot: Snapshot, record: Record, paths: frozenset[str]) -> tuple
         for name in sorted(rendered_names(snapshot))
         if name not in record.rendered
         and name not in used
-        and paths & _files(snapshot.raw("machineconfigs", name))
+        and paths & files(snapshot.raw("machineconfigs", name)).keys()
     )
 
 
@@ -146,8 +147,3 @@ def _rendered_in_use(snapshot: Snapshot) -> frozenset[str]:
         for key in ("currentConfig", "desiredConfig"):
             used.add(node.metadata.annotations.get(f"machineconfiguration.openshift.io/{key}", ""))
     return frozenset(used)
-
-
-def _files(config: RawObject | None) -> frozenset[str]:
-    storage = ((config or {}).get("spec", {}).get("config") or {}).get("storage") or {}
-    return frozenset(file["path"] for file in storage.get("files") or ())

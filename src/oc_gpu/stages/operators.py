@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from oc_gpu.kube import RawObject
+from oc_gpu.kube.errors import clean
 from oc_gpu.kube.resources import INSTALL_PLANS
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.engine import is_ours
@@ -94,7 +95,7 @@ def _failed_csv(csv: RawObject | None) -> Progress | None:
     meta = csv["metadata"]
     return Progress(
         State.FAILED,
-        f"{meta['name']}: {status.get('message') or status.get('reason')}",
+        f"{meta['name']}: {clean(status.get('message') or status.get('reason') or '')}",
         hints=(f"oc describe csv/{meta['name']} -n {meta['namespace']}",),
         objects=(f"ClusterServiceVersion/{meta['name']}",),
     )
@@ -109,12 +110,14 @@ _FATAL = {
 
 def _failed_subscription(sub: RawObject) -> Progress | None:
     for condition in (sub.get("status") or {}).get("conditions") or ():
+        if condition.get("reason") == "ErrorPreventedResolution":
+            continue  # a catalog does not answer at the moment
         if condition["type"] in _FATAL and condition["status"] == "True":
             meta = sub["metadata"]
             return Progress(
                 State.FAILED,
                 f"OLM cannot install {sub['spec']['name']}: "
-                f"{condition.get('message') or condition.get('reason')}",
+                f"{clean(condition.get('message') or condition.get('reason') or '')}",
                 hints=(f"oc describe subscription/{meta['name']} -n {meta['namespace']}",),
                 cause=_FATAL[condition["type"]],
                 objects=(f"Subscription/{meta['name']}",),

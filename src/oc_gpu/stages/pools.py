@@ -8,6 +8,7 @@ its machines must have arrived (reference: machine-config-operator, pool status 
 from collections.abc import Callable, Iterable, Mapping
 
 from oc_gpu.kube import RawObject
+from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Progress, State
@@ -15,7 +16,8 @@ from oc_gpu.stages.model import Progress, State
 _MCO = "machineconfiguration.openshift.io/"
 ROLE = _MCO + "role"
 _CAUSES = {"RenderDegraded": "mcp-bad-machineconfig", "NodeDegraded": "mcp-degraded-other"}
-_Rendered = Callable[[frozenset[str]], bool]
+_Rendered = Callable[[RawObject], bool]
+"""A question about a pool's configuration: its rendered name and what that was made from."""
 
 
 def selects(pool: RawObject, labels: Mapping[str, str]) -> bool:
@@ -48,15 +50,46 @@ def of_role(snapshot: Snapshot, role: str) -> tuple[RawObject, ...]:
 
 
 def rolled_out(snapshot: Snapshot, role: str, names: Iterable[str]) -> Progress:
-    """Say how far the pools of a role are with having all the named MachineConfigs."""
+    """Say how far the pools of a role are with having all the named MachineConfigs.
+
+    The names are not enough: after a MachineConfig changed, the pool still names it, while its
+    nodes have the files of before.
+    """
     wanted = frozenset(names)
-    return _all_pools(snapshot, role, lambda sources: wanted <= sources)
+
+    def rendered(part: RawObject) -> bool:
+        return wanted <= _sources(part) and _holds_files(snapshot, part, wanted)
+
+    return _all_pools(snapshot, role, rendered)
 
 
 def rolled_back(snapshot: Snapshot, role: str, names: Iterable[str]) -> Progress:
     """Say how far the pools of a role are with having none of the named MachineConfigs."""
     unwanted = frozenset(names)
-    return _all_pools(snapshot, role, lambda sources: not unwanted & sources)
+    return _all_pools(snapshot, role, lambda part: not unwanted & _sources(part))
+
+
+def _holds_files(snapshot: Snapshot, part: RawObject, names: frozenset[str]) -> bool:
+    """Tell whether a rendered configuration has the files that its sources have now.
+
+    Of several sources with the same path the one that comes last by name wins.
+    """
+    ours = {path for name in names for path in files(snapshot.raw("machineconfigs", name))}
+    merged: dict[str, str] = {}
+    for name in sorted(_sources(part)):
+        merged.update(files(snapshot.raw("machineconfigs", name)))
+    rendered = (part.get("configuration") or {}).get("name", "")
+    present = files(snapshot.raw("machineconfigs", rendered))
+    return all(present.get(path) == merged.get(path) for path in ours)
+
+
+def files(config: RawObject | None) -> dict[str, str]:
+    """Return where a MachineConfig takes the content of its files from, by path."""
+    storage = ((config or {}).get("spec", {}).get("config") or {}).get("storage") or {}
+    return {
+        file["path"]: (file.get("contents") or {}).get("source", "")
+        for file in storage.get("files") or ()
+    }
 
 
 def mention(snapshot: Snapshot, role: str, names: Iterable[str]) -> bool:
@@ -84,7 +117,7 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
     trouble = _trouble(pool)
     if trouble is not None:
         return trouble
-    if not rendered(_sources(pool["spec"])):
+    if not rendered(pool["spec"]):
         return Progress(State.WAITING, f"pool {name}: configuration is rendered")
     if pool["spec"].get("paused"):
         return Progress(
@@ -94,7 +127,7 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
             cause="mcp-paused",
             objects=(f"MachineConfigPool/{name}",),
         )
-    if rendered(_sources(pool.get("status") or {})) and _settled(pool):
+    if rendered(pool.get("status") or {}) and _settled(pool):
         return Progress(State.DONE)
     return Progress(State.WAITING, f"pool {name}: {_machines(snapshot, pool)}")
 
@@ -105,7 +138,7 @@ def _trouble(pool: RawObject) -> Progress | None:
         if condition and condition["status"] == "True":
             return Progress(
                 State.FAILED,
-                f"pool {_name(pool)} is degraded: {condition.get('message') or kind}",
+                f"pool {_name(pool)} is degraded: {clean(condition.get('message') or kind)}",
                 hints=(f"oc describe mcp/{_name(pool)}",),
                 cause=cause,
                 objects=(f"MachineConfigPool/{_name(pool)}",),
@@ -120,7 +153,7 @@ def _settled(pool: RawObject) -> bool:
     return (
         updated is not None
         and updated["status"] == "True"
-        and status.get("configuration", {}).get("name") == pool["spec"]["configuration"]["name"]
+        and (status.get("configuration") or {}).get("name") == _target(pool)
         and _status(pool, "updatedMachineCount") == count
         and _status(pool, "readyMachineCount") == count
         and _status(pool, "unavailableMachineCount") == 0
@@ -129,13 +162,17 @@ def _settled(pool: RawObject) -> bool:
 
 
 def _machines(snapshot: Snapshot, pool: RawObject) -> str:
-    target = pool["spec"]["configuration"]["name"]
+    target = _target(pool)
     nodes = members(snapshot, pool)
     ready = [node for node in nodes if _annotation(node, "currentConfig") == target]
     text = f"{len(ready)} of {len(nodes)} nodes updated"
     rest = [node for node in nodes if node not in ready]
     busy = [f"{n.metadata.name} {_doing(n)}" for n in rest if _annotation(n, "state") != "Done"]
     return f"{text}, {', '.join(busy[:3])}" if busy else text
+
+
+def _target(pool: RawObject) -> str:
+    return str((pool["spec"].get("configuration") or {}).get("name", ""))
 
 
 def _doing(node: Node) -> str:

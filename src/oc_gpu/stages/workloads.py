@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import ContainerStatus, DaemonSet, Pod
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Progress, State
@@ -47,17 +48,32 @@ def _reason(status: ContainerStatus) -> str:
     return "Running"
 
 
-def crash(item: Pod) -> Progress | None:
-    """Return FAILED when a container of a pod keeps failing or its image cannot be had."""
+def ready_since(item: Pod) -> str:
+    """Return when a pod became ready (RFC 3339, which orders as text), empty when it is not."""
+    times = (
+        c.last_transition_time or ""
+        for c in item.status.conditions
+        if c.type == "Ready" and c.status == "True"
+    )
+    return next(times, "")
+
+
+def crash(item: Pod, since: str = "") -> Progress | None:
+    """Return FAILED when a container of a pod keeps failing or its image cannot be had.
+
+    Args:
+        item: The pod.
+        since: When all that it needs was there (RFC 3339); what failed before does not count.
+    """
     for status in (*item.status.init_container_statuses, *item.status.container_statuses):
         waiting = status.state.waiting
         reason = waiting.reason if waiting is not None else ""
         ended = status.last_state.terminated
         if reason == "CrashLoopBackOff" and status.restart_count >= KEEPS_FAILING:
-            if ended is not None and ended.exit_code == 0:
+            if ended is not None and (ended.exit_code == 0 or (ended.finished_at or "") <= since):
                 continue
             return _failed(item, status.name, f"fails again and again ({status.restart_count}x)")
-        if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
+        if reason in ("ImagePullBackOff", "InvalidImageName"):
             return _failed(item, status.name, f"cannot get its image {status.image}")
     return None
 
@@ -88,7 +104,7 @@ def proof(snapshot: Snapshot, namespace: str, name: str, sign: str) -> Progress:
     if item is None:
         return Progress(State.WAITING, f"pod {name} starts")
     if item.status.phase not in ("Succeeded", "Failed"):
-        return crash(item) or Progress(State.WAITING, f"pod {name} is {waiting_reason(item)}")
+        return crash(item) or Progress(State.WAITING, f"pod {name}: {waiting_reason(item)}")
     log = snapshot.logs.get(f"{namespace}/{name}")
     if log is None:
         return Progress(State.WAITING, f"log of pod {name} is read")
@@ -97,7 +113,7 @@ def proof(snapshot: Snapshot, namespace: str, name: str, sign: str) -> Progress:
     last = next((line for line in reversed(log.splitlines()) if line.strip()), "nothing")
     return Progress(
         State.FAILED,
-        f"pod {name} found no {sign} package; its log ends: {last.strip()[:120]}",
+        f"pod {name} found no {sign} package; its log ends: {clean(last.strip())[:120]}",
         hints=(f"oc logs -n {namespace} {name}", f"oc delete pod -n {namespace} {name}"),
         cause="entitlement-stale",
         objects=(f"Pod/{name}",),

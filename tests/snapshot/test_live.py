@@ -213,6 +213,17 @@ def test_a_watch_that_is_refused_later_is_told_to_who_waits() -> None:
     with_server(act, denied=(DenyRule(verbs=("watch",), resources=("nodes",)),))
 
 
+def test_a_watch_lost_before_a_look_is_told_to_who_waits_after_it() -> None:
+    async def act(client: Client) -> None:
+        async with LiveView(client, SOURCES) as view:
+            await asyncio.sleep(0.05)
+            view.snapshot()
+            with pytest.raises(ForbiddenError):
+                await asyncio.wait_for(view.changed(), 1)
+
+    with_server(act, denied=(DenyRule(verbs=("watch",), resources=("nodes",)),))
+
+
 def proof_pod(name: str, phase: str) -> RawObject:
     return {
         "apiVersion": "v1",

@@ -198,7 +198,12 @@ class LiveView:
             ApiError: A watch was refused.
             ConnectionFailedError: The server was away for too long.
         """
+        self._raise_lost()
         await self._wake.wait()
+        self._raise_lost()
+
+    def _raise_lost(self) -> None:
+        """Raise what ended a watch: nothing wakes for it again, and the view is no longer whole."""
         if self._error is not None:
             raise self._error
 

@@ -23,6 +23,8 @@ TITLE = "NVIDIA GPU Operator"
 GROUPS = ("nvidia.com",)
 GPU = "nvidia.com/gpu"
 GFD = "gpu-feature-discovery"
+FEATURE_LABELS = "nfd.node.kubernetes.io/feature-labels"
+"""Annotation in which NFD lists the labels that it manages on a node."""
 
 
 def plan(context: Context) -> StagePlan:
@@ -292,6 +294,7 @@ def undo(context: Context) -> StagePlan:
     milestones = [
         Milestone("our ClusterPolicy is gone", deletions, _stopped(context), ("isolation",)),
         *olm.removal(context, install),
+        Milestone("NFD has dropped what was told of the cards", progress=_dropped(context)),
         Milestone(
             "the labels of the GPU Operator are off the nodes",
             leftovers.node_keys(context.snapshot, context.before, leftovers.GPU_KEYS),
@@ -301,6 +304,19 @@ def undo(context: Context) -> StagePlan:
     if sub is None or is_ours(sub):
         milestones += olm.remains(context, install, GROUPS)
     return StagePlan(NAME, TITLE, tuple(milestones))
+
+
+def _dropped(context: Context) -> Progress:
+    """Wait until an NFD that stays has seen that GPU Feature Discovery is gone.
+
+    Until its next scan it would put the labels of the cards back.
+    """
+    if all(is_ours(instance) for instance in context.snapshot.table("nodefeaturediscoveries")):
+        return Progress(State.DONE)
+    for node in context.snapshot.nodes:
+        if "nvidia.com/" in node.metadata.annotations.get(FEATURE_LABELS, ""):
+            return Progress(State.WAITING, f"until NFD scans {node.metadata.name} again")
+    return Progress(State.DONE)
 
 
 def _stopped(context: Context) -> Progress:

@@ -51,7 +51,6 @@ def _new_keys(
     return sorted(k for k in present if k.startswith(prefixes) and k not in old)
 
 
-NFD_KEYS = tuple(prefix for prefix in NODE_KEYS if not prefix.startswith("nvidia"))
 GPU_KEYS = tuple(prefix for prefix in NODE_KEYS if prefix.startswith("nvidia"))
 
 

@@ -17,6 +17,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.record import NODE_KEYS
 
 NAME = "nfd"
 TITLE = "Node Feature Discovery"
@@ -121,7 +122,7 @@ def undo(context: Context) -> StagePlan:
         Milestone(
             "the labels of NFD are off the nodes",
             (
-                *leftovers.node_keys(context.snapshot, context.before, leftovers.NFD_KEYS),
+                *leftovers.node_keys(context.snapshot, context.before, _keys(context)),
                 *leftovers.node_features(context.snapshot, platform.nfd_namespace),
             ),
         ),
@@ -130,6 +131,13 @@ def undo(context: Context) -> StagePlan:
     if sub is None or is_ours(sub):
         milestones += olm.remains(context, install, GROUPS)
     return StagePlan(NAME, TITLE, tuple(milestones))
+
+
+def _keys(context: Context) -> tuple[str, ...]:
+    """Return which labels go with NFD: those about cards too, unless a GPU Operator stays."""
+    if context.snapshot.table("clusterpolicies"):
+        return tuple(prefix for prefix in NODE_KEYS if prefix not in leftovers.GPU_KEYS)
+    return NODE_KEYS
 
 
 def _stopped(context: Context) -> Progress:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oc_gpu.kube import Client, ForbiddenError, RawObject, Resource
+from oc_gpu.kube import Client, ConnectionFailedError, ForbiddenError, RawObject, Resource
 from oc_gpu.kube.resources import CONFIGMAPS, CRDS, NODES, PODS
 from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
@@ -268,6 +268,29 @@ def test_the_log_of_another_pod_is_read_when_asked_for() -> None:
             assert view.snapshot().logs == {}
             view.want_logs("default", "p")
             await until(view, lambda: bool(view.snapshot().logs))
+
+    with_server(act)
+
+
+@pytest.mark.parametrize("trouble", ["unable to retrieve container logs for cri-o://1", None])
+def test_a_log_that_could_not_be_read_is_no_proof_and_is_read_again(trouble: str | None) -> None:
+    async def act(client: Client) -> None:
+        answers: list[str | None] = [trouble, trouble, "PROOF"]
+
+        async def logs(*_args: Any, **_options: Any) -> str:
+            answer = answers.pop(0)
+            if answer is None:
+                raise ConnectionFailedError("the kubelet is away")
+            return answer
+
+        client.logs = logs  # type: ignore[method-assign]
+        pods = Source("pods", PODS, Pod, ("default",))
+        await client.create(PODS, proof_pod("p", "Running"))
+        await set_phase(client, "p", "Succeeded")
+        assert (await read(client, (pods,))).logs == {}
+        async with LiveView(client, (pods,)) as view:
+            await until(view, lambda: bool(view.snapshot().logs))
+            assert view.snapshot().logs == {"default/p": "PROOF"}
 
     with_server(act)
 

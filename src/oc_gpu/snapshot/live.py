@@ -41,6 +41,9 @@ from oc_gpu.snapshot.tables import Shard
 
 __all__ = ["LiveView", "read"]
 
+_LOG_TRIES = 8
+"""Tries to read a log in a row, over some 15 seconds: a kubelet restarts in less."""
+
 
 class _ServedVersion(Struct, frozen=True):
     name: str = ""
@@ -332,8 +335,14 @@ class LiveView:
                 self._start(self._read_log(meta), f"log {name}")
 
     async def _read_log(self, meta: Meta) -> None:
-        self._logs[meta.uid] = await read_log(self._client, meta.namespace, meta.name)
-        self._wake.set()
+        for attempt in range(1, _LOG_TRIES + 1):
+            text = await read_log(self._client, meta.namespace, meta.name)
+            if text is not None:
+                self._logs[meta.uid] = text
+                self._wake.set()
+                return
+            await asyncio.sleep(Retry().delay(attempt))
+        self._asked.discard(meta.uid)  # tried again when a pod changes
 
     def _logs_by_name(self) -> dict[str, str]:
         """Return the logs that were read, of pods that are still there."""

@@ -16,6 +16,8 @@ PROOF = "oc-gpu.io/proof"
 LOG_LINES = 100
 """Lines of a log that are kept: far more than a proof pod prints."""
 PACKAGES = "packagemanifests"
+_NO_LOG = "unable to retrieve container logs"
+"""What a kubelet answers with 200 in place of a log that it does not find."""
 _AT_ONCE = 8
 """Requests at a time: each one more is another connection with its own TLS handshake."""
 
@@ -108,7 +110,8 @@ def _tables(
 async def _logs(client: Client, pods: Iterable[Pod]) -> dict[str, str]:
     ended = [pod.metadata for pod in pods if is_ended_proof(pod)]
     texts = await asyncio.gather(*(read_log(client, m.namespace, m.name) for m in ended))
-    return {f"{m.namespace}/{m.name}": text for m, text in zip(ended, texts, strict=True)}
+    found = zip(ended, texts, strict=True)
+    return {f"{m.namespace}/{m.name}": text for m, text in found if text is not None}
 
 
 def is_ended_proof(pod: Pod) -> bool:
@@ -121,9 +124,10 @@ def has_ended(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
-async def read_log(client: Client, namespace: str, name: str) -> str:
-    """Return the last lines of a pod; a reason in brackets where they cannot be read."""
+async def read_log(client: Client, namespace: str, name: str) -> str | None:
+    """Return the last lines of a pod, None when they cannot be read: that proves nothing."""
     try:
-        return await client.logs(namespace, name, tail=LOG_LINES)
-    except OcGpuError as error:
-        return f"({error})"
+        text = await client.logs(namespace, name, tail=LOG_LINES)
+    except OcGpuError:
+        return None
+    return None if text.startswith(_NO_LOG) else text

@@ -189,6 +189,22 @@ def test_a_conflict_is_tried_again_when_the_object_changed() -> None:
     assert "one: ConfigMap/a in ns changed meanwhile and is looked at again" in told(events)
 
 
+def test_conflicts_on_a_busy_object_are_no_writes_that_somebody_undid() -> None:
+    world = World()
+    refusals = REPEATS + 2
+    world.answers["a"] = [refusal(ConflictError, "a", "modified") for _ in range(refusals)]
+
+    async def others() -> None:
+        for _ in range(refusals):
+            await turns()
+            labels = {"app.kubernetes.io/managed-by": "oc-gpu"}
+            world.put(ref("a"), {"metadata": {"labels": labels}})
+
+    outcome, _ = walk(world, lambda _: (stage("one", step(apply("a", data={"x": "1"}))),), others())
+    assert outcome.assessments[0].state is State.DONE
+    assert len(world.sent) == refusals + 1
+
+
 def test_fields_of_another_owner_block_the_stage_and_are_not_forced() -> None:
     world = World()
     cause = '.data.x: conflict with "argocd"'

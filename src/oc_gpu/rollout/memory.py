@@ -63,7 +63,8 @@ class _Attempt(Struct, frozen=True):
         place: The namespace at that time: a refusal may be due to its state.
         write: What it did, None when the server refused it.
         trouble: Why it was refused, where that stands in the way of the stage.
-        count: How often it was sent.
+        count: How often the server took it.
+        failures: How often it was refused for a reason that stands in the way.
     """
 
     seen: Seen
@@ -71,6 +72,7 @@ class _Attempt(Struct, frozen=True):
     write: Write | None
     trouble: Progress | None
     count: int
+    failures: int
 
 
 class Verdict(Struct, frozen=True):
@@ -102,8 +104,10 @@ class Memory:
             same = now == last.seen and not last.write.visible
         if same:
             return Verdict(send=False, trouble=last.trouble)
+        if last.trouble is not None and last.failures >= REPEATS:
+            return Verdict(send=False, trouble=last.trouble)
         if last.count >= REPEATS:
-            return Verdict(send=False, trouble=last.trouble or _undone(action))
+            return Verdict(send=False, trouble=_undone(action))
         return Verdict(send=True)
 
     def accepted(self, action: Action, decided_from: Snapshot, write: Write) -> None:
@@ -126,7 +130,8 @@ class Memory:
             place=_place(action.ref, decided_from),
             write=write,
             trouble=trouble,
-            count=last.count + 1 if last is not None else 1,
+            count=(last.count if last is not None else 0) + (write is not None),
+            failures=(last.failures if last is not None else 0) + (trouble is not None),
         )
 
 

@@ -15,6 +15,7 @@ from oc_gpu.kube import (
     Retry,
     ServerError,
 )
+from oc_gpu.kube.errors import Asked
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES, PODS
 from oc_gpu.rollout.memory import Write
 from oc_gpu.rollout.perform import Performer
@@ -169,6 +170,17 @@ def test_an_object_that_is_wrong_is_sent_once() -> None:
         with pytest.raises(InvalidError):
             await bench.send(bare_pod())
         assert len(bench.wire.writes) == 1
+
+    on(act)
+
+
+def test_a_store_that_elects_a_leader_is_waited_for() -> None:
+    async def act(bench: Bench) -> None:
+        asked = Asked("apply", CONFIGMAPS, "a", "default")
+        message = "etcdserver: leader changed"
+        bench.wire.failures = [ServerError(asked, 500, message=message) for _ in range(3)]
+        assert (await bench.send(Apply(REF, manifest(x="1")))).verb == "created"
+        assert len(bench.notices) == 1
 
     on(act)
 

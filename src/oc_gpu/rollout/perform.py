@@ -29,7 +29,10 @@ of a new kind one after another, and the view may be ahead of the server that is
 
 
 _BROKEN = 500
-"""What a server answers when a webhook fails or it met a mistake of its own: no outage."""
+"""What a server answers while its store elects a leader or a webhook restarts, which passes, and
+when it met a mistake of its own, which does not."""
+_BROKEN_TRIES = 8
+"""Tries after which that is taken for a mistake: some 20 seconds, with those of the client."""
 
 
 class Observing(Protocol):
@@ -131,19 +134,20 @@ class Performer:
 
     async def _patiently(self, send: Callable[[], Awaitable[Any]]) -> Any:
         """Send until the server answers, for as long as a watch would wait for it."""
-        started, failures = time.monotonic(), 0
+        started, failures, broken = time.monotonic(), 0, 0
         while True:
             try:
                 return await send()
             except _AWAY as error:
                 failures += 1
+                broken += isinstance(error, ServerError) and error.status == _BROKEN
+                if broken >= _BROKEN_TRIES:
+                    raise
                 self._bear(error, time.monotonic() - started, failures)
             await self._retry.sleep(self._retry.delay(failures))
 
     def _bear(self, error: OcGpuError, waited: float, failures: int) -> None:
         permanent = isinstance(error, ConnectionFailedError) and error.permanent
-        if isinstance(error, ServerError) and error.status == _BROKEN:
-            permanent = True
         if permanent or waited > self._retry.outage:
             raise error
         if failures == 1:

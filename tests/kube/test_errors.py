@@ -129,3 +129,8 @@ def test_secrets_in_messages_are_not_shown(secret: str) -> None:
     assert "abc" not in text
     assert text.startswith("Invalid value: ")
     assert "(not shown)" in text
+
+
+def test_user_and_password_of_a_url_are_not_shown() -> None:
+    text = clean("cannot pull through http://user:hun@ter2@proxy.example.com:3128 or http://b/c@d")
+    assert text == "cannot pull through http://***@proxy.example.com:3128 or http://b/c@d"

@@ -101,6 +101,20 @@ def test_stdout_is_a_stream_of_documents_without_keys() -> None:
     assert ENCODED not in text
 
 
+@pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "hun:ter2", ""])
+def test_password_of_a_proxy_is_in_the_files_but_not_on_stdout(
+    password: str, tmp_path: Path
+) -> None:
+    address = f"http://user:{password}@proxy.example.com:3128"
+    policy = {"kind": "ClusterPolicy", "spec": {"env": [{"name": "HTTP_PROXY", "value": address}]}}
+    file = files.File("01.yaml", policy)
+    assert yaml.safe_load("".join(files.stdout_text([file])))["spec"]["env"] == [
+        {"name": "HTTP_PROXY", "value": "http://***@proxy.example.com:3128"}
+    ]
+    files.write(tmp_path, [file])
+    assert yaml.safe_load((tmp_path / "01.yaml").read_text()) == policy
+
+
 def test_what_is_no_secret_is_shown_as_it_is() -> None:
     manifest = {"kind": "MachineConfig", "spec": {"source": "data:;base64,Cg==", "mode": 420}}
     assert files.without_secrets(manifest) == manifest

@@ -6,12 +6,11 @@ from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.errors import clean
+from oc_gpu.kube.errors import clean, without_credentials
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import operators, pools
 
 ROLE = "worker"
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _SHOWN = 6
 
 
@@ -131,23 +130,20 @@ def _pool(inputs: Inputs, pool: RawObject) -> Result:
 def _proxy(inputs: Inputs) -> Results:
     proxy = inputs.snapshot.raw("proxies", "cluster") or {}
     spec = proxy.get("spec") or {}
-    seen = [f"spec.{key}: {_redact(spec[key])}" for key in _PROXY_FIELDS if spec.get(key)]
+    told = {key: without_credentials(spec[key]) for key in _PROXY_FIELDS if spec.get(key)}
+    seen = [f"spec.{key}: {value}" for key, value in told.items()]
     authority = (spec.get("trustedCA") or {}).get("name")
     if authority:
         seen.append(f"spec.trustedCA.name: {authority}")
     url = spec.get("httpsProxy") or spec.get("httpProxy")
     if not url:
         return (Result(Severity.OK, "the cluster has no proxy"),)
-    title = f"the cluster reaches the internet through the proxy {_redact(url)}"
+    title = f"the cluster reaches the internet through the proxy {without_credentials(url)}"
     evidence = tuple(Evidence("Proxy/cluster", line) for line in seen)
     return (Result(Severity.INFO, title, objects=("Proxy/cluster",), evidence=evidence),)
 
 
 _PROXY_FIELDS = ("httpProxy", "httpsProxy", "noProxy")
-
-
-def _redact(url: str) -> str:
-    return _CREDENTIALS.sub("***@", url)
 
 
 SOURCES = Check(

@@ -34,10 +34,19 @@ _SECRET = re.compile(
 )
 """PEM, base64 of PEM, bearer tokens, OpenShift tokens, JSON web tokens."""
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+"""User and password of a URL, up to its last `@`: passwords are seen that hold one unescaped."""
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with `***` for user and password of the URLs in it."""
+    return _CREDENTIALS.sub("***@", text)
+
 
 def clean(text: str) -> str:
     """Return a foreign text on one line, without anything secret, cut to `MAX_TEXT`."""
-    line = " ".join(_SECRET.sub("(not shown)", text).split()).rstrip(".")
+    line = _SECRET.sub("(not shown)", without_credentials(text))
+    line = " ".join(line.split()).rstrip(".")
     return line if len(line) <= MAX_TEXT else f"{line[: MAX_TEXT - 3]}..."
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.errors import UsageError
+from oc_gpu.kube.errors import UsageError, without_credentials
 from oc_gpu.stages.model import Apply, Patch, StagePlan
 
 HIDDEN = "(not shown; --output-dir writes it)"
@@ -93,7 +93,7 @@ def stdout_text(made: Iterable[File]) -> Iterator[str]:
 
 
 def without_secrets(manifest: RawObject) -> RawObject:
-    """Return an object with the data of Secrets and every key in a file replaced."""
+    """Return an object without data of Secrets, keys in files and passwords in URLs."""
     shown = {key: _cleaned(value) for key, value in manifest.items()}
     if manifest.get("kind") == "Secret":
         for part in ("data", "stringData"):
@@ -107,7 +107,9 @@ def _cleaned(value: Any) -> Any:
         return {key: _cleaned(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_cleaned(inner) for inner in value]
-    return HIDDEN if isinstance(value, str) and _is_secret(value) else value
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if _is_secret(value) else without_credentials(value)
 
 
 def _is_secret(value: str) -> bool:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from oc_gpu.kube import Client, ConnectionFailedError, ForbiddenError, RawObject, Resource
+from oc_gpu.kube import (
+    Client,
+    ConnectionFailedError,
+    ForbiddenError,
+    RawObject,
+    Resource,
+    ServerError,
+)
+from oc_gpu.kube.errors import Asked
 from oc_gpu.kube.resources import CONFIGMAPS, CRDS, NODES, PODS
 from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
@@ -98,6 +106,33 @@ def test_one_look_marks_what_may_not_be_read_as_unknown() -> None:
         assert not snapshot.known("nodes")
 
     with_server(act, denied=(DenyRule(verbs=("list",), resources=("nodes",)),))
+
+
+@pytest.mark.parametrize(("status", "group"), [(503, "image.openshift.io"), (500, "x"), (503, "")])
+def test_only_an_aggregated_api_that_is_away_leaves_the_rest_of_a_look(
+    status: int, group: str
+) -> None:
+    kind = Resource(group, "v1", "things", "Thing")
+
+    async def act(client: Client) -> None:
+        lists = client.list
+
+        async def trouble(resource: Resource, *args: Any, **options: Any) -> Any:
+            if resource == kind:
+                raise ServerError(Asked("list", kind), status, message="no")
+            return await lists(resource, *args, **options)
+
+        client.list = trouble  # type: ignore[method-assign]
+        sources = (*SOURCES, Source("things", kind))
+        if status == 503 and group:
+            snapshot = await read(client, sources)
+            assert snapshot.unread["things"].reason == "failed"
+            assert "configmaps" in snapshot.tables
+        else:
+            with pytest.raises(ServerError):
+                await read(client, sources)
+
+    with_server(act)
 
 
 def test_the_view_wakes_at_a_change_and_shows_it() -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from oc_gpu.kube import ApiError, Client, ForbiddenError, NotFoundError, OcGpuError
+from oc_gpu.kube import ApiError, Client, ForbiddenError, NotFoundError, OcGpuError, ServerError
 from oc_gpu.snapshot.kinds import Pod
 from oc_gpu.snapshot.model import Snapshot, Unread
 from oc_gpu.snapshot.packages import read_packages
@@ -18,6 +18,8 @@ LOG_LINES = 100
 PACKAGES = "packagemanifests"
 _NO_LOG = "unable to retrieve container logs"
 """What a kubelet answers with 200 in place of a log that it does not find."""
+_UNAVAILABLE = 503
+"""What is answered for the kinds of an aggregated API while its own server is away."""
 _AT_ONCE = 8
 """Requests at a time: each one more is another connection with its own TLS handshake."""
 
@@ -72,6 +74,10 @@ async def _list(client: Client, source: Source, where: str | None) -> list[Any] 
         return Unread("absent", str(error))
     except ForbiddenError as error:
         return Unread("forbidden", str(error))
+    except ServerError as error:
+        if error.status != _UNAVAILABLE or not source.resource.group:
+            raise
+        return Unread("failed", str(error))
     return result.items
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from oc_gpu.kube import Client
+from oc_gpu.kube import Client, RawObject, TimeoutExceededError
 from oc_gpu.kube.resources import PODS
 from oc_gpu.manifests import verify as manifests
 from oc_gpu.rollout import commands
@@ -74,6 +74,44 @@ def test_an_interrupted_run_removes_its_pods() -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
         assert await test_pods(client) == []
+
+    on_cluster(act)
+
+
+def leftover(name: str, **meta: object) -> RawObject:
+    labels = {"oc-gpu.io/stage": "verify"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            **meta,
+            "labels": meta.get("labels", labels),
+        },
+        "spec": {"containers": [{"name": "main", "image": "ubi"}], "schedulerName": "nobody"},
+    }
+
+
+def test_a_leftover_that_does_not_go_ends_the_run_in_time() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        found = await survey(client, wish())
+        await client.create(PODS, leftover("old", finalizers=["example.com/stuck"]), "default")
+        with pytest.raises(TimeoutExceededError, match="default/old"):
+            async with asyncio.timeout(5):
+                await collect(client, found, namespace="default", nodes=(NODE,), patience=0.1)
+
+    on_cluster(act)
+
+
+def test_a_pod_of_somebody_else_with_our_name_is_left_alone() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        found = await survey(client, wish())
+        name = manifests.pod_name("cuda-sample", NODE)
+        await client.create(PODS, leftover(name, labels={"theirs": "yes"}), "default")
+        (item,) = await collect(client, found, namespace="default", nodes=(NODE,), patience=0.1)
+        assert "exists" in (item.miss("sample") or "")
+        assert await client.find(PODS, name, "default") is not None
 
     on_cluster(act)
 

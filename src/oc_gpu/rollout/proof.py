@@ -7,6 +7,7 @@ no GPU are made, watched and removed; what a killed run left of them is removed 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,15 @@ from oc_gpu import facts
 from oc_gpu.checks.evidence import Miss, NodeEvidence, Part, Sample, StayOff
 from oc_gpu.checks.smi import SmiError, parse_xml
 from oc_gpu.config import chosen
-from oc_gpu.kube import ApiError, Client, NotFoundError, OcGpuError, RawObject
+from oc_gpu.kube import (
+    ApiError,
+    Client,
+    ConflictError,
+    NotFoundError,
+    OcGpuError,
+    RawObject,
+    TimeoutExceededError,
+)
 from oc_gpu.kube.resources import PODS
 from oc_gpu.manifests import verify as manifests
 from oc_gpu.manifests.labels import PROOF, STAGE
@@ -69,6 +78,7 @@ async def collect(
     Raises:
         ApiError: The test pods may not be made or removed.
         ConnectionFailedError: The server cannot be reached.
+        TimeoutExceededError: What a killed run left does not go.
     """
     wanted = found.context.platform.gpu_nodes if nodes is None else tuple(nodes)
     where = namespace or _namespace(found)
@@ -76,14 +86,17 @@ async def collect(
     tested = await asyncio.gather(*(_prepare(client, found, node, where) for node in present))
     pods = [pod for one in tested for pod in one.pods]
     async with _view(client, where) as view:
-        await _sweep(client, view)
+        ends = asyncio.get_running_loop().time() + patience
+        await _sweep(client, view, patience)
+        made: list[Meta] = []
+        making = asyncio.create_task(_create(client, pods, made))
         try:
-            refused = await _create(client, pods)
-            await _settle(view, [p for p in pods if _name(p) not in refused], patience)
+            refused = await asyncio.shield(making)
+            await _settle(view, [p for p in pods if _name(p) not in refused], ends)
             snapshot = view.snapshot()
             return tuple(_evidence(one, snapshot, refused) for one in tested)
         finally:
-            await asyncio.shield(_remove(client, (Meta(_name(p), where) for p in pods)))
+            await asyncio.shield(_clean(client, making, made))
 
 
 def _namespace(found: Survey) -> str:
@@ -167,14 +180,16 @@ async def _run(client: Client, pod: Pod, container: str, command: Sequence[str])
     return result.stdout or result.stderr
 
 
-async def _create(client: Client, pods: Sequence[RawObject]) -> dict[str, str]:
-    """Make the test pods; return why some were refused, by name."""
-    made = await asyncio.gather(
-        *(client.create(PODS, pod, pod["metadata"]["namespace"]) for pod in pods),
-        return_exceptions=True,
-    )
+async def _create(client: Client, pods: Sequence[RawObject], made: list[Meta]) -> dict[str, str]:
+    """Make the test pods and note which were made; return why some were refused, by name."""
+
+    async def one(pod: RawObject) -> None:
+        answer = await client.create(PODS, pod, pod["metadata"]["namespace"])
+        made.append(msgspec.convert(answer["metadata"], Meta))
+
+    answers = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)
     refused: dict[str, str] = {}
-    for pod, answer in zip(pods, made, strict=True):
+    for pod, answer in zip(pods, answers, strict=True):
         if isinstance(answer, ApiError) and answer.exit_code == 1:
             refused[_name(pod)] = str(answer)
         elif isinstance(answer, BaseException):
@@ -186,11 +201,11 @@ def _name(pod: RawObject) -> str:
     return str(pod["metadata"]["name"])
 
 
-async def _settle(view: LiveView, pods: Sequence[RawObject], patience: float) -> None:
+async def _settle(view: LiveView, pods: Sequence[RawObject], ends: float) -> None:
     """Wait until each test pod has told what it is for, or the time is over."""
     wanted = {_name(pod) for pod in pods}
     try:
-        async with asyncio.timeout(patience) as limit:
+        async with asyncio.timeout_at(ends) as limit:
             while True:
                 snapshot = view.snapshot()
                 if wanted <= {p.metadata.name for p in snapshot.pods if _has_told(p, snapshot)}:
@@ -260,16 +275,41 @@ def _stay_off(pod: Pod) -> StayOff:
     return StayOff(_full_name(pod), pod.spec.node_name, _unscheduled(pod))
 
 
-async def _sweep(client: Client, view: LiveView) -> None:
+async def _sweep(client: Client, view: LiveView, patience: float) -> None:
     """Remove the test pods that a killed run left, and wait until they are gone."""
-    while pods := view.snapshot().pods:
-        await _remove(client, (p.metadata for p in pods if p.metadata.deletion_timestamp is None))
-        await view.changed()
+    pods: tuple[Pod, ...] = ()
+    try:
+        async with asyncio.timeout(patience) as limit:
+            while pods := view.snapshot().pods:
+                going = (p.metadata for p in pods if p.metadata.deletion_timestamp is None)
+                await _remove(client, going)
+                await view.changed()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise _stuck(pods, patience) from None
+
+
+def _stuck(pods: Sequence[Pod], patience: float) -> TimeoutExceededError:
+    names = ", ".join(_full_name(pod) for pod in pods)
+    meta = pods[0].metadata
+    return TimeoutExceededError(
+        f"test pods of an earlier run are not gone after {patience:g} s: {names}",
+        hints=(f"oc describe pod -n {meta.namespace} {meta.name}",),
+    )
+
+
+async def _clean(client: Client, making: asyncio.Task[Any], made: Sequence[Meta]) -> None:
+    """Remove what this run made, also what was on its way when the run was interrupted."""
+    await asyncio.gather(making, return_exceptions=True)
+    await _remove(client, made)
 
 
 async def _remove(client: Client, pods: Iterable[Meta]) -> None:
+    """Delete these very pods; a namesake made since is somebody else's."""
+
     async def one(meta: Meta) -> None:
-        with suppress(NotFoundError):
-            await client.delete(PODS, meta.name, meta.namespace)
+        with suppress(NotFoundError, ConflictError):
+            await client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
 
     await asyncio.gather(*(one(meta) for meta in pods))

@@ -315,6 +315,16 @@ class TestSample:
         found = only(_judge(given), "OCG1401")
         assert (found.severity, "image cannot be pulled" in found.title) == (Severity.UNKNOWN, True)
 
+    def test_a_sample_for_which_no_gpu_is_free_is_unknown_for_want_of_capacity(self) -> None:
+        full = "0/4 nodes are available: 1 Insufficient nvidia.com/gpu, 3 didn't match."
+        waiting = sample(node="", phase="Pending", image_id="", log="", message=full)
+        found = only(_judge(evidence(sample=waiting)), "OCG1401")
+        assert (found.severity, found.layer) == (Severity.UNKNOWN, "capacity")
+        assert (
+            found.title == "no CUDA sample ran on worker03: all its GPUs are in use by other pods"
+        )
+        assert full.rstrip(".") in [e.quote for e in found.evidence]
+
     @pytest.mark.parametrize(
         ("changes", "words"),
         [

@@ -71,12 +71,11 @@ def test_files_hold_everything_and_are_the_users_alone(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
 
 
-def test_file_that_others_could_read_is_closed_before_it_is_written(tmp_path: Path) -> None:
-    path = tmp_path / MADE[0].name
-    path.write_text("old")
-    path.chmod(0o644)
-    files.write(tmp_path, MADE)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+def test_folder_with_old_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("old")
+    with pytest.raises(UsageError, match="is not empty"):
+        files.write(tmp_path, MADE)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.yaml"]
 
 
 def test_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_status_of_a_cluster_without_gpu_nodes_says_so() -> None:
 
 
 def test_plan_names_changes_reboots_and_time() -> None:
-    assert _text(plan.text(PLAN, TERMINAL)) == snapshot("""\
+    assert _text(plan.answer(PLAN, TERMINAL)) == snapshot("""\
 OpenShift 4.4.33 at https://api.gpu44.example.com:6443 (simulated)
 
 entitlement  to do

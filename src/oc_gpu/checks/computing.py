@@ -9,9 +9,11 @@ from oc_gpu.checks.proof import Proof, said
 from oc_gpu.checks.smi import Card, Report, SmiError, disagreements, parse_xml, uuids
 from oc_gpu.checks.smi_table import parse_table
 from oc_gpu.kube.errors import clean
+from oc_gpu.manifests.verify import GPU
 from oc_gpu.snapshot.kinds import Node, Taint
 
 PASSED = "Test PASSED"
+_SHORT = f"Insufficient {GPU}"
 _GONE = ("gpu is lost", "requires reset")
 _NAMED = re.compile(r"taint \{([^:}\s]+):\s*([^}]*)\}")
 _UNNAMED = re.compile(r"had taints that|untolerated taint\(s\)")
@@ -90,9 +92,23 @@ def _products(cards: tuple[Card, ...]) -> str:
 
 def _samples(proof: Proof) -> Results:
     return tuple(
-        _sample_on(proof.of(node.metadata.name), proof.seen(node.metadata.name))
+        _all_in_use(node, proof.of(node.metadata.name))
+        or _sample_on(proof.of(node.metadata.name), proof.seen(node.metadata.name))
         for node in proof.nodes
     )
+
+
+def _all_in_use(node: Node, given: NodeEvidence) -> Result | None:
+    """Return the result of a sample that found no free GPU on a node that offers some."""
+    sample, name = given.sample, given.node
+    if sample is None or sample.node or _SHORT not in sample.message:
+        return None
+    if node.status.allocatable.get(GPU, "0") == "0":
+        return None
+    title = f"no CUDA sample ran on {name}: all its GPUs are in use by other pods"
+    remedy = (f"oc get pods -A --field-selector spec.nodeName={name}",)
+    objects = (f"Node/{name}",)
+    return Result(Severity.UNKNOWN, title, None, objects, _ran(sample), remedy, "capacity")
 
 
 def _sample_on(given: NodeEvidence, seen: Report | None) -> Result:

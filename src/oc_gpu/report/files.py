@@ -63,8 +63,12 @@ def write(folder: Path, made: Iterable[File]) -> None:
     """Write the files for this user's eyes only: some hold the entitlement's key.
 
     Raises:
-        UsageError: A file cannot be written.
+        UsageError: A file cannot be written, or the folder holds something already: files of
+            another cluster or an earlier day would be taken for part of this road.
     """
+    if folder.is_dir() and any(folder.iterdir()):
+        message = f"{folder} is not empty, and old files would mix with the new ones"
+        raise UsageError(message, hints=("name a new folder, or empty this one",))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in made:

@@ -51,6 +51,8 @@ def _ending(walk: Walk) -> str:
     if not walk.done:
         return f"Not done: {', '.join(stuck) or 'stages still wait'}."
     if not walk.writes:
+        if walk.kind == "Disable":
+            return "Done: nothing of oc-gpu was there, nothing was written."
         return "Done: everything was there already, nothing was written."
     count = f"{walk.writes} write{'s' if walk.writes != 1 else ''}"
     return f"Done: {count}, {when.duration(walk.seconds)} by the cluster's clock."

@@ -35,6 +35,7 @@ from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import Source
 from oc_gpu.stages import record as records
 from oc_gpu.stages import tolerations, workloads
+from oc_gpu.stages.gpu_operator import gpus
 
 PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
@@ -120,12 +121,13 @@ async def _prepare(client: Client, found: Survey, node: Node, namespace: str) ->
     image = chosen(found.context.config.spec.images.cuda_sample, sample.image)
     tolerated = tuple(tolerations.for_taint(taint) for taint in _taints(node))
     name = node.metadata.name
-    return _Node(
-        node,
-        evidence,
-        manifests.sample_pod(name, namespace, image, sample.program, tolerated),
-        manifests.stay_off_pod(name, namespace, image) if _taints(node) else None,
-    )
+    stay_off = manifests.stay_off_pod(name, namespace, image) if _taints(node) else None
+    if not gpus(node):
+        miss = Miss("sample", f"{name} offers no GPU, so no pod that asks for one can run there")
+        without = msgspec.structs.replace(evidence, misses=(*evidence.misses, miss))
+        return _Node(node, without, None, stay_off)
+    pod = manifests.sample_pod(name, namespace, image, sample.program, tolerated)
+    return _Node(node, evidence, pod, stay_off)
 
 
 def _taints(node: Node) -> tuple[Taint, ...]:

@@ -116,7 +116,8 @@ class _Runner:
             snapshot = self._view.snapshot()
             plans = self._road(snapshot)
             self._assessments = tuple(
-                self._troubled(assessment, snapshot) for assessment in assess(plans, snapshot)
+                self._finished(self._troubled(assessment, snapshot))
+                for assessment in assess(plans, snapshot)
             )
             for assessment in self._assessments:
                 self._dispatch(assessment, snapshot)
@@ -141,6 +142,17 @@ class _Runner:
             f"not done after {seconds:g} s{stands}",
             hints=("run it again: it continues where it stands", "give it more with --timeout"),
         )
+
+    def _finished(self, assessment: Assessment) -> Assessment:
+        """Call a stage done that this run worked on and that nothing is left of.
+
+        Seen by itself, a stage that was undone looks like one that was never needed.
+        """
+        told = self._told.get(assessment.stage)
+        worked = told is not None and told.state is not State.NOT_NEEDED
+        if worked and assessment.state is State.NOT_NEEDED:
+            return msgspec.structs.replace(assessment, state=State.DONE, detail="")
+        return assessment
 
     def _troubled(self, assessment: Assessment, snapshot: Snapshot) -> Assessment:
         """Return an assessment with what the server said about its actions."""

@@ -86,7 +86,7 @@ async def survey(
         client: The cluster.
         wish: What is wanted.
         purpose: What for; `status` reads least.
-        journal: Pattern of kernel messages to read from the workers that have no label of a card.
+        journal: Pattern of kernel messages to read from the workers.
 
     Raises:
         ApiError: The server refuses.
@@ -165,8 +165,7 @@ def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
 
 
 async def _with_journals(client: Client, wish: Wish, snapshot: Snapshot, pattern: str) -> Snapshot:
-    """Add kernel messages of the workers that nothing else tells of."""
+    """Add kernel messages of the workers: they tell of cards and of Secure Boot."""
     platform = identify(wish.config, snapshot)
     names = [node.metadata.name for node in platform.workers]
-    rest = [name for name in names if name not in platform.gpu_nodes]
-    return await with_journals(client, snapshot, rest, pattern)
+    return await with_journals(client, snapshot, names, pattern)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from oc_gpu.kube import RawObject
+from oc_gpu.kube.errors import ConfigError, clean
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
 from oc_gpu.manifests.labels import labels
 from oc_gpu.snapshot.kinds import Node
@@ -19,6 +20,12 @@ from oc_gpu.stages.model import Apply, ObjectRef
 
 NAMESPACE = "oc-gpu"
 NAME = "oc-gpu-record"
+_FILE = "record.json"
+_BROKEN = (
+    "restore it from a backup, or use the oc-gpu that wrote it",
+    f"give it up with `oc delete configmap {NAME} -n {NAMESPACE}`: what was here before can then "
+    f"no longer be told from what came with the operators",
+)
 NODE_KEYS = ("feature.node.kubernetes.io/", "nfd.node.kubernetes.io/", "nvidia.com/")
 """Prefixes of the labels and annotations that NFD and the GPU Operator leave on nodes."""
 
@@ -136,7 +143,7 @@ def action(record: Record) -> Apply:
             "namespace": NAMESPACE,
             "labels": labels("record"),
         },
-        "data": {"record.json": msgspec.json.encode(record, order="sorted").decode()},
+        "data": {_FILE: msgspec.json.encode(record, order="sorted").decode()},
     }
     return Apply(ObjectRef(CONFIGMAPS, NAME, NAMESPACE), manifest)
 
@@ -145,9 +152,14 @@ def from_snapshot(snapshot: Snapshot) -> Record | None:
     """Return the record that the cluster holds, None when nothing was made here.
 
     Raises:
-        msgspec.DecodeError: The record is not one that this version understands.
+        ConfigError: The record is not one that this version understands.
     """
     live = snapshot.raw("configmaps", NAME, NAMESPACE)
     if live is None:
         return None
-    return msgspec.json.decode(live["data"]["record.json"], type=Record)
+    try:
+        return msgspec.json.decode((live.get("data") or {})[_FILE], type=Record)
+    except (KeyError, msgspec.MsgspecError) as error:
+        why = f"it has no {_FILE}" if isinstance(error, KeyError) else clean(str(error))
+        message = f"ConfigMap/{NAME} in {NAMESPACE}, the record of what was here, is broken: {why}"
+        raise ConfigError(message, hints=_BROKEN) from error

@@ -35,6 +35,6 @@ def command(settings: Settings) -> int:
         return report.document(found, await preview(client, found.actions))
 
     plan = with_client(settings, look, limit=settings.timeout or defaults.READING)
-    text = partial(report.text, verbose=settings.verbose)
+    text = partial(report.answer, verbose=settings.verbose)
     output.put(plan, text, settings.output, settings.color)
     return 0 if plan.clean else 1

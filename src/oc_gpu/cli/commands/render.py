@@ -13,6 +13,7 @@ from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError
 from oc_gpu.report import files, output
 from oc_gpu.rollout.survey import Survey, survey
+from oc_gpu.stages.model import State
 from oc_gpu.stages.road import RECORD, STAGES
 
 NAMES = tuple(stage.NAME for stage in STAGES)
@@ -54,7 +55,12 @@ def command(settings: Settings, only: tuple[str, ...], output_dir: Path | None) 
         sys.stdout.writelines(files.stdout_text(made))
     else:
         files.write(output_dir, made)
-        output.say(f"{len(made)} files in {output_dir}, readable by you only: keys are in them")
+        keys = any(file.manifest["kind"] == "Secret" for file in made)
+        private = ": the entitlement's key is in them" if keys else ""
+        output.say(f"{len(made)} files in {output_dir}, readable by you only{private}")
     for patch in files.patches(plans):
         output.say(f"not a file, a change of what exists: {patch}")
-    return 0
+    stuck = [a for a in found.assessments if a.stage in names and a.state is State.BLOCKED]
+    for assessment in stuck:
+        output.say(f"not complete: {assessment.stage}: {assessment.detail}")
+    return int(bool(stuck))

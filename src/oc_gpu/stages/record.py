@@ -23,8 +23,8 @@ NAME = "oc-gpu-record"
 _FILE = "record.json"
 _BROKEN = (
     "restore it from a backup, or use the oc-gpu that wrote it",
-    f"give it up with `oc delete configmap {NAME} -n {NAMESPACE}`: what was here before can then "
-    f"no longer be told from what came with the operators",
+    f"give it up with `oc delete configmap {NAME} -n {NAMESPACE}`",
+    "without it, what was here before cannot be told from what the operators left",
 )
 NODE_KEYS = ("feature.node.kubernetes.io/", "nfd.node.kubernetes.io/", "nvidia.com/")
 """Prefixes of the labels and annotations that NFD and the GPU Operator leave on nodes."""

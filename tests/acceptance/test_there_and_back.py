@@ -165,3 +165,9 @@ def test_cluster_without_a_gpu_is_told_so_and_left_alone(no_gpu: Cluster) -> Non
         run = no_gpu.oc_gpu(*command).ok(1)
         assert "no worker has an NVIDIA GPU" in run.out + run.err
     assert no_gpu.simulation()["writes"]["external"] == 0
+
+
+def test_taking_back_a_taint_that_was_never_set_writes_nothing(no_gpu: Cluster) -> None:
+    run = no_gpu.oc_gpu("isolate", "--remove", "--yes").ok(2)
+    assert "no taint was set here" in run.err
+    assert no_gpu.simulation()["writes"]["external"] == 0

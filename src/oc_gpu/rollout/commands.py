@@ -160,6 +160,9 @@ def isolated(found: Survey, *, remove: bool) -> Survey:
 
 def _insist(context: Context, *, remove: bool) -> None:
     if remove:
+        if context.record is None or not context.snapshot.table("clusterpolicies"):
+            message = "no taint was set here by oc-gpu, so there is none to take back"
+            raise UsageError(message, hints=("oc-gpu status shows the taints of GPU nodes",))
         return
     if context.taint is None:
         message = "no taint was named"

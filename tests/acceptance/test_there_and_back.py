@@ -171,3 +171,9 @@ def test_taking_back_a_taint_that_was_never_set_writes_nothing(no_gpu: Cluster) 
     run = no_gpu.oc_gpu("isolate", "--remove", "--yes").ok(2)
     assert "no taint was set here" in run.err
     assert no_gpu.simulation()["writes"]["external"] == 0
+
+
+def test_enable_that_nobody_agreed_to_writes_nothing(ocp: Cluster) -> None:
+    run = ocp.oc_gpu("enable").ok(2)
+    assert "--yes" in run.err
+    assert ocp.simulation()["writes"]["external"] == 0

@@ -9,7 +9,7 @@ from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.talking import Progress, confirm
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError
-from oc_gpu.report import documents, estimate, findings, plan
+from oc_gpu.report import documents, findings, plan
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.commands import Gate
 from oc_gpu.rollout.preview import preview
@@ -47,13 +47,12 @@ class Gates:
         message = "this cluster cannot get GPUs as it is, so nothing was written"
         raise OcGpuError(message, hints=("`oc-gpu check` shows everything that was looked at",))
 
-    def agree(self, client: Client, question: str, *, harmful: bool = False) -> Gate:
+    def agree(self, client: Client, question: str) -> Gate:
         """Return the gate that shows the plan and asks.
 
         Args:
             client: Is asked what each write would do.
             question: What the user answers.
-            harmful: Somebody must agree even where no node reboots.
         """
 
         async def gate(found: Survey) -> None:
@@ -64,8 +63,7 @@ class Gates:
             look = Look.of(sys.stderr, self._settings.color)
             for line in plan.text(document, look, verbose=self._settings.verbose):
                 sys.stderr.write(f"{line}\n")
-            reboots = bool(estimate.reboots(found.actions, found.snapshot))
-            if not confirm(self._settings, question, needed=harmful or reboots):
+            if not confirm(self._settings, question):
                 message = "you did not agree, so nothing was written"
                 raise OcGpuError(message, hints=("--yes agrees beforehand",))
 

@@ -44,13 +44,12 @@ def _progress(settings: Settings) -> PlainProgress:
     return LiveProgress(sys.stderr, color=look.color, verbose=settings.verbose)
 
 
-def confirm(settings: Settings, question: str, *, needed: bool = True) -> bool:
-    """Ask before something is written; where nobody can be asked, only what is harmless goes on.
+def confirm(settings: Settings, question: str) -> bool:
+    """Ask before something is written; where nobody can be asked, nothing is.
 
     Args:
         settings: `yes` answers the question.
         question: One sentence, asked on stderr.
-        needed: True where nodes reboot or something is deleted.
 
     Raises:
         UsageError: There is nobody to ask.
@@ -59,7 +58,5 @@ def confirm(settings: Settings, question: str, *, needed: bool = True) -> bool:
         return True
     if is_terminal(sys.stdin):
         return click.confirm(question, default=False, err=True)
-    if needed:
-        message = "this asks before nodes reboot or anything is deleted, and nobody can be asked"
-        raise UsageError(message, hints=("--yes agrees beforehand",))
-    return True
+    message = "this asks before it writes, and without a terminal nobody can be asked"
+    raise UsageError(message, hints=("--yes agrees beforehand",))

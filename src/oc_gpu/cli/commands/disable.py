@@ -33,7 +33,7 @@ def command(settings: Settings) -> int:
                 client,
                 wish,
                 observer,
-                agree=gates.agree(client, "Remove all this?", harmful=True),
+                agree=gates.agree(client, "Remove all this?"),
                 timeout=wanted.limit(settings, wish.config.spec.timeouts.disable, defaults.WALK),
             )
 

@@ -47,7 +47,7 @@ def command(settings: Settings, remove: bool) -> int:  # noqa: FBT001  (click pa
                 wish,
                 observer,
                 remove=remove,
-                agree=gates.agree(client, "Do this?", harmful=True),
+                agree=gates.agree(client, "Do this?"),
                 timeout=wanted.limit(settings, wish.config.spec.timeouts.enable, defaults.WALK),
             )
 

@@ -11,6 +11,7 @@ from oc_gpu.sim.actors.node import registration
 from oc_gpu.sim.actors.node.files import Sources
 from oc_gpu.sim.actors.node.helpers import helper_pod
 from oc_gpu.sim.actors.node.machine import Machine
+from oc_gpu.sim.actors.node.runtime import Runtime
 from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
 from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import (
@@ -27,13 +28,19 @@ from oc_gpu.sim.hardware.journal import journal
 
 
 class Kubelets(Controller):
-    """Runs the pods of every machine; also the API server's way to logs and commands."""
+    """Runs the pods of every machine; also the API server's way to logs and commands.
+
+    Args:
+        context: What every actor is given.
+        runtime: Runs containers that are real programs; without one, all are played.
+    """
 
     name = "kubelet"
     concurrency = 64
 
-    def __init__(self, context: ActorContext) -> None:
+    def __init__(self, context: ActorContext, runtime: Runtime | None = None) -> None:
         super().__init__(context)
+        self.runtime = runtime
         self.machines = {
             facts.name: Machine(facts, number, context.clock.now())
             for number, facts in enumerate(context.scenario.nodes)

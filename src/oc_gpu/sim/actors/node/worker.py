@@ -11,6 +11,7 @@ from oc_gpu.sim.actors.node.containers import ContainerRun, PodState
 from oc_gpu.sim.actors.node.environment import MissingReferenceError, environment_of
 from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
 from oc_gpu.sim.actors.node.machine import Machine
+from oc_gpu.sim.actors.node.runtime import Process, Program, Runtime
 from oc_gpu.sim.actors.objects import name_of, namespace_of, uid_of, with_condition
 from oc_gpu.sim.actors.placement import quantity, requests_of
 from oc_gpu.sim.actors.signals import Signal
@@ -24,6 +25,7 @@ _FIRST_BACK_OFF = 10.0
 _LONGEST_BACK_OFF = 300.0
 _TIMED_RESTARTS = 6
 _TIMED_PULLS = 5
+_PROBE_PERIOD = 10
 
 
 class Surroundings(Protocol):
@@ -31,6 +33,7 @@ class Surroundings(Protocol):
 
     context: ActorContext
     sources_changed: Signal
+    runtime: Runtime | None
 
     def sources(self, namespace: str) -> Sources:
         """Return the Secrets and ConfigMaps of a namespace."""
@@ -217,8 +220,13 @@ class PodWorker:
         while True:
             seen = self._around.sources_changed.count
             await self._pull(run)
-            outcome = await self._start(run)
-            await self._perform(run, outcome)
+            view = await self._create(run)
+            runtime = self._around.runtime
+            program = runtime and runtime.program(self.pod(), run.spec, view)
+            if program:
+                await self._execute(run, program)
+            else:
+                await self._perform(run, await self._start(run, view))
             code = run.exit_code or 0
             again = code != 0 and self.policy != "Never"
             if not init:
@@ -255,8 +263,8 @@ class PodWorker:
             await self._wait_to_retry(delay, tries <= _TIMED_PULLS, seen)
         run.image_id = image_id(scenario, image)
 
-    async def _start(self, run: ContainerRun) -> Outcome:
-        """Create and start the container; a missing reference holds it back."""
+    async def _create(self, run: ContainerRun) -> View:
+        """Create the container; a missing reference holds it back."""
         while True:
             seen = self._around.sources_changed.count
             try:
@@ -269,11 +277,38 @@ class PodWorker:
                 await self._around.sources_changed.past(seen)
         await self._event("Created", f"Created container {run.name}")
         await self._sleep(self._context.scenario.latencies.container_start)
+        return view
+
+    async def _start(self, run: ContainerRun, view: View) -> Outcome:
+        """Start a container that is played, and tell what it does."""
         outcome = behave(view)
+        await self._started(run)
+        return outcome
+
+    async def _started(self, run: ContainerRun) -> None:
         run.start(self._now(), self.uid)
         await self._event("Started", f"Started container {run.name}")
         await self.publish()
-        return outcome
+
+    async def _execute(self, run: ContainerRun, program: Program) -> None:
+        """Run a real program until it ends; whether it is ready follows its probe."""
+        await self._started(run)
+        async with program.running(lambda line: run.log.write(self._now(), line)) as process:
+            probing = asyncio.create_task(self._become_ready(run, process))
+            try:
+                code = await process.wait()
+            finally:
+                probing.cancel()
+        run.end(self._now(), code)
+        await self.publish()
+
+    async def _become_ready(self, run: ContainerRun, process: Process) -> None:
+        for kind in ("startupProbe", "readinessProbe"):
+            probe = run.spec.get(kind)
+            while probe and not await process.probe(probe):
+                await self._sleep(float(probe.get("periodSeconds") or _PROBE_PERIOD))
+        run.ready = True
+        await self.publish()
 
     async def _perform(self, run: ContainerRun, outcome: Outcome) -> None:
         """Do what the container does, until it ends."""

@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench check clean
+.PHONY: help setup demo test lab lint format bench check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## Watch a simulated cluster get GPUs: check, plan, enable, verify
 
 test: setup ## Run the whole test suite
 	@$(RUN) pytest -q -n 2
+
+lab: setup ## Build the lab's real programs from Go modules (about 10 minutes, once)
+	@$(RUN) python -m lab build
 
 lint: setup ## Style, types and the import contract
 	@$(RUN) ruff check .

@@ -1,7 +1,7 @@
 """etcd, kube-apiserver, kube-controller-manager and kube-scheduler: the real ones."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -126,7 +126,7 @@ def _write(path: Path, text: str) -> None:
 
 async def _start_etcd(plane: ControlPlane, processes: Processes, port: int, peer_port: int) -> None:
     here, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
-    options = {
+    options: dict[str, object] = {
         "data-dir": plane.folder / "etcd",
         "listen-client-urls": here,
         "advertise-client-urls": here,
@@ -136,7 +136,7 @@ async def _start_etcd(plane: ControlPlane, processes: Processes, port: int, peer
         "log-level": "warn",
     }
     # Nothing here has to survive a power cut.
-    command = (program("etcd"), "--unsafe-no-fsync", *_flags(options))
+    command: list[str | Path] = [program("etcd"), "--unsafe-no-fsync", *_flags(options)]
     await processes.start("etcd", command)
 
 
@@ -198,14 +198,14 @@ async def _start_controllers(plane: ControlPlane, processes: Processes) -> None:
         "kube-scheduler": {},
     }
     for name, own in managers.items():
-        options = own | {
+        shared = {
             "kubeconfig": plane.kubeconfig(name),
             "leader-elect": "false",
             "bind-address": "127.0.0.1",
             "secure-port": 0,
         }
-        await processes.start(name, (program(name), *_flags(options)))
+        await processes.start(name, (program(name), *_flags({**own, **shared})))
 
 
-def _flags(options: dict[str, object]) -> list[str]:
+def _flags(options: Mapping[str, object]) -> list[str]:
     return [f"--{name}={value}" for name, value in options.items()]

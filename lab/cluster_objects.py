@@ -1,0 +1,62 @@
+"""What an installation of OpenShift leaves before any of the lab's programs has run."""
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from lab import machine_config
+from oc_gpu.kube import Client, RawObject, Resource
+from oc_gpu.kube.discovery import Discovery
+from oc_gpu.kube.errors import AlreadyExistsError
+from oc_gpu.sim.bootstrap import initial_objects
+from oc_gpu.sim.scenario import Scenario
+
+_MADE_BY_REAL_PROGRAMS: Final = frozenset(
+    {
+        "CatalogSource",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "MachineConfig",
+        "MachineConfigPool",
+        "Node",
+        "PackageManifest",
+        "PriorityClass",
+    }
+)
+
+
+async def install(client: Client, scenario: Scenario) -> None:
+    """Create the objects of a scenario that no program of the lab makes.
+
+    Args:
+        client: A client of the control plane's administrator.
+        scenario: The cluster's facts.
+    """
+    discovery = await client.discover()
+    shared = initial_objects(scenario, time.time())
+    kept = (o for o in shared if o["kind"] not in _MADE_BY_REAL_PROGRAMS)
+    for obj in _namespaces_first([*kept, *machine_config.configuration(scenario)]):
+        await _put(client, discovery, obj)
+
+
+def _namespaces_first(objects: Iterable[RawObject]) -> list[RawObject]:
+    return sorted(objects, key=lambda o: o["kind"] != "Namespace")
+
+
+async def _put(client: Client, discovery: Discovery, obj: RawObject) -> None:
+    """Create an object and then its status, which a creation does not take."""
+    resource = _resource(discovery, obj)
+    namespace = obj["metadata"].get("namespace")
+    with suppress(AlreadyExistsError):
+        made = await client.create(resource, obj, namespace)
+        if obj.get("status"):
+            await client.replace(resource, made | {"status": obj["status"]}, subresource="status")
+
+
+def _resource(discovery: Discovery, obj: RawObject) -> Resource:
+    group = obj["apiVersion"].rpartition("/")[0]
+    resource = discovery.find(group, obj["kind"])
+    if resource is None:
+        raise LookupError(f"the server does not serve {obj['kind']} of {obj['apiVersion']}")
+    return resource

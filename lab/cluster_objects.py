@@ -26,14 +26,16 @@ _MADE_BY_REAL_PROGRAMS: Final = frozenset(
 )
 
 
-async def install(client: Client, scenario: Scenario) -> None:
+async def install(client: Client, scenario: Scenario, custom: tuple[Resource, ...]) -> None:
     """Create the objects of a scenario that no program of the lab makes.
 
     Args:
         client: A client of the control plane's administrator.
         scenario: The cluster's facts.
+        custom: The kinds that were defined just now.
     """
     discovery = await client.discover()
+    discovery = Discovery((*custom, *discovery.resources))
     shared = initial_objects(scenario, time.time())
     kept = (o for o in shared if o["kind"] not in _MADE_BY_REAL_PROGRAMS)
     for obj in _namespaces_first([*kept, *machine_config.configuration(scenario)]):

@@ -8,7 +8,7 @@ from typing import Final
 import yaml
 
 from lab.programs import module
-from oc_gpu.kube import Client, RawObject, Replaced, Updated
+from oc_gpu.kube import Client, RawObject, Replaced, Resource, Updated
 from oc_gpu.kube.resources import CRDS
 
 _OPENSHIFT: Final = "github.com/openshift/api"
@@ -81,8 +81,11 @@ def definitions() -> Iterator[RawObject]:
     yield _image_streams()
 
 
-async def install(client: Client) -> None:
-    """Create the definitions, and wait until the server serves all of them."""
+async def install(client: Client) -> tuple[Resource, ...]:
+    """Create the definitions, wait until the server serves all of them, and return their kinds.
+
+    Discovery names them a moment later.
+    """
     wanted = list(definitions())
     await asyncio.gather(*(client.create(CRDS, d) for d in wanted))
     names = {d["metadata"]["name"] for d in wanted}
@@ -93,7 +96,8 @@ async def install(client: Client) -> None:
             case Updated(changed):
                 names -= _established([changed])
         if not names:
-            return
+            break
+    return tuple(map(_resource, wanted))
 
 
 def _files() -> Iterator[Path]:
@@ -102,6 +106,15 @@ def _files() -> Iterator[Path]:
             for path in sorted(module(name).glob(pattern)):
                 if not any(other in path.name for other in _OTHER_FEATURE_SETS):
                     yield path
+
+
+def _resource(definition: RawObject) -> Resource:
+    spec = definition["spec"]
+    version = next(v["name"] for v in spec["versions"] if v["storage"])
+    names, scope = spec["names"], spec["scope"]
+    return Resource(
+        spec["group"], version, names["plural"], names["kind"], namespaced=scope == "Namespaced"
+    )
 
 
 def _established(definitions: Iterable[RawObject]) -> set[str]:

@@ -85,6 +85,28 @@ def list_decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(ListEnvelope[type_])
 
 
+def read(decoder: "msgspec.json.Decoder[T]", body: Body) -> T:
+    """Decode JSON in which `null` stands for a field that is not there.
+
+    Go servers write it for an empty slice or map whose field is not `omitempty`. It is rare, so
+    only a body that does not fit at first pays for being read again.
+
+    Raises:
+        msgspec.DecodeError: It is not JSON, or does not fit the type.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        plain = _without_nulls(msgspec.json.decode(body))
+        return cast("T", msgspec.convert(plain, decoder.type))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    return [_without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
 def encode(value: Any) -> bytes:
     """Return the JSON of a value."""
     return _encoder.encode(value)
@@ -97,7 +119,7 @@ def decode(body: Body, type_: type[T], asked: Asked) -> T:
         OcGpuError: The answer is not what the API promises.
     """
     try:
-        return cast("T", decoder(cast("Any", type_)).decode(body))
+        return cast("T", read(decoder(cast("Any", type_)), body))
     except msgspec.DecodeError as error:
         raise unreadable(asked, error) from error
 
@@ -109,7 +131,7 @@ def decode_list(body: Body, type_: type[T], asked: Asked) -> ListEnvelope[T]:
         OcGpuError: The answer is not what the API promises.
     """
     try:
-        page: ListEnvelope[T] = list_decoder(cast("Any", type_)).decode(body)
+        page: ListEnvelope[T] = read(list_decoder(cast("Any", type_)), body)
     except msgspec.DecodeError as error:
         raise unreadable(asked, error) from error
     if type_ is RawObject or type_ == RawObject:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from oc_gpu.kube.codec import Status, decoder, unreadable
+from oc_gpu.kube.codec import Status, decoder, read, unreadable
 from oc_gpu.kube.errors import (
     ApiError,
     ConnectionFailedError,
@@ -144,7 +144,7 @@ class Watch(Generic[T]):
             self._version = head.object.metadata.resource_version or self._version
             if head.type == "BOOKMARK":
                 return None
-            found: T = self._decoder.decode(line).object
+            found: T = read(self._decoder, line).object
             return Deleted(found) if head.type == "DELETED" else Updated(found)
         except msgspec.DecodeError as error:
             raise unreadable(self._asked, error) from error

@@ -44,7 +44,7 @@ def _whole(source: dict[str, Any], sources: Sources) -> dict[str, str]:
 
 def _referenced(source: dict[str, Any], pod: RawObject, sources: Sources) -> str | None:
     if field := source.get("fieldRef"):
-        return _field(pod, field["fieldPath"])
+        return field_of(pod, field["fieldPath"])
     for key, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
         if reference := source.get(key):
             return _key(kind, reference, sources)
@@ -72,7 +72,8 @@ def pod_key(obj: RawObject | None) -> str:
     return f"{meta.get('namespace', '')}/{meta.get('name', '')}"
 
 
-def _field(pod: RawObject, path: str) -> str:
+def field_of(pod: RawObject, path: str) -> str:
+    """Return what a fieldRef names, empty when the pod does not have it."""
     status = pod.get("status") or {}
     special = {
         "spec.nodeName": pod["spec"].get("nodeName", ""),

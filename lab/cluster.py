@@ -13,7 +13,7 @@ from lab.nodes import nodes
 from lab.processes import Processes
 from oc_gpu.sim.scenario import Scenario
 
-SPEED: Final = 30.0
+SPEED: Final = 10.0
 """How much faster than in life the played parts go."""
 
 

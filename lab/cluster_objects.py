@@ -38,8 +38,38 @@ async def install(client: Client, scenario: Scenario, custom: tuple[Resource, ..
     discovery = Discovery((*custom, *discovery.resources))
     shared = initial_objects(scenario, time.time())
     kept = (o for o in shared if o["kind"] not in _MADE_BY_REAL_PROGRAMS)
-    for obj in _namespaces_first([*kept, *machine_config.configuration(scenario)]):
+    for obj in _namespaces_first([*kept, *machine_config.configuration(scenario), *_nfd_rights()]):
         await _put(client, discovery, obj)
+
+
+def _nfd_rights() -> list[RawObject]:
+    """Let NFD's programs do in their own API group what the operator lets them do in its.
+
+    The operator is OpenShift's and speaks nfd.openshift.io. In life so do nfd-master and
+    nfd-worker; here they are upstream's, which speak nfd.k8s-sigs.io and read their own pod.
+    """
+    name, group = "lab-upstream-nfd", "rbac.authorization.k8s.io"
+    rules = [
+        {"apiGroups": ["nfd.k8s-sigs.io"], "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+    ]
+    accounts = {"apiGroup": group, "kind": "Group", "name": "system:serviceaccounts:openshift-nfd"}
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": name}
+    return [
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": rules,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": role,
+            "subjects": [accounts],
+        },
+    ]
 
 
 def _namespaces_first(objects: Iterable[RawObject]) -> list[RawObject]:

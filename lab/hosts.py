@@ -7,6 +7,7 @@ from oc_gpu.sim.scenario import NodeFacts, PciDevice
 
 FEATURES: Final = "/etc/kubernetes/node-feature-discovery/features.d"
 """Where programs on a machine leave features for NFD's `local` source."""
+_RHCOS: Final = ("OPENSHIFT_VERSION", "OSTREE_VERSION", "RHEL_VERSION")
 _PCI: Final = "sys/bus/pci/devices"
 _EMPTY: Final = ("boot", "lib", "usr/lib", "usr/src", "sys/class/net", "sys/fs", FEATURES[1:])
 
@@ -23,8 +24,16 @@ def build(root: Path, facts: NodeFacts) -> None:
     lines = [f'{name}="{value}"' for name, value in facts.os_release.items()]
     (root / "etc/os-release").write_text("\n".join(lines) + "\n")
     (root / "proc/sys/kernel/osrelease").write_text(f"{facts.kernel}\n")
+    (root / FEATURES[1:] / "rhcos").write_text(_release_features(facts))
     for device in facts.pci:
         _add_device(root / _PCI / device.address, device)
+
+
+def _release_features(facts: NodeFacts) -> str:
+    """Return the features that only OpenShift's build of NFD reads from os-release."""
+    prefix = "feature.node.kubernetes.io/system-os_release"
+    found = ((name, facts.os_release.get(name)) for name in _RHCOS)
+    return "".join(f"{prefix}.{name}={value}\n" for name, value in found if value)
 
 
 def _add_device(folder: Path, device: PciDevice) -> None:

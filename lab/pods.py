@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from lab.ground import Site
 from lab.processes import end, mortal
@@ -26,6 +26,8 @@ _PROGRAMS: Final = {
     "nfd-worker": "nfd-worker",
     "node-feature-discovery-operator": "cluster-nfd-operator",
 }
+_MOVED_PORTS: Final = {("nfd-master", 8082): 8080}
+"""Health ports that OpenShift's operator asks for -> where upstream's newer programs have them."""
 _KERNEL: Final = "/proc/sys/kernel/osrelease"
 _REFERENCE: Final = re.compile(r"\$\((\w+)\)")
 _PROBE_SECONDS: Final = 1.0
@@ -116,12 +118,14 @@ class OperatorContainer:
             start_new_session=True,
             limit=_LINE,
         )
-        reading = asyncio.create_task(_read(process, log))
+        copy = (folder / "output.log").open("a")
+        reading = asyncio.create_task(_read(process, log, copy))
         try:
-            yield OperatorProcess(process, reading, Path(box.incoming))
+            yield OperatorProcess(self._name, process, reading, Path(box.incoming))
         finally:
             await end(process)
             reading.cancel()
+            copy.close()
 
     async def _box(self, folder: Path) -> Box:
         mounts, writable = await self._pods.volumes(self._pod, folder / "v").mounts(self._container)
@@ -154,8 +158,13 @@ class OperatorProcess:
     """A container's program while it runs."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, reading: asyncio.Task[None], socket: Path
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        reading: asyncio.Task[None],
+        socket: Path,
     ) -> None:
+        self._name = name
         self._process = process
         self._reading = reading
         self._socket = socket
@@ -171,9 +180,10 @@ class OperatorProcess:
         asked = probe.get("httpGet") or probe.get("tcpSocket") or probe.get("grpc")
         if asked is None:
             return True
+        port = _MOVED_PORTS.get((self._name, asked["port"]), asked["port"])
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                reader, writer = await to_relay(self._socket, "127.0.0.1", int(asked["port"]))()
+                reader, writer = await to_relay(self._socket, "127.0.0.1", int(port))()
                 try:
                     return "httpGet" not in probe or await _answers(reader, writer, asked)
                 finally:
@@ -191,11 +201,15 @@ async def _answers(
     return len(status) > 1 and status[1][:1] in (b"2", b"3")
 
 
-async def _read(process: asyncio.subprocess.Process, log: Callable[[str], None]) -> None:
+async def _read(
+    process: asyncio.subprocess.Process, log: Callable[[str], None], copy: TextIO
+) -> None:
     assert process.stdout is not None  # noqa: S101 - it was asked for
     with suppress(asyncio.LimitOverrunError):
         async for line in process.stdout:
-            log(line.decode(errors="replace").rstrip("\n"))
+            text = line.decode(errors="replace").rstrip("\n")
+            log(text)
+            print(text, file=copy, flush=True)
 
 
 def _expand(word: str, env: Mapping[str, str]) -> str:

@@ -173,7 +173,7 @@ def test_nfd_keeps_the_example_s_worker_configuration() -> None:
     assert nfd("nfd.v4.20.0", "4.20")["spec"]["workerConfig"] == example["spec"]["workerConfig"]
 
 
-@pytest.mark.parametrize(("version", "kept"), [("4.7", True), ("4.16", True), ("4.17", False)])
+@pytest.mark.parametrize(("version", "kept"), [("4.7", True), ("4.17", True), ("4.18", False)])
 def test_nfd_s_image_stays_only_where_the_operator_has_no_better_one(
     version: str, *, kept: bool
 ) -> None:

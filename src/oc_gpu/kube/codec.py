@@ -98,7 +98,7 @@ def read(decoder: "msgspec.json.Decoder[T]", body: Body) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError:
         plain = _without_nulls(msgspec.json.decode(body))
-        return cast("T", msgspec.convert(plain, decoder.type))
+        return msgspec.convert(plain, decoder.type)
 
 
 def _without_nulls(value: Any) -> Any:

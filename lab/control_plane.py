@@ -167,6 +167,7 @@ async def _start_server(
         "proxy-client-cert-file": folder / "front-proxy.crt",
         "proxy-client-key-file": folder / "front-proxy.key",
         "event-ttl": "3h",
+        "kubelet-preferred-address-types": "InternalIP",
     }
     if egress is not None:
         options["egress-selector-config-file"] = _write_egress(folder, egress)

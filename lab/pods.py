@@ -26,7 +26,7 @@ _PROGRAMS: Final = {
     "nfd-worker": "nfd-worker",
     "node-feature-discovery-operator": "cluster-nfd-operator",
 }
-_MOVED_PORTS: Final = {("nfd-master", 8082): 8080}
+_MOVED_PORTS: Final = {("nfd-master", 8082): 12000}
 """Health ports that OpenShift's operator asks for -> where upstream's newer programs have them."""
 _KERNEL: Final = "/proc/sys/kernel/osrelease"
 _REFERENCE: Final = re.compile(r"\$\((\w+)\)")

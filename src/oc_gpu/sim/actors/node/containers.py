@@ -172,7 +172,6 @@ class PodState(Struct):
             "hostIP": self.host_address,
             "startTime": timestamp(self.started_at),
             "containerStatuses": [c.status(init=False) for c in self.mains],
-            "qosClass": quality_of(pod),
         }
         if self.inits:
             status["initContainerStatuses"] = [c.status(init=True) for c in self.inits]
@@ -204,19 +203,3 @@ class PodState(Struct):
             {"type": "ContainersReady", **not_ready},
             {"type": "PodScheduled", "status": "True"},
         ]
-
-
-def quality_of(pod: RawObject) -> str:
-    """Return the pod's quality of service class."""
-    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-    resources = [c.get("resources") or {} for c in containers]
-    if not any(r.get("requests") or r.get("limits") for r in resources):
-        return "BestEffort"
-    names = ("cpu", "memory")
-    full = all(
-        (r.get("limits") or {}).get(n)
-        and (r.get("requests") or r["limits"]).get(n, r["limits"][n]) == r["limits"][n]
-        for r in resources
-        for n in names
-    )
-    return "Guaranteed" if full else "Burstable"

@@ -256,6 +256,33 @@ class Deployment(_Wire, frozen=True):
     status: DeploymentStatus = field(default_factory=DeploymentStatus)
 
 
+class Component(_Wire, frozen=True):
+    """An object that OLM counts as a part of an operator."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+class Components(_Wire, frozen=True):
+    """What OLM sees of an operator."""
+
+    refs: list[Component] = field(default_factory=list)
+
+
+class OperatorStatus(_Wire, frozen=True):
+    """What OLM says of an operator."""
+
+    components: Components = field(default_factory=Components)
+
+
+class Operator(_Wire, frozen=True):
+    """OLM's Operator: made by itself for as long as a part of an installed operator exists."""
+
+    metadata: Meta = field(default_factory=Meta)
+    status: OperatorStatus = field(default_factory=OperatorStatus)
+
+
 class Named(_Wire, frozen=True):
     """Any object of which only the metadata matters."""
 

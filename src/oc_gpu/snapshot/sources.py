@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube import resources as known
-from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Pod
+from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Operator, Pod
 
 Purpose = Literal["status", "road", "undo"]
 
@@ -84,7 +84,7 @@ IDENTITY: tuple[Source, ...] = (
 
 
 def _custom(group: str, kind: str, *, namespaced: bool, version: str = "v1alpha1") -> Source:
-    plural = f"{kind.lower()}s"
+    plural = f"{kind.lower()}s".replace("ys", "ies")
     resource = Resource(group, version, plural, kind, namespaced)
     return Source(f"{plural}.{group}", resource, Named)
 
@@ -94,6 +94,7 @@ CUSTOM_OBJECTS: tuple[Source, ...] = (
     *(_custom(group, "NodeFeature", namespaced=True) for group in _NFD_GROUPS),
     *(_custom(group, "NodeFeatureRule", namespaced=False) for group in _NFD_GROUPS),
     *(_custom(group, "NodeFeatureGroup", namespaced=True) for group in _NFD_GROUPS),
+    _custom("topology.node.k8s.io", "NodeResourceTopology", namespaced=False, version="v1alpha2"),
     _custom("nvidia.com", "NVIDIADriver", namespaced=False),
 )
 """Objects of the operators' CRDs; a CRD with objects of somebody else stays."""
@@ -125,7 +126,7 @@ def _cluster_wide(scope: Scope) -> tuple[Source, ...]:
         Source("clusterpolicies", known.CLUSTER_POLICIES),
         Source("crds", known.CRDS, Named),
         Source("clusterroles", known.CLUSTER_ROLES, Named),
-        Source("operators", known.OPERATORS, Named),
+        Source("operators", known.OPERATORS, Operator),
     )
 
 

@@ -12,9 +12,12 @@ from oc_gpu.kube.resources import CLUSTER_ROLES, CRDS, MACHINE_CONFIGS, NODES, O
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
-from oc_gpu.stages.model import Action, Delete, ObjectRef, Patch
+from oc_gpu.stages.model import REACHED, Action, Delete, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.pools import files
 from oc_gpu.stages.record import NODE_KEYS, Record, is_olm_role, rendered_names
+
+_COMPONENT = "operators.coreos.com"
+"""Prefix of the label that OLM puts on all parts of an operator (since OpenShift 4.6)."""
 
 
 def node_keys(snapshot: Snapshot, record: Record, prefixes: tuple[str, ...]) -> tuple[Patch, ...]:
@@ -54,20 +57,36 @@ def _new_keys(
 GPU_KEYS = tuple(prefix for prefix in NODE_KEYS if prefix.startswith("nvidia"))
 
 
-def crds(snapshot: Snapshot, record: Record, groups: tuple[str, ...]) -> tuple[Delete, ...]:
-    """Return the deletion of the CRDs of some API groups that came with us and hold no object."""
+def crds(
+    snapshot: Snapshot, record: Record, groups: tuple[str, ...], component: str
+) -> tuple[Delete, ...]:
+    """Return the deletion of the CRDs that came with us and hold no object.
+
+    Args:
+        snapshot: What is known now.
+        record: What was there before.
+        groups: API groups of the operator.
+        component: OLM's name of the operator: CRDs of other groups that its bundle brought along
+            (NFD 4.17: noderesourcetopologies) carry it in a label.
+    """
     ends = tuple(f".{group}" for group in groups)
+    label = f"{_COMPONENT}/{component}"
     names = [
-        name
-        for name in sorted(snapshot.named("crds"))
-        if name.endswith(ends) and name not in record.crds
+        crd.metadata.name
+        for crd in snapshot.table("crds")
+        if crd.metadata.name.endswith(ends) or label in crd.metadata.labels
     ]
-    return tuple(Delete(ObjectRef(CRDS, name)) for name in names if not _in_use(snapshot, name))
+    return tuple(
+        Delete(ObjectRef(CRDS, name))
+        for name in sorted(names)
+        if not _stays(snapshot, record, name)
+    )
 
 
-def _in_use(snapshot: Snapshot, crd: str) -> bool:
-    source = crd if crd in snapshot.tables else crd.partition(".")[0]
-    return bool(snapshot.table(source))
+def _stays(snapshot: Snapshot, record: Record, crd: str) -> bool:
+    """Tell whether a CRD was there before, or holds objects, or may hold some."""
+    source = next((s for s in (crd, crd.partition(".")[0]) if s in snapshot.tables), None)
+    return crd in record.crds or source is None or bool(snapshot.table(source))
 
 
 def node_features(snapshot: Snapshot, namespace: str) -> tuple[Delete, ...]:
@@ -113,13 +132,27 @@ def _new_roles(snapshot: Snapshot, record: Record) -> list[str]:
     return sorted(name for name in roles if name not in record.cluster_roles)
 
 
-def operators(snapshot: Snapshot, record: Record, names: Iterable[str]) -> tuple[Delete, ...]:
-    """Return the deletion of OLM's Operator objects of some names that are new."""
-    return tuple(
-        Delete(ObjectRef(OPERATORS, name))
-        for name in names
-        if name in snapshot.named("operators") and name not in record.operators
-    )
+def operator(snapshot: Snapshot, record: Record, name: str) -> tuple[tuple[Delete, ...], Progress]:
+    """Return the deletion of OLM's Operator object, and what it has to wait for.
+
+    OLM makes it anew for as long as it sees a part of the operator, so it goes when OLM sees none.
+    Where a CRD stays, because it was there before or holds objects, so does the Operator.
+
+    Args:
+        snapshot: What is known now.
+        record: What was there before.
+        name: OLM's name of the operator, `<package>.<namespace>`.
+    """
+    found = next((o for o in snapshot.table("operators") if o.metadata.name == name), None)
+    if found is None or name in record.operators:
+        return (), REACHED
+    parts = found.status.components.refs
+    if any(p.kind == CRDS.kind and _stays(snapshot, record, p.name) for p in parts):
+        return (), REACHED
+    if parts:
+        left = f"{parts[0].kind} {parts[0].name}"
+        return (), Progress(State.WAITING, f"until OLM has seen that {left} is gone")
+    return (Delete(ObjectRef(OPERATORS, name)),), REACHED
 
 
 def rendered(snapshot: Snapshot, record: Record, paths: frozenset[str]) -> tuple[Action, ...]:

@@ -121,17 +121,16 @@ def remains(context: Context, install: Install, groups: tuple[str, ...]) -> tupl
     snapshot, before = context.snapshot, context.before
     name = f"{install.package}.{install.namespace}"
     own = leftovers.group_roles(snapshot, before, install.namespace) if install.own_group else ()
+    operator, seen = leftovers.operator(snapshot, before, name)
     return (
         Milestone(
-            f"the APIs of {install.package} are gone", leftovers.crds(snapshot, before, groups)
+            f"the APIs of {install.package} are gone",
+            leftovers.crds(snapshot, before, groups, name),
         ),
         Milestone(
             f"what OLM leaves of {install.package} is gone",
-            (
-                *leftovers.crd_roles(snapshot, before, groups),
-                *own,
-                *leftovers.operators(snapshot, before, (name,)),
-            ),
+            (*leftovers.crd_roles(snapshot, before, groups), *own, *operator),
+            seen,
         ),
     )
 

@@ -190,23 +190,22 @@ class OperatorObjects(Controller):
     name = "operator-lifecycle-manager-operators"
 
     def watches(self) -> Sequence[Watch]:
-        """Return CSVs: their phases are the moments at which the list is worth a look."""
+        """Return CSVs and CRDs: their changes are the moments at which the list is worth a look."""
         return (
             Watch(CSVS, self._operators),
+            Watch(CRDS, self._operators),
             Watch(OPERATORS, lambda o: (name_of(o),)),
-            *reads(CRDS, DEPLOYMENTS, INSTALL_PLANS, SUBSCRIPTIONS),
+            *reads(DEPLOYMENTS, INSTALL_PLANS, SUBSCRIPTIONS),
         )
 
-    def _operators(self, csv: RawObject) -> Iterable[Hashable]:
+    def _operators(self, part: RawObject) -> Iterable[Hashable]:
         prefix = "operators.coreos.com/"
-        if "olm.copiedFrom" not in labels_of(csv):
-            yield from (k.removeprefix(prefix) for k in labels_of(csv) if k.startswith(prefix))
+        if "olm.copiedFrom" not in labels_of(part):
+            yield from (k.removeprefix(prefix) for k in labels_of(part) if k.startswith(prefix))
 
     async def reconcile(self, key: Any) -> None:
-        """List what is there of an installation."""
+        """List what is there of an installation; one that was deleted too early comes back."""
         operator = self.cache(OPERATORS).get(key)
-        if operator is None:
-            return
         label = f"operators.coreos.com/{key}"
         found = [
             _component(obj)
@@ -214,6 +213,10 @@ class OperatorObjects(Controller):
             for obj in sorted(self.cache(resource).list(), key=name_of)
             if label in labels_of(obj) and "olm.copiedFrom" not in labels_of(obj)
         ]
+        if operator is None and found:
+            operator = await self.context.create(OPERATORS, _operator(key))
+        if operator is None:
+            return
         selector = {"matchExpressions": [{"key": label, "operator": "Exists"}]}
         components = {"labelSelector": selector, "refs": found}
         await self.context.patch_status(OPERATORS, operator, {"components": components})

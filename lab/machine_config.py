@@ -1,6 +1,7 @@
 """The real machine-config-controller, and what an installation prepares for it."""
 
 import base64
+from collections.abc import Callable
 from typing import Any, Final
 
 import yaml
@@ -47,7 +48,7 @@ def configuration(scenario: Scenario) -> list[RawObject]:
 
 
 async def start(site: Site) -> None:
-    """Start the controller, and wait until it has rendered the configuration of every pool."""
+    """Start the controller, and wait until every pool has its machines, all of them up to date."""
     client = site.client
     infrastructure = await client.get(INFRASTRUCTURES, "cluster")
     resource = Resource(_PREFIX, "v1", "controllerconfigs", "ControllerConfig", namespaced=False)
@@ -64,16 +65,34 @@ async def start(site: Site) -> None:
             "--metrics-listen-address=127.0.0.1:0",
         ),
     )
-    rendered: dict[str, str] = {}
+    pools = await _pools_until(client, _rendered)
+    await _first_boot(client, site.scenario, {n: _rendered(p) for n, p in pools.items()})
+    await _pools_until(client, _has_machines)
+
+
+async def _pools_until(
+    client: Client, ready: Callable[[RawObject], object]
+) -> dict[str, RawObject]:
+    """Return both pools, by name, once each of them is as wanted."""
+    pools: dict[str, RawObject] = {}
     async for event in client.watch(MACHINE_CONFIG_POOLS):
-        pools = list(event.items) if isinstance(event, Replaced) else []
-        pools += [event.object] if isinstance(event, Updated) else []
-        for pool in pools:
-            name = (pool["spec"].get("configuration") or {}).get("name")
-            rendered |= {pool["metadata"]["name"]: name} if name else {}
-        if {"master", "worker"} <= rendered.keys():
+        found = list(event.items) if isinstance(event, Replaced) else []
+        found += [event.object] if isinstance(event, Updated) else []
+        pools |= {pool["metadata"]["name"]: pool for pool in found}
+        if {"master", "worker"} <= pools.keys() and all(map(ready, pools.values())):
             break
-    await _first_boot(client, site.scenario, rendered)
+    return pools
+
+
+def _rendered(pool: RawObject) -> str:
+    return str((pool["spec"].get("configuration") or {}).get("name") or "")
+
+
+def _has_machines(pool: RawObject) -> bool:
+    status = pool.get("status") or {}
+    return bool(status.get("machineCount")) and (
+        status.get("updatedMachineCount") == status["machineCount"]
+    )
 
 
 async def _first_boot(client: Client, scenario: Scenario, rendered: dict[str, str]) -> None:

@@ -2,13 +2,18 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from oc_gpu.cli import containers
 from tests.acceptance import certificates as made
 from tests.cli.conftest import Cli
 
+PROGRAM = str(Path(sys.executable).parent / "oc-gpu")
 FOUND = "kernel-devel-4.18.0-240.15.1.el8_3.x86_64 : Development package for building modules"
 
 
@@ -27,20 +32,23 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = folder / "podman"
     script.write_text(
         f"""#!/bin/sh
-printf '%s\\n' "$@" > {tmp_path}/arguments
-for word; do case $word in *:/etc/pki/entitlement/entitlement.pem:ro,Z)
-  cp "${{word%%:*}}" {tmp_path}/seen; stat -c %a "${{word%%:*}}" > {tmp_path}/mode;;
-esac; done
-. {tmp_path}/answer
+printf '%s\\n' "$@" > {tmp_path}/arguments-$1
+case $1 in run) cat > {tmp_path}/seen; . {tmp_path}/answer;; *) . {tmp_path}/answer-kill;; esac
 """
     )
+    (tmp_path / "answer-kill").write_text("")
     script.chmod(0o700)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     return tmp_path
 
 
-def _answer(engine: Path, text: str) -> None:
+def _answer(engine: Path, text: str, kill: str = "") -> None:
     (engine / "answer").write_text(text)
+    (engine / "answer-kill").write_text(kill)
+
+
+def _arguments(engine: Path, verb: str = "run") -> list[str]:
+    return (engine / f"arguments-{verb}").read_text().splitlines()
 
 
 def test_inspect_tells_serial_and_validity_and_no_key(pem: Path, cli: Cli) -> None:
@@ -77,25 +85,38 @@ def test_trial_that_finds_packages_is_proof(pem: Path, engine: Path, cli: Cli) -
     assert document["engine"] == "podman"
 
 
-def test_container_sees_the_certificate_read_only_and_privately(
+def test_container_gets_the_certificate_through_its_stdin_into_memory(
     pem: Path, engine: Path, cli: Cli
 ) -> None:
     _answer(engine, f"echo '{FOUND}'")
-    cli("entitlement", "test", str(pem), "--image", "example.com/ubi8")
-    words = (engine / "arguments").read_text().splitlines()
-    assert words[-5:] == [
-        "example.com/ubi8",
-        "dnf",
-        "search",
-        "kernel-devel",
-        "--showduplicates",
-    ]
+    assert cli("entitlement", "test", str(pem), "--image", "example.com/ubi8").code == 0
+    words = _arguments(engine)
+    assert words[words.index("--tmpfs") + 1] == "/etc/pki/entitlement"
+    assert "--volume" not in words
     assert (engine / "seen").read_bytes() == pem.read_bytes()
-    assert (engine / "mode").read_text() == "600\n"
-    mounted = [word for word in words if word.endswith("/entitlement-key.pem:ro,Z")]
-    assert len(mounted) == 1
-    assert not Path(mounted[0].partition(":")[0]).exists()
     assert "PRIVATE KEY" not in " ".join(words)
+    image, shell, option, *script = words[words.index("example.com/ubi8") :]
+    assert (image, shell, option) == ("example.com/ubi8", "sh", "-c")
+    assert script[-1] == "exec dnf search kernel-devel --showduplicates < /dev/null"
+
+
+def test_script_of_the_container_lays_the_certificate_out_and_searches(tmp_path: Path) -> None:
+    (tmp_path / "dnf").write_text(f'#!/bin/sh\necho "$@"; cat; ls -l {tmp_path}/*.pem')
+    (tmp_path / "dnf").chmod(0o700)
+    script = containers.SCRIPT.replace(containers.FOLDER, str(tmp_path))
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        input="both",
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.splitlines()
+    assert said[0] == "search kernel-devel --showduplicates"
+    assert [line.split()[0] for line in said[1:]] == ["-rw-------", "-rw-------"]
+    assert (tmp_path / "entitlement.pem").read_text() == "both"
+    assert (tmp_path / "entitlement-key.pem").read_text() == "both"
 
 
 def test_proxy_is_handed_on_by_name_only(
@@ -104,7 +125,7 @@ def test_proxy_is_handed_on_by_name_only(
     monkeypatch.setenv("https_proxy", "http://user:password@proxy.example.com:8080")
     _answer(engine, f"echo '{FOUND}'")
     cli("entitlement", "test", str(pem))
-    words = (engine / "arguments").read_text().splitlines()
+    words = _arguments(engine)
     assert "https_proxy" in words
     assert "password" not in " ".join(words)
 
@@ -125,10 +146,64 @@ def test_packages_of_a_search_that_failed_are_no_proof(pem: Path, engine: Path, 
 
 
 def test_trial_that_takes_too_long_is_ended(pem: Path, engine: Path, cli: Cli) -> None:
-    _answer(engine, 'case $1 in kill) echo "$2" > "${0%/*}/../killed";; *) exec sleep 20;; esac')
+    _answer(engine, "exec sleep 20")
     ended = cli("entitlement", "test", str(pem), "--timeout", "0.5s")
     assert ended.code == 4
-    assert (engine / "killed").read_text().startswith("oc-gpu-entitlement-")
+    assert _arguments(engine, "kill")[1].startswith("oc-gpu-entitlement-")
+
+
+def test_engine_that_cannot_end_its_container_does_not_hold_the_program(
+    pem: Path, engine: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "KILLING", 0.1)
+    _answer(engine, "exec sleep 600", kill="exec sleep 600")
+    assert cli("entitlement", "test", str(pem), "--timeout", "0.2s").code == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_program_that_is_ended_leaves_no_key_and_no_container(
+    pem: Path, engine: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    os.mkfifo(engine / "started")
+    _answer(engine, f"echo > {engine}/started; exec sleep 600")
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    process = subprocess.Popen(
+        [PROGRAM, "entitlement", "test", str(pem)],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    (engine / "started").read_text()
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert "error: interrupted" in said
+    assert not list(folder.iterdir())
+    assert _arguments(engine, "kill")[1].startswith("oc-gpu-entitlement-")
+
+
+def test_engine_that_failed_says_nothing_of_the_certificate(
+    pem: Path, engine: Path, cli: Cli
+) -> None:
+    dead = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    _answer(engine, f"echo '{dead}' >&2; exit 125")
+    ended = cli("entitlement", "test", str(pem))
+    assert ended.code == 3
+    assert ended.out == ""
+    assert "error: podman could not run a container of registry.access.redhat.com" in ended.err
+    assert dead.rstrip(".") in " ".join(ended.err.split())
+    assert "no kernel-devel package" not in ended.err
+
+
+def test_image_without_dnf_is_told_apart_from_a_bad_certificate(
+    pem: Path, engine: Path, cli: Cli
+) -> None:
+    _answer(engine, "echo 'sh: line 3: exec: dnf: not found' >&2; exit 127")
+    ended = cli("entitlement", "test", str(pem), "--image", "example.com/tiny")
+    assert ended.code == 2
+    assert "example.com/tiny has no dnf to search with" in ended.err
 
 
 def test_machine_without_a_container_engine_says_so(
@@ -143,4 +218,4 @@ def test_machine_without_a_container_engine_says_so(
 def test_bad_file_ends_before_any_container_starts(engine: Path, cli: Cli) -> None:
     _answer(engine, "true")
     assert cli("entitlement", "test", os.devnull).code == 2
-    assert not (engine / "arguments").exists()
+    assert not (engine / "arguments-run").exists()

@@ -3,21 +3,37 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oc_gpu.config import Entitlement
-from oc_gpu.kube.errors import TimeoutExceededError, UsageError, clean
+from oc_gpu.kube.errors import OcGpuError, TimeoutExceededError, UsageError, clean
 from oc_gpu.report.documents import Trial
 
 ENGINES = ("podman", "docker")
 FOLDER = "/etc/pki/entitlement"
-SEARCH = ("dnf", "search", "kernel-devel", "--showduplicates")
+SCRIPT = f"""umask 077
+cat > {FOLDER}/entitlement.pem && cp {FOLDER}/entitlement.pem {FOLDER}/entitlement-key.pem || exit
+exec dnf search kernel-devel --showduplicates < /dev/null"""
+"""What the container does: one file serves as certificate and as key, as on the nodes."""
+KILLING = 5.0
+"""Seconds that an engine may take to end a container; a healthy one takes less than one."""
+_ENGINE_FAILED = 125
+"""Exit code of podman and docker for a failure of their own (podman-run(1), docker run)."""
+_NO_PROGRAM = (126, 127)
+"""Exit codes, theirs and the shell's, for a program that is not there or cannot be run."""
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _FOUND = "kernel-devel-"
+
+
+class EngineError(OcGpuError):
+    """The container engine did not do its part: nothing was learnt of the certificate."""
+
+    exit_code = 3
 
 
 def find_engine(chosen: str | None) -> str:
@@ -38,57 +54,76 @@ def find_engine(chosen: str | None) -> str:
 def search(entitlement: Entitlement, engine: str, image: str, limit: float) -> Trial:
     """Search for kernel-devel in a container that sees the certificate.
 
+    The container reads it from its stdin into memory of its own, so that no file of this machine
+    ever holds the key, however this process ends.
+
     Args:
-        entitlement: Certificate and key; the container sees them in a private folder only.
+        entitlement: Certificate and key.
         engine: Path of podman or docker.
         image: UBI image.
         limit: Seconds to wait.
 
     Raises:
+        EngineError: The engine cannot be run, or did not get as far as the search.
         TimeoutExceededError: The time is over.
-        UsageError: The engine cannot be run.
+        UsageError: The image has no dnf.
     """
     name = f"oc-gpu-entitlement-{secrets.token_hex(4)}"
-    with _private(entitlement) as pem:
-        command = [engine, "run", "--rm", "--name", name, *_mounts(pem), *_proxy(), image, *SEARCH]
+    command = [engine, "run", "--rm", "--interactive", "--name", name, "--tmpfs", FOLDER]
+    command += [*_proxy(), image, "sh", "-c", SCRIPT]
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        message = f"cannot run {engine}: {error.strerror}"
+        raise EngineError(message) from error
+    with process, _interruptible(), _ending(process, engine, name):
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=limit,
-                check=False,
-            )
+            said, _ = process.communicate(bytes(entitlement.pem), limit)
         except subprocess.TimeoutExpired as error:
-            subprocess.run([engine, "kill", name], capture_output=True, check=False)
             message = f"the container had not finished after {limit:.0f} seconds"
             hint = "give it longer with --timeout, and look whether this machine needs a proxy"
             raise TimeoutExceededError(message, hints=(hint,)) from error
-        except OSError as error:
-            message = f"cannot run {engine}: {error.strerror}"
-            raise UsageError(message) from error
-    return _judge(done, engine, image)
+    return _judge(process.returncode, _lines(said), engine, image)
 
 
 @contextmanager
-def _private(entitlement: Entitlement) -> Iterator[Path]:
-    """Write the certificate where only this user can read it, for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="oc-gpu-") as folder:
-        path = Path(folder) / "entitlement.pem"
-        with open(path, "wb", opener=_owner_only) as stream:
-            stream.write(bytes(entitlement.pem))
-        yield path
+def _interruptible() -> Iterator[None]:
+    """Let whoever ends or leaves this process interrupt it, so that the container is ended, too."""
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    try:
+        for number in _ENDS:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+@contextmanager
+def _ending(process: subprocess.Popen[bytes], engine: str, name: str) -> Iterator[None]:
+    """End container and engine where the block is left before they are done."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            _kill(engine, name)
+            process.kill()
 
 
-def _mounts(pem: Path) -> Iterator[str]:
-    for name in ("entitlement.pem", "entitlement-key.pem"):
-        yield "--volume"
-        yield f"{pem}:{FOLDER}/{name}:ro,Z"
+def _kill(engine: str, name: str) -> None:
+    """End a container, unless the engine takes too long over it."""
+    quiet = subprocess.DEVNULL
+    with suppress(subprocess.TimeoutExpired, OSError):
+        subprocess.run(
+            [engine, "kill", name],
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=KILLING,
+            check=False,
+        )
 
 
 def _proxy() -> Iterator[str]:
@@ -99,15 +134,32 @@ def _proxy() -> Iterator[str]:
             yield name
 
 
-def _judge(done: subprocess.CompletedProcess[bytes], engine: str, image: str) -> Trial:
-    lines = [clean(line) for line in done.stdout.decode("utf-8", "replace").splitlines() if line]
+def _lines(said: bytes) -> list[str]:
+    lines = (clean(line) for line in said.decode("utf-8", "replace").splitlines())
+    return [line for line in lines if line]
+
+
+def _judge(code: int, lines: list[str], engine: str, image: str) -> Trial:
+    """Return what the search found; what kept it from searching says nothing of a certificate."""
+    program = Path(engine).name
+    if code == _ENGINE_FAILED:
+        said = lines[-1] if lines else "it does not say why"
+        message = f"{program} could not run a container of {image}: {said}"
+        hints = (
+            f"`{program} info` tells whether it runs",
+            f"`{program} pull {image}` tries the image",
+        )
+        raise EngineError(message, hints=hints)
+    if code in _NO_PROGRAM:
+        message = f"{image} has no dnf to search with"
+        raise UsageError(message, hints=("name a UBI image with --image",))
     packages = [line.split()[0] for line in lines if _is_package(line)]
     return Trial(
-        works=done.returncode == 0 and bool(packages),
-        engine=Path(engine).name,
+        works=code == 0 and bool(packages),
+        engine=program,
         image=image,
         packages=tuple(dict.fromkeys(packages)),
-        output=tuple(line for line in lines if line.strip()),
+        output=tuple(lines),
     )
 
 

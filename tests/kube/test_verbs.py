@@ -193,8 +193,10 @@ def test_a_nodes_journal_is_read_through_its_kubelet() -> None:
 def test_a_simulated_server_says_so_in_its_version() -> None:
     kube, _ = client(
         answer({"gitVersion": "v1.33.1+simulated", "platform": "linux/amd64"}),
+        answer({"gitVersion": "v1.17.1+9d33dd3.simulated"}),
         answer({"gitVersion": "v1.33.1"}),
     )
+    assert asyncio.run(kube.version()).simulated
     assert asyncio.run(kube.version()).simulated
     assert not asyncio.run(kube.version()).simulated
 

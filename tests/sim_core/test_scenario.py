@@ -55,6 +55,12 @@ def test_the_other_scenarios_have_the_cards_that_their_names_promise() -> None:
         ({"name": 5}, "`$.name`"),
         ({"nodes": [{"name": "n"}]}, "`$.nodes[0]`"),
         ({"latencies": {"reboot": "long"}}, "`$.latencies.reboot`"),
+        ({"latencies": {"reboot": -1}}, "`$.latencies.reboot`"),
+        ({"latencies": {"drain": float("inf")}}, "`$.latencies.drain`"),
+        ({"nodes": []}, "`$.nodes`"),
+        ({"driver": {"version": "banana"}}, "driver 'banana' is not like 580.105.08"),
+        ({"driver": {"version": "450.80.02", "cuda": "new"}}, "CUDA version 'new'"),
+        ({"images": [{"reference": "a/b", "driver": "latest"}]}, "driver 'latest'"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named_with_its_path(
@@ -76,6 +82,33 @@ def test_names_and_pci_addresses_are_checked() -> None:
     document["nodes"][1]["name"] = "Master_02"
     with pytest.raises(ScenarioError, match="not a DNS name"):
         scenario.from_document(document)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("openshift", {"version": "latest"}, "release 'latest' is not like 4.20.4"),
+        ("openshift", {"kubernetes": "one"}, "Kubernetes release 'one' is not like v1.33.5"),
+        ("nodes", {"cpu": 0}, "`$.nodes[0].cpu`"),
+        ("nodes", {"memoryMiB": 512}, "`$.nodes[0].memoryMiB`"),
+        ("nodes", {"hostDriver": "yes"}, "host driver 'yes'"),
+        ("pci", {"vendor": "NVIDIA"}, "PCI vendor 'NVIDIA' is not like 10de"),
+        ("pci", {"class": "vga"}, "PCI class 'vga' is not like 10de"),
+    ],
+)
+def test_a_text_or_number_that_no_cluster_has_is_refused(
+    part: str, change: dict[str, object], words: str
+) -> None:
+    document = scenario.to_document(scenario.load("no-gpu"))
+    places = {
+        "openshift": document["openshift"],
+        "nodes": document["nodes"][0],
+        "pci": next(n for n in document["nodes"] if n["pci"])["pci"][0],
+    }
+    places[part].update(change)
+    with pytest.raises(ScenarioError) as caught:
+        scenario.from_document(document)
+    assert words in str(caught.value)
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:

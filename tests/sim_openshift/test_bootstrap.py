@@ -1,6 +1,7 @@
 import json
+import re
 
-from oc_gpu.kube import RawObject
+from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import (
     CATALOG_SOURCES,
     CLUSTER_VERSIONS,
@@ -15,7 +16,12 @@ from oc_gpu.kube.resources import (
     PROXIES,
 )
 from oc_gpu.sim.actors.proxy import TrustedBundles
+from oc_gpu.sim.cluster import Simulation
+from oc_gpu.sim.scenario import load
 from tests.sim_openshift.world import MARKETPLACE, changed, named, run, state, world
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+_SEMANTIC = re.compile(r"v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 
 
 def test_fresh_seed_is_a_healthy_4_4_behind_its_proxy() -> None:
@@ -148,5 +154,30 @@ def test_config_map_that_asks_for_trusted_authorities_gets_them() -> None:
                 CONFIGMAPS, "trusted-ca-bundle", "openshift-config-managed"
             )
             assert found["default", "trust"]["data"] == source["data"]
+
+    run(scene())
+
+
+def test_version_of_every_release_is_a_semantic_one_that_says_it_is_simulated() -> None:
+    async def scene() -> None:
+        for name in ("seed", "ocp-4.20"):
+            async with Simulation(load(name)) as simulation:
+                version = await simulation.client().version()
+                assert version.simulated
+                assert _SEMANTIC.fullmatch(version.git_version), version.git_version
+
+    run(scene())
+
+
+def test_every_node_has_the_lease_of_its_kubelet() -> None:
+    async def scene() -> None:
+        async with world("seed") as here:
+            leases = (await here.client.list(LEASES, "kube-node-lease")).items
+            nodes = {n["metadata"]["name"]: n for n in (await here.client.list(NODES)).items}
+            assert {lease["metadata"]["name"] for lease in leases} == set(nodes)
+            for lease in leases:
+                node = nodes[lease["metadata"]["name"]]
+                assert lease["spec"]["holderIdentity"] == node["metadata"]["name"]
+                assert lease["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
 
     run(scene())

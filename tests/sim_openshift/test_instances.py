@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -102,12 +103,51 @@ def test_scenario_that_cannot_be_used_is_told_to_whoever_starts_it(tmp_path: Pat
     with pytest.raises(SimulationError, match="is not YAML"):
         instances.up("one", str(broken))
     assert instances.running() == ()
+    assert caught.value.exit_code == 2
+    assert list(instances.home().iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "-x", "x" * 80])
 def test_names_that_lead_out_of_the_folder_are_refused(name: str) -> None:
-    with pytest.raises(SimulationError, match="cannot name a simulation"):
+    with pytest.raises(SimulationError, match="cannot name a simulation") as caught:
         instances.up(name, "seed")
+    assert caught.value.exit_code == 2
+
+
+def test_state_folder_that_cannot_be_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(instances.HOME_VARIABLE, str(tmp_path / "file" / "below"))
+    with pytest.raises(SimulationError, match=r"cannot keep a simulation in .*/file/below") as told:
+        instances.up("one", "no-gpu")
+    assert told.value.exit_code == 2
+    assert instances.HOME_VARIABLE in told.value.hints[0]
+
+
+@pytest.mark.usefixtures("broken_daemon")
+def test_simulation_that_crashes_at_its_start_is_told_by_its_log_which_stays() -> None:
+    with pytest.raises(SimulationError, match="one did not start: ValueError: broken") as caught:
+        instances.up("one", "no-gpu")
+    assert caught.value.exit_code == 1
+    assert caught.value.hints == (f"see {instances.home()}/one/log",)
+    assert "Traceback" in (instances.home() / "one" / "log").read_text()
+
+
+@pytest.mark.usefixtures("broken_daemon")
+def test_brief_simulation_that_crashes_at_its_start_leaves_nothing_and_names_no_log() -> None:
+    with pytest.raises(SimulationError, match="did not start: ValueError: broken") as caught:
+        instances.execute("no-gpu", ["true"])
+    assert caught.value.hints == ()
+    assert list(instances.home().iterdir()) == []
+
+
+@pytest.fixture
+def broken_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every new interpreter find a module that fails where the daemon needs one."""
+    (tmp_path / "uvicorn").mkdir()
+    (tmp_path / "uvicorn" / "__init__.py").write_text("raise ValueError('broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
 def test_command_runs_against_a_fresh_simulation_that_is_gone_afterwards() -> None:
@@ -119,7 +159,7 @@ def test_command_runs_against_a_fresh_simulation_that_is_gone_afterwards() -> No
     assert instances.running() == ()
 
 
-def test_temporary_simulation_ends_with_the_process_that_wanted_it(tmp_path: Path) -> None:
+def test_temporary_simulation_ends_with_the_process_that_wanted_it() -> None:
     program = (
         "import os, sys\n"
         "from oc_gpu.sim import instances\n"
@@ -127,16 +167,15 @@ def test_temporary_simulation_ends_with_the_process_that_wanted_it(tmp_path: Pat
         "    print(started.pid, flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    del tmp_path
     holder = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None
     assert int(holder.stdout.readline()) > 0
     assert instances.find("brief") is not None
-    holder.kill()
-    holder.communicate()
-    deadline = time.monotonic() + 5
-    while instances.find("brief") is not None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    with (instances.folder_of("brief") / "lock").open("a") as lock:
+        holder.kill()
+        holder.communicate()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # free when the simulation has ended
     assert instances.find("brief") is None
+    assert list(instances.home().iterdir()) == []

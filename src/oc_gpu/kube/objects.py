@@ -89,7 +89,8 @@ class ServerVersion(Struct, frozen=True, rename="camel"):
     @property
     def simulated(self) -> bool:
         """Tell whether this is a simulated cluster, which says so in its version."""
-        return self.git_version.endswith("+simulated")
+        _, _, build = self.git_version.partition("+")
+        return "simulated" in build.split(".")
 
 
 class ExecResult(Struct, frozen=True):

@@ -47,6 +47,7 @@ def machine_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
         yield _pool_with_status(pool, target, configs, status_at=now, machines=machines)
         yield rendered[pool]
     yield from nodes
+    yield from (_lease(name_of(node), now) for node in nodes)
 
 
 def machine_configs(pool: str, release: OpenShift) -> list[RawObject]:
@@ -137,3 +138,24 @@ def _node(scenario: Scenario, facts: NodeFacts, config: str, now: float) -> RawO
         notes |= {DRAIN: request, DRAINED: request}
         notes[f"{PREFIX}/controlPlaneTopology"] = "HighlyAvailable"
     return node
+
+
+def _lease(node: str, now: float) -> RawObject:
+    """Return the heartbeat of a node's kubelet, as it was when the cluster was there.
+
+    It is not renewed: writes every ten seconds would be most of what a simulation does.
+    """
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": node,
+            "namespace": "kube-node-lease",
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node, "uid": ""}],
+        },
+        "spec": {
+            "holderIdentity": node,
+            "leaseDurationSeconds": 40,
+            "renewTime": timestamp(now).replace("Z", ".000000Z"),
+        },
+    }

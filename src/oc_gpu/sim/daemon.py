@@ -7,8 +7,11 @@ import argparse
 import asyncio
 import gc
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -30,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(_run(options))
     except (OcGpuError, OSError) as error:
         hints = tuple(getattr(error, "hints", ()))
-        _tell(options.tell, Report(error=str(error), hints=hints))
+        code = getattr(error, "exit_code", 1)
+        _tell(options.tell, Report(error=str(error), hints=hints, exit_code=code))
         return 1
     return 0
 
@@ -47,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _run(options: argparse.Namespace) -> None:
     folder: Path = options.folder
-    with claim(folder):
+    with claim(folder), _swept(folder, options.lifeline):
         simulation = Simulation(load(options.scenario), name=folder.name, speed=options.speed)
         end = _end_signals(options.lifeline)
         async with simulation.serving(folder) as served:
@@ -61,6 +65,17 @@ async def _run(options: argparse.Namespace) -> None:
             describe(folder, instance)
             _tell(options.tell, Report(instance))
             await end.wait()
+
+
+@contextmanager
+def _swept(folder: Path, lifeline: int | None) -> Iterator[None]:
+    """Remove the folder after a simulation whose starter, when killed, cannot do it.
+
+    That of one that crashed stays: the starter takes the reason from its log.
+    """
+    yield
+    if lifeline is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_signals(lifeline: int | None) -> asyncio.Event:

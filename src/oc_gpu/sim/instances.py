@@ -21,7 +21,7 @@ from typing import IO, Any
 import msgspec
 from msgspec import Struct
 
-from oc_gpu.kube.errors import OcGpuError
+from oc_gpu.kube.errors import OcGpuError, clean
 
 HOME_VARIABLE = "OC_GPU_SIM_HOME"
 """Environment variable that names another folder for the state of simulations."""
@@ -34,7 +34,13 @@ _LOCK, _ABOUT, _KUBECONFIG, _LOG = "lock", "instance.json", "kubeconfig", "log"
 
 
 class SimulationError(OcGpuError):
-    """A simulation that cannot be started or found."""
+    """A simulation that did not start."""
+
+
+class SimulationUsageError(SimulationError):
+    """What was asked for cannot be: a name, a scenario, a program that is not there."""
+
+    exit_code = 2
 
 
 class Instance(Struct, frozen=True):
@@ -61,6 +67,7 @@ class Report(Struct, frozen=True):
     instance: Instance | None = None
     error: str = ""
     hints: tuple[str, ...] = ()
+    exit_code: int = SimulationError.exit_code
 
 
 def home() -> Path:
@@ -76,11 +83,11 @@ def folder_of(name: str) -> Path:
     """Return the folder of one simulation.
 
     Raises:
-        SimulationError: The name cannot be that of a folder.
+        SimulationUsageError: The name cannot be that of a folder.
     """
     if not _NAME.fullmatch(name):
         msg = f"{name!r} cannot name a simulation"
-        raise SimulationError(msg, hints=("use letters, digits, dots and dashes",))
+        raise SimulationUsageError(msg, hints=("use letters, digits, dots and dashes",))
     return home() / name
 
 
@@ -93,11 +100,9 @@ def up(name: str, scenario: str, *, speed: float | None = None) -> Instance:
         speed: Simulated seconds per second of wall time; leaps over waiting by default.
 
     Raises:
-        SimulationError: It runs already, the scenario is not usable, or it did not start.
+        SimulationError: It did not start; as SimulationUsageError: it runs already, or the
+            scenario is not usable.
     """
-    if find(name) is not None:
-        msg = f"simulation {name} runs already"
-        raise SimulationError(msg, hints=(f"oc-gpu sim down {name}",))
     return _start(name, scenario, speed=speed)
 
 
@@ -129,7 +134,7 @@ def execute(scenario: str, command: Sequence[str]) -> int:
         command: Program and arguments; KUBECONFIG leads to the simulation.
 
     Raises:
-        SimulationError: It did not start, or there is no such program.
+        SimulationError: It did not start; as SimulationUsageError: there is no such program.
     """
     with temporary(scenario) as instance:
         environment = {**os.environ, "KUBECONFIG": instance.kubeconfig}
@@ -137,7 +142,7 @@ def execute(scenario: str, command: Sequence[str]) -> int:
             return subprocess.run(list(command), env=environment, check=False).returncode
         except FileNotFoundError:
             msg = f"no program {command[0]!r}"
-            raise SimulationError(msg) from None
+            raise SimulationUsageError(msg) from None
 
 
 def down(name: str) -> bool:
@@ -177,13 +182,13 @@ def kubeconfig(name: str) -> Path:
     """Return the path of the kubeconfig of a simulation that runs.
 
     Raises:
-        SimulationError: It does not run.
+        SimulationUsageError: It does not run.
     """
     instance = find(name)
     if instance is None:
         known = ", ".join(i.name for i in running()) or "none"
         msg = f"no simulation named {name} runs"
-        raise SimulationError(msg, hints=(f"running: {known}",))
+        raise SimulationUsageError(msg, hints=(f"running: {known}",))
     return Path(instance.kubeconfig)
 
 
@@ -247,19 +252,42 @@ def _start(
         return report.instance
     process.kill()
     process.wait()
-    if report is not None:
+    keep = report is None and lifeline is None
+    error = _not_started(name, report, folder / _LOG, kept=keep)
+    if not keep:
         shutil.rmtree(folder, ignore_errors=True)
-        raise SimulationError(report.error, hints=report.hints)
-    msg = f"simulation {name} did not start"
-    raise SimulationError(msg, hints=(f"see {folder / _LOG}",))
+    raise error
+
+
+def _not_started(name: str, report: Report | None, log: Path, *, kept: bool) -> SimulationError:
+    """Return why a simulation did not start: in its own words, or by the end of its log."""
+    if report is not None:
+        usage = report.exit_code == SimulationUsageError.exit_code
+        kind = SimulationUsageError if usage else SimulationError
+        return kind(report.error, hints=report.hints)
+    last = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
+    msg = f"simulation {name} did not start" + (f": {clean(last)}" if last else "")
+    return SimulationError(msg, hints=(f"see {log}",) if kept else ())
 
 
 def _fresh_folder(name: str) -> Path:
+    """Return a new folder in place of what a simulation of this name left.
+
+    Raises:
+        SimulationUsageError: One of this name runs, or there is no room for the folder.
+    """
     folder = folder_of(name)
-    if folder.is_dir():
-        shutil.rmtree(folder, ignore_errors=True)
-    home().mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(mode=0o700)
+    if _is_locked(folder / _LOCK):
+        msg = f"simulation {name} runs already"
+        raise SimulationUsageError(msg, hints=(f"oc-gpu sim down {name}",))
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        home().mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        msg = f"cannot keep a simulation in {home()}: {error.strerror}"
+        hint = f"name another folder in {HOME_VARIABLE}"
+        raise SimulationUsageError(msg, hints=(hint,)) from error
     return folder
 
 
@@ -281,10 +309,10 @@ def _is_locked(path: Path) -> bool:
     try:
         with path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False  # no such folder, or one in which nobody of this user can hold a lock
     return False
 
 

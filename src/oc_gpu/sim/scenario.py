@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from oc_gpu.kube.errors import ConfigError
 
@@ -20,10 +20,29 @@ RawObject = dict[str, Any]
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_PCI_ID = re.compile(r"[0-9a-f]{4}")
+_DRIVER = re.compile(r"\d{3}\.\d+(\.\d+)?")
+_CUDA = re.compile(r"\d+\.\d+")
+_RELEASE = re.compile(r"\d+\.\d+\.\d+(-[-.\w]+)?")
+_KUBERNETES = re.compile(r"v?\d+\.\d+\.\d+([-+][-+.\w]+)?")
+
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Watts = Annotated[float, Meta(ge=0, le=100_000)]
+Seconds = Annotated[float, Meta(ge=0, le=30 * 86400)]
+NodeMemory = Annotated[int, Meta(ge=2048)]
+"""MiB; what the system keeps for itself leaves nothing of less."""
 
 
 class ScenarioError(ConfigError):
     """A scenario that cannot be found, read or understood."""
+
+
+def _fits(what: str, value: str | None, form: re.Pattern[str], example: str) -> None:
+    """Insist on the form of a text that numbers are read from later."""
+    if value is not None and not form.fullmatch(value):
+        msg = f"{what} {value!r} is not like {example}"
+        raise ValueError(msg)
 
 
 class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -34,25 +53,25 @@ class Gpu(Facts, frozen=True, kw_only=True):
     """One card as its driver reports it when idle."""
 
     product: str
-    memory_mib: int = field(name="memoryMiB")
+    memory_mib: Count = field(name="memoryMiB")
     architecture: str
     compute_capability: str
     uuid: str | None = None
     serial: str | None = None
-    reserved_mib: int = field(name="reservedMiB", default=0)
-    bar1_mib: int = field(name="bar1MiB", default=256)
+    reserved_mib: Amount = field(name="reservedMiB", default=0)
+    bar1_mib: Amount = field(name="bar1MiB", default=256)
     temperature_c: int = field(name="temperatureC", default=30)
-    fan_percent: int | None = None
-    power_w: float = field(name="powerW", default=20.0)
-    power_limit_w: float = field(name="powerLimitW", default=70.0)
+    fan_percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+    power_w: Watts = field(name="powerW", default=20.0)
+    power_limit_w: Watts = field(name="powerLimitW", default=70.0)
     pstate: str = "P8"
     persistence: bool = True
     mig_capable: bool = False
     ecc: bool = True
     vbios: str = "90.04.38.00.03"
-    max_sm_clock_mhz: int = field(name="maxSmClockMHz", default=1590)
-    max_memory_clock_mhz: int = field(name="maxMemoryClockMHz", default=5001)
-    pcie_generation: int = 3
+    max_sm_clock_mhz: Count = field(name="maxSmClockMHz", default=1590)
+    max_memory_clock_mhz: Count = field(name="maxMemoryClockMHz", default=5001)
+    pcie_generation: Count = 3
 
 
 class PciDevice(Facts, frozen=True, kw_only=True):
@@ -66,9 +85,9 @@ class PciDevice(Facts, frozen=True, kw_only=True):
     gpu: Gpu | None = None
 
     def __post_init__(self) -> None:
-        if not _PCI_ADDRESS.fullmatch(self.address):
-            msg = f"PCI address {self.address!r} is not like 0000:13:00.0"
-            raise ValueError(msg)
+        _fits("PCI address", self.address, _PCI_ADDRESS, "0000:13:00.0")
+        for what in ("vendor", "device", "subsystem", "class_code"):
+            _fits(f"PCI {what.removesuffix('_code')}", getattr(self, what), _PCI_ID, "10de")
 
 
 class NodeFacts(Facts, frozen=True, kw_only=True):
@@ -77,9 +96,9 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
     name: str
     roles: tuple[Literal["master", "worker"], ...] = ("worker",)
     address: str
-    cpu: int = 8
-    memory_mib: int = field(name="memoryMiB", default=32768)
-    pods: int = 250
+    cpu: Count = 8
+    memory_mib: NodeMemory = field(name="memoryMiB", default=32768)
+    pods: Count = 250
     kernel: str
     cpu_flags: tuple[str, ...] = ()
     cpu_vendor: str = "Intel"
@@ -103,6 +122,7 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
         if not self.roles:
             msg = f"node {self.name} has no role"
             raise ValueError(msg)
+        _fits("host driver", self.host_driver, _DRIVER, "580.105.08")
 
     @property
     def gpu_devices(self) -> tuple[PciDevice, ...]:
@@ -146,6 +166,10 @@ class OpenShift(Facts, frozen=True, kw_only=True):
     ignition: Ignition
     drained_by: Literal["daemon", "controller"] = "controller"
     driver_toolkit: tuple[DriverToolkit, ...] = ()
+
+    def __post_init__(self) -> None:
+        _fits("release", self.version, _RELEASE, "4.20.4")
+        _fits("Kubernetes release", self.kubernetes, _KUBERNETES, "v1.33.5")
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -213,8 +237,11 @@ class ImageFacts(Facts, frozen=True, kw_only=True):
     reference: str
     driver: str | None = None
     digest: str | None = None
-    pull_seconds: float | None = None
+    pull_seconds: Seconds | None = None
     missing: bool = False
+
+    def __post_init__(self) -> None:
+        _fits("driver", self.driver, _DRIVER, "580.105.08")
 
 
 class Driver(Facts, frozen=True, kw_only=True):
@@ -227,33 +254,37 @@ class Driver(Facts, frozen=True, kw_only=True):
     version: str
     cuda: str | None = None
 
+    def __post_init__(self) -> None:
+        _fits("driver", self.version, _DRIVER, "580.105.08")
+        _fits("CUDA version", self.cuda, _CUDA, "13.0")
+
 
 class Latencies(Facts, frozen=True, kw_only=True):
     """How long things take, in simulated seconds."""
 
-    image_pull: float = 8.0
-    container_start: float = 1.0
-    container_stop: float = 1.0
-    probe: float = 2.0
-    render: float = 5.0
-    config_pick_up: float = 3.0
-    drain: float = 20.0
-    write_files: float = 5.0
-    reboot: float = 180.0
-    uncordon: float = 2.0
-    catalog_ready: float = 5.0
-    resolve: float = 3.0
-    install_plan: float = 5.0
-    operator_reconcile: float = 1.0
-    nfd_scan: float = 10.0
-    dnf_search: float = 15.0
-    driver_build: float = 180.0
-    driver_load: float = 10.0
-    toolkit: float = 3.0
-    device_plugin: float = 2.0
-    feature_discovery: float = 3.0
-    validation: float = 5.0
-    cuda_sample: float = 3.0
+    image_pull: Seconds = 8.0
+    container_start: Seconds = 1.0
+    container_stop: Seconds = 1.0
+    probe: Seconds = 2.0
+    render: Seconds = 5.0
+    config_pick_up: Seconds = 3.0
+    drain: Seconds = 20.0
+    write_files: Seconds = 5.0
+    reboot: Seconds = 180.0
+    uncordon: Seconds = 2.0
+    catalog_ready: Seconds = 5.0
+    resolve: Seconds = 3.0
+    install_plan: Seconds = 5.0
+    operator_reconcile: Seconds = 1.0
+    nfd_scan: Seconds = 10.0
+    dnf_search: Seconds = 15.0
+    driver_build: Seconds = 180.0
+    driver_load: Seconds = 10.0
+    toolkit: Seconds = 3.0
+    device_plugin: Seconds = 2.0
+    feature_discovery: Seconds = 3.0
+    validation: Seconds = 5.0
+    cuda_sample: Seconds = 3.0
 
 
 class DenyRule(Facts, frozen=True, kw_only=True):
@@ -273,7 +304,7 @@ class Scenario(Facts, frozen=True, kw_only=True):
     description: str = ""
     starts_at: str | None = None
     openshift: OpenShift
-    nodes: tuple[NodeFacts, ...]
+    nodes: Annotated[tuple[NodeFacts, ...], Meta(min_length=1)]
     network: Network = Network()
     subscription: SubscriptionFacts = SubscriptionFacts()
     catalogs: tuple[Catalog, ...] = ()

@@ -57,13 +57,17 @@ def answer(backend: Backend, request: ApiRequest) -> ApiResponse:
 
 
 def version(backend: Backend) -> ApiResponse:
-    """Answer `/version`; the end of gitVersion says that this is a simulation."""
+    """Answer `/version`; the end of gitVersion says that this is a simulation.
+
+    A semantic version has one `+` only; what follows it is a list with dots.
+    """
     number = backend.identity.kubernetes
+    mark = ".simulated" if "+" in number else "+simulated"
     major, minor = number.split(".")[:2]
     told = {
         "major": major,
         "minor": minor,
-        "gitVersion": f"v{number}+simulated",
+        "gitVersion": f"v{number}{mark}",
         "gitCommit": "0" * 40,
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -16,6 +16,7 @@ from oc_gpu.kube import (
     Replaced,
     Response,
     Retry,
+    ServerError,
     Updated,
     WatchEvent,
 )
@@ -176,6 +177,30 @@ def test_a_relist_survives_a_server_in_trouble() -> None:
         refused(403),
     )
     assert seen[1:] == [Replaced([named("a")], "20")]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (answer(status(503, "Unavailable", "no"), 503), ServerError),
+        (ConnectionFailedError("away", sent=False), ConnectionFailedError),
+    ],
+)
+@pytest.mark.parametrize("patient", [True, False])
+def test_the_first_list_of_a_watch_opened_in_a_run_outlasts_an_outage(
+    trouble: Response | Exception, kind: type[Exception], *, patient: bool
+) -> None:
+    retry = Retry(sleep=Pauses(), unreachable=0.1)
+    kube, _ = client(*[trouble] * 12, page(["a"], "9"), refused(403), retry=retry)
+    seen: list[WatchEvent[Named]] = []
+
+    async def follow() -> None:
+        async for item in kube.watch(known.PODS, "x", patient=patient, type=Named):
+            seen.append(item)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(ForbiddenError if patient else kind):
+        asyncio.run(follow())
+    assert seen == ([Replaced([named("a")], "9")] if patient else [])
 
 
 @pytest.mark.parametrize(("code", "kind"), [(403, ForbiddenError), (404, NotFoundError)])

@@ -1,7 +1,7 @@
 """The live view over a simulated API server: always current, waking at every change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -291,18 +291,48 @@ def test_the_log_of_a_proof_pod_is_read_when_it_has_ended() -> None:
     with_server(act)
 
 
-def test_the_log_of_another_pod_is_read_when_asked_for() -> None:
+async def failing(*errors: Exception) -> AsyncGenerator[Any]:
+    for error in errors:
+        raise error
+    yield
+
+
+def test_an_aggregated_api_that_is_away_leaves_the_view_and_is_shown_when_it_is_back() -> None:
+    kind = Resource("example.com", "v1", "widgets", "Widget")
+
     async def act(client: Client) -> None:
-        async with LiveView(client, (Source("pods", PODS, Pod, ("default",)),)) as view:
-            pod = proof_pod("p", "Running")
-            del pod["metadata"]["labels"]
-            await client.create(PODS, pod)
-            await set_phase(client, "p", "Failed")
-            await until(view, lambda: any(p.status.phase == "Failed" for p in view.snapshot().pods))
-            await asyncio.sleep(0.02)
-            assert view.snapshot().logs == {}
-            view.want_logs("default", "p")
-            await until(view, lambda: bool(view.snapshot().logs))
+        watch, tries = client.watch, []
+
+        def trouble(resource: Resource, *args: Any, **options: Any) -> Any:
+            if resource != kind:
+                return watch(resource, *args, **options)
+            tries.append(options["patient"])
+            if len(tries) < 3:
+                return failing(ServerError(Asked("list", kind), 503, message="no"))
+            return watch(resource, *args, **options)
+
+        await client.create(CRDS, definition())
+        client.watch = trouble  # type: ignore[method-assign]
+        async with LiveView(client, SOURCES) as view:
+            first = view.snapshot()
+            assert first.unread["widgets"].reason == "failed"
+            assert not first.known("widgets")
+            assert "configmaps" in first.tables
+            await until(view, lambda: "widgets" in view.snapshot().tables)
+            assert view.snapshot().unread == {}
+        assert tries == [False, True, True]
+
+    with_server(act)
+
+
+@pytest.mark.parametrize(("status", "source"), [(500, SOURCES[2]), (503, SOURCES[1])])
+def test_a_server_that_fails_otherwise_ends_the_view(status: int, source: Source) -> None:
+    async def act(client: Client) -> None:
+        error = ServerError(Asked("list", source.resource), status, message="no")
+        client.watch = lambda *_, **__: failing(error)  # type: ignore[method-assign,misc]
+        with pytest.raises(ServerError):
+            async with LiveView(client, (source,)):
+                pass
 
     with_server(act)
 

@@ -145,6 +145,7 @@ class Reading(Session):
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        patient: bool = False,
     ) -> AsyncGenerator[WatchEvent[RawObject]]: ...
     @overload
     def watch(
@@ -154,6 +155,7 @@ class Reading(Session):
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        patient: bool = False,
         type: type[T],
     ) -> AsyncGenerator[WatchEvent[T]]: ...
     def watch(
@@ -163,14 +165,24 @@ class Reading(Session):
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        patient: bool = False,
         type: Any = RawObject,  # noqa: A002
     ) -> Any:
         """List, then yield changes for ever, across broken connections and expired versions.
 
         The first event is `Replaced`; another one comes whenever the list had to be taken again.
 
+        Args:
+            resource: Kind.
+            namespace: Namespace, None for all.
+            label_selector: Such as `app=x,tier!=y`.
+            field_selector: Such as `spec.nodeName=worker01`.
+            patient: Whether the first list, too, outlasts an outage: for a watch that is opened
+                in the middle of a run. Without, a server that is away is told soon.
+            type: What the items are decoded to.
+
         Raises:
             ApiError: The server refuses (401, 403), or the kind is not served (404).
         """
         selection = Selection(resource, namespace, label_selector, field_selector)
-        return Watch(self._sender, selection, type).events()
+        return Watch(self._sender, selection, type, patient=patient).events()

@@ -59,9 +59,19 @@ _head = msgspec.json.Decoder(_Head)
 
 
 class Watch(Generic[T]):
-    """One endless list and watch; iterate over `events()` once."""
+    """One endless list and watch; iterate over `events()` once.
 
-    def __init__(self, sender: Sender, selection: Selection, type_: type[T]) -> None:
+    Args:
+        sender: Sends.
+        selection: Which objects.
+        type_: What they are decoded to.
+        patient: Whether the first list, too, outlasts an outage.
+    """
+
+    def __init__(
+        self, sender: Sender, selection: Selection, type_: type[T], *, patient: bool = False
+    ) -> None:
+        self._patient = patient
         self._sender = sender
         self._selection = selection
         self._type = type_
@@ -76,9 +86,10 @@ class Watch(Generic[T]):
 
         Raises:
             ApiError: The server refuses (401, 403), or the kind is not served (404).
-            ConnectionFailedError: The server was away for longer than `Retry.outage`.
+            ConnectionFailedError: The server was away for longer than `Retry.outage`; at the
+                first list, unless patient, than `Retry.unreachable`.
         """
-        result: ListResult[T] | None = await fetch(self._sender, self._selection, self._type)
+        result: ListResult[T] | None = await self._first()
         while True:
             if result is not None:
                 self._version = result.resource_version
@@ -97,6 +108,11 @@ class Watch(Generic[T]):
                 self._bear(error)
             if time.monotonic() - started < _LIVED:
                 await self._back_off()
+
+    async def _first(self) -> ListResult[T]:
+        if self._patient:
+            return await self._relist()
+        return await fetch(self._sender, self._selection, self._type)
 
     async def _relist(self) -> ListResult[T]:
         while True:

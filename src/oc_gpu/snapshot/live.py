@@ -22,6 +22,7 @@ from oc_gpu.kube import (
     Replaced,
     Resource,
     Retry,
+    ServerError,
     Updated,
     WatchEvent,
 )
@@ -30,7 +31,7 @@ from oc_gpu.snapshot.kinds import Condition, Meta
 from oc_gpu.snapshot.model import Snapshot, Unread
 from oc_gpu.snapshot.reading import (
     PACKAGES,
-    has_ended,
+    is_away,
     is_ended_proof,
     offers,
     read,
@@ -141,7 +142,6 @@ class LiveView:
         self._logs: dict[str, str] = {}
         """By the pod's uid: a namesake made later has a log of its own."""
         self._asked: set[str] = set()
-        self._wanted: set[str] = set()
         self._clock = _ClusterClock(client)
         self._base = Snapshot(client.server)
 
@@ -235,12 +235,6 @@ class LiveView:
                     self._note(part)
         return shown
 
-    def want_logs(self, namespace: str, pod: str) -> None:
-        """Keep the last lines of a pod in the snapshots, read once it has ended."""
-        self._wanted.add(f"{namespace}/{pod}")
-        for part in self._parts_of("pods"):
-            self._look_for_logs(part)
-
     def _parts_of(self, name: str) -> list[_Part]:
         return [part for part in self._parts if part.source.name == name]
 
@@ -272,30 +266,42 @@ class LiveView:
 
     async def _follow(self, part: _Part) -> None:
         """Watch a source for ever, whether its API is served yet, later or no more."""
-        refusals = 0
+        failures = 0
         while True:
-            try:
-                async with aclosing(self._events(part)) as events:
-                    async for event in events:
-                        refusals = 0
-                        if part.take(event):
-                            self._note(part)
-            except NotFoundError as error:
-                part.lose(Unread("absent", str(error)))
-            except ForbiddenError as error:
-                if part.settled and part.unread is None:
-                    raise
-                part.lose(Unread("forbidden", str(error)))
-                self._note(part)
-                return
+            why = await self._show(part)
+            if part.settled and part.unread is None:
+                failures = 0
+            part.lose(why)
             self._note(part)
-            if refusals:  # established, yet not served: real servers lag behind their own word
-                await asyncio.sleep(Retry().delay(refusals))
-            refusals += 1
+            if why.reason == "forbidden":
+                return
+            if failures or why.reason == "failed":  # also: real servers lag behind their own word
+                await asyncio.sleep(Retry().delay(failures + 1))
+            failures += 1
             try:
-                await self._served(part.source.resource)
+                if why.reason == "absent":
+                    await self._served(part.source.resource)
             except ForbiddenError:  # who may not see definitions sees no kind come
                 return
+
+    async def _show(self, part: _Part) -> Unread:
+        """Show what the watch of a source tells, until it can be read no more; return why."""
+        try:
+            async with aclosing(self._events(part)) as events:
+                async for event in events:
+                    if part.take(event):
+                        self._note(part)
+        except NotFoundError as error:
+            return Unread("absent", str(error))
+        except ForbiddenError as error:
+            if part.settled and part.unread is None:
+                raise
+            return Unread("forbidden", str(error))
+        except ServerError as error:
+            if not is_away(error, part.source):
+                raise
+            return Unread("failed", str(error))
+        raise AssertionError  # a watch ends with an error only
 
     def _events(self, part: _Part) -> Any:
         return self._client.watch(
@@ -303,13 +309,14 @@ class LiveView:
             part.namespace,
             label_selector=part.source.label_selector,
             field_selector=part.source.field_selector,
+            patient=part.settled,
             type=part.source.type,
         )
 
     async def _served(self, resource: Resource) -> None:
         """Wait until the definition of a kind says that it is served."""
         name = f"metadata.name={resource.plural}.{resource.group}"
-        watch = self._client.watch(CRDS, field_selector=name, type=_Definition)
+        watch = self._client.watch(CRDS, field_selector=name, patient=True, type=_Definition)
         async with aclosing(watch) as events:
             async for event in events:
                 if any(found.serves(resource.version) for found in _told(event)):
@@ -325,14 +332,12 @@ class LiveView:
                 self._wake.set()
 
     def _look_for_logs(self, part: _Part) -> None:
-        """Read the logs of pods of interest that have ended, each once."""
+        """Read the logs of proof pods that have ended, each once."""
         for pod in part.shard:
             meta = pod.metadata
-            name = f"{meta.namespace}/{meta.name}"
-            wanted = is_ended_proof(pod) or (name in self._wanted and has_ended(pod))
-            if wanted and meta.uid not in self._asked:
+            if is_ended_proof(pod) and meta.uid not in self._asked:
                 self._asked.add(meta.uid)
-                self._start(self._read_log(meta), f"log {name}")
+                self._start(self._read_log(meta), f"log {meta.namespace}/{meta.name}")
 
     async def _read_log(self, meta: Meta) -> None:
         for attempt in range(1, _LOG_TRIES + 1):

@@ -75,10 +75,15 @@ async def _list(client: Client, source: Source, where: str | None) -> list[Any] 
     except ForbiddenError as error:
         return Unread("forbidden", str(error))
     except ServerError as error:
-        if error.status != _UNAVAILABLE or not source.resource.group:
+        if not is_away(error, source):
             raise
         return Unread("failed", str(error))
     return result.items
+
+
+def is_away(error: ServerError, source: Source) -> bool:
+    """Tell whether only the server of an aggregated API is away, and not the whole cluster."""
+    return error.status == _UNAVAILABLE and bool(source.resource.group)
 
 
 async def _offers(
@@ -122,12 +127,7 @@ async def _logs(client: Client, pods: Iterable[Pod]) -> dict[str, str]:
 
 def is_ended_proof(pod: Pod) -> bool:
     """Tell whether a pod's log is proof and complete."""
-    return PROOF in pod.metadata.labels and has_ended(pod)
-
-
-def has_ended(pod: Pod) -> bool:
-    """Tell whether a pod's containers have all ended for good."""
-    return pod.status.phase in ("Succeeded", "Failed")
+    return PROOF in pod.metadata.labels and pod.status.phase in ("Succeeded", "Failed")
 
 
 async def read_log(client: Client, namespace: str, name: str) -> str | None:

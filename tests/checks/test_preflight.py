@@ -48,12 +48,20 @@ class TestRelease:
         assert (found.severity, found.title) == (Severity.OK, "OpenShift 4.20.4 is known")
 
     @pytest.mark.parametrize(
-        ("version", "severity"),
-        [("4.3.1", Severity.ERROR), ("4.5.9", Severity.ERROR), ("4.23.0", Severity.WARNING)],
+        ("version", "severity", "remedy"),
+        [
+            ("3.11.0", Severity.ERROR, "update the cluster"),
+            ("4.3.1", Severity.ERROR, "update the cluster"),
+            ("4.5.9", Severity.ERROR, "update the cluster"),
+            ("4.23.0", Severity.WARNING, "use a newer oc-gpu"),
+            ("5.1.0", Severity.WARNING, "use a newer oc-gpu"),
+            ("6.0.0", Severity.WARNING, "use a newer oc-gpu"),
+        ],
     )
-    def test_another_release_is_named(self, version: str, severity: Severity) -> None:
-        given = replace(inputs(), release=Release(version, ("4.4", "4.20", "4.22")))
+    def test_another_release_is_named(self, version: str, severity: Severity, remedy: str) -> None:
+        given = replace(inputs(), release=Release(version, ("4.4", "4.20", "4.22", "5.0")))
         found = only(_run(given), "OCG0102")
+        assert found.remedy == (remedy,)
         assert (found.severity, found.cause) == (severity, "unsupported-version-matrix")
         assert f"OpenShift {version} is not among" in found.title
 

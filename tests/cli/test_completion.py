@@ -56,6 +56,14 @@ def test_broken_kubeconfig_offers_nothing_and_says_nothing(
     assert _ask("status", "--context", "") == [":4"]
 
 
+def test_help_has_a_line_for_each_shell(cli: Cli) -> None:
+    shown = cli("completion", "--help").out
+    assert "\\b" not in shown
+    assert "\b" not in shown
+    lines = [line.strip() for line in shown.splitlines()]
+    assert "zsh:   source <(oc-gpu completion zsh)" in lines
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_of_each_shell_calls_the_program(shell: str, cli: Cli) -> None:
     ended = cli("completion", shell)

@@ -45,6 +45,17 @@ def test_every_mistake_is_named_with_what_was_meant(tmp_path: Path, cli: Cli) ->
     assert ended.err.count("error: ") == 1
 
 
+def test_file_of_two_documents_is_told_apart_from_what_is_no_yaml(tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "gpu.yaml"
+    path.write_text("spec: {}\n---\nspec: {}\n")
+    ended = cli("config", "validate", str(path))
+    assert ended.code == 2
+    assert "holds more than one document (the next one begins at line 2, column 1)" in ended.err
+    assert "not YAML" not in ended.err
+    path.write_text("spec: {")
+    assert "is not YAML: line" in cli("config", "validate", str(path)).err
+
+
 def test_options_go_over_the_document(tmp_path: Path) -> None:
     path = tmp_path / "gpu.yaml"
     path.write_text(

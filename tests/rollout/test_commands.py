@@ -1,20 +1,24 @@
 """Whole roads on a simulated cluster: there, again, back, and cut off on the way."""
 
 import asyncio
+from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
 from oc_gpu.checks import catalogue, verify
 from oc_gpu.checks.context import inputs
+from oc_gpu.config import GpuPlatform, read_entitlement
 from oc_gpu.kube import Client, OcGpuError, UsageError
 from oc_gpu.kube.resources import CLUSTER_POLICIES, CONFIGMAPS, NAMESPACES, NODES
 from oc_gpu.rollout import commands
-from oc_gpu.rollout.events import Event, Outcome, Written
+from oc_gpu.rollout.events import Event, Outcome, StageChanged, Written
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.rights import MissingRightsError
-from oc_gpu.rollout.survey import Survey, survey
+from oc_gpu.rollout.survey import Survey, Wish, survey
 from oc_gpu.sim.scenario import DenyRule
 from oc_gpu.stages.model import State
+from tests.acceptance.certificates import portal_zip
 from tests.rollout.clusters import QUIET, TAINT, Killed, Wire, on_cluster, wish
 
 DONE = {State.DONE, State.NOT_NEEDED}
@@ -179,3 +183,40 @@ def test_what_may_not_be_read_is_named_even_where_nothing_is_left_to_do() -> Non
         assert wire.writes == []
 
     on_cluster(act, denied=rules)
+
+
+def test_who_follows_sees_each_change_at_the_clusters_time_of_it() -> None:
+    async def act(client: Client, wire: Wire) -> None:
+        seen: list[Survey] = []
+
+        async def follow() -> None:
+            async with aclosing(commands.follow(Client(Wire(wire._server)), wish())) as surveys:
+                async for found in surveys:
+                    seen.append(found)
+                    if all(assessment.state in DONE for assessment in found.assessments[1:]):
+                        return
+
+        following = asyncio.create_task(follow())
+        outcome = await commands.enable(client, wish(), QUIET)
+        await following
+        times = [found.snapshot.now for found in seen]
+        assert times == sorted(times)
+        assert times[-1] - times[0] > outcome.seconds / 2
+
+    on_cluster(act)
+
+
+def test_the_steps_of_a_stage_are_counted_up_to_the_same_number(tmp_path: Path) -> None:
+    async def act(client: Client, _wire: Wire) -> None:
+        given = Wish(GpuPlatform(), read_entitlement(str(portal_zip(tmp_path))))
+        steps: list[tuple[int, int]] = []
+
+        def note(event: Event) -> None:
+            if isinstance(event, StageChanged) and event.assessment.stage == "entitlement":
+                steps.append((event.assessment.reached, event.assessment.total))
+
+        await commands.enable(client, given, note)
+        assert steps == sorted(steps)
+        assert {total for _, total in steps} == {3}
+
+    on_cluster(act, "seed")

@@ -291,6 +291,32 @@ def test_the_log_of_a_proof_pod_is_read_when_it_has_ended() -> None:
     with_server(act)
 
 
+def test_a_view_that_is_entered_shows_the_logs_that_one_look_shows() -> None:
+    async def act(client: Client) -> None:
+        pods = Source("pods", PODS, Pod, ("default",))
+        await client.create(PODS, proof_pod("p", "Running"))
+        await set_phase(client, "p", "Succeeded")
+        async with LiveView(client, (pods,)) as view:
+            assert view.snapshot().logs == {"default/p": "I am p\n"}
+
+    with_server(act)
+
+
+def test_a_log_that_cannot_be_read_holds_nobody_up() -> None:
+    async def act(client: Client) -> None:
+        async def logs(*_args: Any, **_options: Any) -> str:
+            raise ConnectionFailedError("the kubelet is away")
+
+        client.logs = logs  # type: ignore[method-assign]
+        pods = Source("pods", PODS, Pod, ("default",))
+        await client.create(PODS, proof_pod("p", "Running"))
+        await set_phase(client, "p", "Succeeded")
+        async with asyncio.timeout(1), LiveView(client, (pods,)) as view:
+            assert view.snapshot().logs == {}
+
+    with_server(act)
+
+
 async def failing(*errors: Exception) -> AsyncGenerator[Any]:
     for error in errors:
         raise error
@@ -329,7 +355,7 @@ def test_an_aggregated_api_that_is_away_leaves_the_view_and_is_shown_when_it_is_
 def test_a_server_that_fails_otherwise_ends_the_view(status: int, source: Source) -> None:
     async def act(client: Client) -> None:
         error = ServerError(Asked("list", source.resource), status, message="no")
-        client.watch = lambda *_, **__: failing(error)  # type: ignore[method-assign,misc]
+        client.watch = lambda *_, **__: failing(error)  # type: ignore[method-assign]
         with pytest.raises(ServerError):
             async with LiveView(client, (source,)):
                 pass

@@ -44,7 +44,7 @@ def _release(inputs: Inputs) -> Results:
         return (Result(Severity.OK, f"OpenShift {version} is known", objects=objects),)
     span = f"{known[0]} to {known[-1]}" if known else "no release"
     title = f"OpenShift {version} is not among the releases that are known here ({span})"
-    newer = bool(known) and _minor(version) > _minor(known[-1])
+    newer = bool(known) and _minor(version) > _newest_beside(version, known)
     return (
         Result(
             Severity.WARNING if newer else Severity.ERROR,
@@ -54,6 +54,13 @@ def _release(inputs: Inputs) -> Results:
             remedy=("use a newer oc-gpu",) if newer else ("update the cluster",),
         ),
     )
+
+
+def _newest_beside(version: str, known: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the newest known release of the same major one: 4.x goes on beside 5.0."""
+    major = _minor(version)[:1]
+    beside = [_minor(name) for name in known if _minor(name)[:1] == major]
+    return max(beside, default=_minor(known[-1]))
 
 
 def _minor(version: str) -> tuple[int, ...]:

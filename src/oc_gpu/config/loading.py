@@ -88,12 +88,14 @@ def parse(raw: bytes, name: str = "document") -> GpuPlatform:
     Raises:
         InvalidDocumentError: It has mistakes; all of them are named.
     """
-    from oc_gpu.kube.yamlfile import YamlError  # noqa: PLC0415  # yaml is slow to import
-    from oc_gpu.kube.yamlfile import parse as parse_yaml  # noqa: PLC0415
+    from oc_gpu.kube import yamlfile  # noqa: PLC0415  # yaml is slow to import
 
     try:
-        value = parse_yaml(raw)
-    except YamlError as error:
+        value = yamlfile.parse(raw)
+    except yamlfile.ManyDocumentsError as error:
+        problem = f"holds more than one document (the next one begins at {error}); one is wanted"
+        raise InvalidDocumentError(name, (Mistake("", problem),)) from error
+    except yamlfile.YamlError as error:
         raise InvalidDocumentError(name, (Mistake("", f"is not YAML: {error}"),)) from error
     return from_value(value, name)
 

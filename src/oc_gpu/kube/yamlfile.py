@@ -11,11 +11,17 @@ except ImportError:  # PyYAML built without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
 _BOOL = "tag:yaml.org,2002:bool"
+_ONE_DOCUMENT = "expected a single document in the stream"
+"""What PyYAML says when it meets a second one."""
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class YamlError(ValueError):
     """The text is not YAML; the message quotes nothing of it."""
+
+
+class ManyDocumentsError(YamlError):
+    """The text is YAML, but of more than one document."""
 
 
 class _Loader(_Base):
@@ -36,12 +42,14 @@ def parse(raw: bytes) -> Any:
 
     Raises:
         YamlError: It is no YAML; the message names line and column only.
+        ManyDocumentsError: There is another document; the message names where it begins.
     """
     try:
         return yaml.load(raw, Loader=_Loader)  # noqa: S506 - derived from the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "no position known"
-        raise YamlError(where) from None
+        many = error.context == _ONE_DOCUMENT
+        raise (ManyDocumentsError if many else YamlError)(where) from None
     except yaml.YAMLError:
         raise YamlError("it holds characters that YAML does not allow") from None

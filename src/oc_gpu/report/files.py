@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from msgspec import Struct
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import UsageError, without_credentials
+from oc_gpu.report.output import Encoding, Form, encode
 from oc_gpu.stages.model import Apply, Patch, StagePlan
 
 HIDDEN = "(not shown; --output-dir writes it)"
@@ -27,8 +27,14 @@ class File(Struct, frozen=True):
     manifest: RawObject
 
 
-def files(plans: Iterable[StagePlan]) -> tuple[File, ...]:
-    """Return the objects that the stages apply, in order."""
+def files(plans: Iterable[StagePlan], form: Form = "text") -> tuple[File, ...]:
+    """Return the objects that the stages apply, in order.
+
+    Args:
+        plans: The stages.
+        form: What the files hold: YAML, the text that `kubectl apply` takes, or JSON.
+    """
+    ending = "json" if form == "json" else "yaml"
     wanted = [
         (plan.name, action)
         for plan in plans
@@ -38,7 +44,7 @@ def files(plans: Iterable[StagePlan]) -> tuple[File, ...]:
     ]
     digits = max(2, len(str(len(wanted))))
     return tuple(
-        File(f"{number:0{digits}}-{stage}-{_slug(action)}.yaml", action.manifest)
+        File(f"{number:0{digits}}-{stage}-{_slug(action)}.{ending}", action.manifest)
         for number, (stage, action) in enumerate(wanted, 1)
     )
 
@@ -72,7 +78,8 @@ def write(folder: Path, made: Iterable[File]) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in made:
-            _write(folder / file.name, yaml_text(file.manifest))
+            form: Encoding = "json" if file.name.endswith(".json") else "yaml"
+            _write(folder / file.name, encode(file.manifest, form))
     except OSError as error:
         message = f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
         raise UsageError(message, hints=("choose another --output-dir",)) from error
@@ -85,15 +92,14 @@ def _write(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def yaml_text(manifest: RawObject) -> str:
-    """Return an object as YAML."""
-    return msgspec.yaml.encode(manifest).decode()
-
-
-def stdout_text(made: Iterable[File]) -> Iterator[str]:
-    """Yield the files as one stream of YAML documents without anything secret."""
+def stdout_text(made: Iterable[File], form: Form = "text") -> Iterator[str]:
+    """Yield the objects without anything secret: a stream of YAML documents, or a List in JSON."""
+    if form == "json":
+        items = [without_secrets(file.manifest) for file in made]
+        yield encode({"apiVersion": "v1", "kind": "List", "items": items}, "json")
+        return
     for file in made:
-        yield f"---\n# {file.name}\n{yaml_text(without_secrets(file.manifest))}"
+        yield f"---\n# {file.name}\n{encode(without_secrets(file.manifest), 'yaml')}"
 
 
 def without_secrets(manifest: RawObject) -> RawObject:

@@ -8,10 +8,11 @@ import msgspec
 
 from oc_gpu.report.look import ColorChoice, Look
 
+Encoding = Literal["json", "yaml"]
 Form = Literal["text", "json", "yaml"]
 
 
-def encode(value: Any, form: Literal["json", "yaml"]) -> str:
+def encode(value: Any, form: Encoding) -> str:
     """Return a value as indented JSON or as YAML, with a line end."""
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

@@ -142,6 +142,7 @@ async def follow(client: Client, wish: Wish) -> AsyncGenerator[Survey]:
     found = await status(client, wish)
     async with LiveView(client, found.sources, packages=found.packages) as view:
         while True:
+            await view.time()
             yield seen(wish, found.purpose, found.scope, found.packages, view.snapshot())
             await view.changed()
 

@@ -142,6 +142,7 @@ class LiveView:
         self._logs: dict[str, str] = {}
         """By the pod's uid: a namesake made later has a log of its own."""
         self._asked: set[str] = set()
+        self._tried: set[str] = set()
         self._clock = _ClusterClock(client)
         self._base = Snapshot(client.server)
 
@@ -157,7 +158,7 @@ class LiveView:
             if self._packages is not None:
                 self._offers = await offers(self._client, self._packages)
                 self._start(self._follow_offers(self._packages), "read packages")
-            while not all(part.settled for part in self._parts):
+            while not self._whole():
                 self._wake.clear()
                 await self.changed()
         except BaseException:
@@ -165,6 +166,10 @@ class LiveView:
             raise
         self._wake.set()
         return self
+
+    def _whole(self) -> bool:
+        """Tell whether everything was read once, or cannot be: no less than one look shows."""
+        return all(part.settled for part in self._parts) and self._asked <= self._tried
 
     async def __aexit__(self, *_exc: object) -> None:
         for task in self._tasks:
@@ -342,9 +347,10 @@ class LiveView:
     async def _read_log(self, meta: Meta) -> None:
         for attempt in range(1, _LOG_TRIES + 1):
             text = await read_log(self._client, meta.namespace, meta.name)
+            self._tried.add(meta.uid)
+            self._wake.set()
             if text is not None:
                 self._logs[meta.uid] = text
-                self._wake.set()
                 return
             await asyncio.sleep(Retry().delay(attempt))
         self._asked.discard(meta.uid)  # tried again when a pod changes

@@ -40,7 +40,8 @@ def plan(context: Context) -> StagePlan:
     if context.entitlement is None and not _deployed(context):
         milestones: tuple[Milestone, ...] = (_MISSING,)
     elif _deployed(context):
-        milestones = (_rollout(context, (*_secret_wanted(context), *_configs(context))),)
+        wanted = (*_secret_wanted(context), *_configs(context))
+        milestones = (Milestone(_REACHED), _rollout(context, wanted))
     else:
         milestones = (_first_proof(context), _rollout(context, _configs(context)))
     if milestones != (_MISSING,):
@@ -48,6 +49,7 @@ def plan(context: Context) -> StagePlan:
     return StagePlan(NAME, TITLE, milestones, decision=decision.reason)
 
 
+_REACHED = "the certificate reaches the package repositories"
 _MISSING = Milestone(
     "a subscription certificate is given",
     progress=Progress(
@@ -114,7 +116,7 @@ def _pod(context: Context, name: str) -> Action:
 def _first_proof(context: Context) -> Milestone:
     """Prove the certificate before any node reboots for it."""
     return Milestone(
-        "the certificate reaches the package repositories",
+        _REACHED,
         (*_secret_wanted(context), _pod(context, manifests.MOUNTING_POD)),
         workloads.proof(context.snapshot, NAMESPACE, manifests.MOUNTING_POD, SIGN),
         after=("record",),

@@ -14,7 +14,7 @@ from oc_gpu.kube.errors import OcGpuError
 from oc_gpu.report import files, output
 from oc_gpu.rollout.survey import Survey, survey
 from oc_gpu.stages.model import State
-from oc_gpu.stages.road import RECORD, STAGES
+from oc_gpu.stages.road import STAGES
 
 NAMES = tuple(stage.NAME for stage in STAGES)
 
@@ -34,10 +34,11 @@ NAMES = tuple(stage.NAME for stage in STAGES)
 @cluster_options
 @pass_settings
 def command(settings: Settings, only: tuple[str, ...], output_dir: Path | None) -> int:
-    """Write the objects of the road as YAML, in the order in which to apply them.
+    """Write the objects of the road, in the order in which to apply them.
 
-    Releases and names follow from the cluster, which is read and not changed. Without
-    --output-dir everything goes to stdout, with the data of Secrets and the entitlement left out.
+    They are YAML, with -o json a List, or a file each. Releases and names follow from the
+    cluster, which is read and not changed. Without --output-dir everything goes to stdout, with
+    the data of Secrets and the entitlement left out.
     """
     wish = wanted.wish(settings)
 
@@ -45,14 +46,14 @@ def command(settings: Settings, only: tuple[str, ...], output_dir: Path | None) 
         return await survey(client, wish)
 
     found = with_client(settings, look, limit=settings.timeout or defaults.READING)
-    names = only or tuple(name for name in NAMES if name != RECORD)
+    names = only or NAMES
     plans = [plan for plan in found.plans if plan.name in names]
-    made = files.files(plans)
+    made = files.files(plans, settings.output)
     if not made:
         reasons = (f"{plan.name}: {plan.not_needed or plan.decision}" for plan in plans)
         raise OcGpuError("there is nothing to render", hints=tuple(reasons))
     if output_dir is None:
-        sys.stdout.writelines(files.stdout_text(made))
+        sys.stdout.writelines(files.stdout_text(made, settings.output))
     else:
         files.write(output_dir, made)
         keys = any(file.manifest["kind"] == "Secret" for file in made)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
-from tests.acceptance.certificates import portal_zip
+from tests.portal import portal_zip
 
 from benchmarks import critical_path, list_pods
 from oc_gpu.report.look import Look

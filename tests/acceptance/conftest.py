@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from oc_gpu.kube import Client, ConnectOptions, NotFoundError
-from tests.acceptance.certificates import portal_zip
+from tests.portal import portal_zip
 
 BIN = Path(sys.executable).parent
 PROGRAM = str(BIN / "oc-gpu")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.acceptance import certificates as made
+from tests import portal as made
 from tests.acceptance.conftest import Cluster, Run
 
 
@@ -29,7 +29,7 @@ def _bomb() -> bytes:
 
 def _expired() -> bytes:
     private = made.key()
-    return made.certificate(private, "2018-01-01", "2019-01-01") + made.key_pem(private)
+    return made.certificate(private, start=-1155, end=-790) + made.key_pem(private)
 
 
 PORTAL_FILES: dict[str, Callable[[], bytes]] = {

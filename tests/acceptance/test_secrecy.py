@@ -8,7 +8,7 @@ import pytest
 
 from oc_gpu.kube import Client
 from oc_gpu.kube.resources import CONFIGMAPS, EVENTS
-from tests.acceptance import certificates as made
+from tests import portal as made
 from tests.acceptance.conftest import Cluster
 
 
@@ -27,7 +27,7 @@ def _fragments(pem: bytes) -> list[str]:
 
 @pytest.mark.slow
 def test_key_appears_in_no_output_event_or_argument(seed: Cluster, tmp_path: Path) -> None:
-    pem = made.pem()
+    pem = made.lasting()
     portal = made.portal_zip(tmp_path, pem)
     given = ("--entitlement", str(portal))
     said = []

@@ -17,7 +17,7 @@ from oc_gpu.kube.resources import (
     PODS,
     SECRETS,
 )
-from tests.acceptance import certificates as made
+from tests import portal as made
 from tests.acceptance.conftest import Cluster
 
 CURRENT = "machineconfiguration.openshift.io/currentConfig"
@@ -246,7 +246,7 @@ def test_renewed_certificate_is_proven_and_rolled_out_again(
     seed: Cluster, portal: Path, tmp_path: Path
 ) -> None:
     seed.oc_gpu("enable", "--yes", "--entitlement", str(portal)).ok()
-    renewed = made.pem(serial=4711)
+    renewed = made.lasting(serial=4711)
     again = made.portal_zip(tmp_path, renewed)
     seed.oc_gpu("enable", "--yes", "--entitlement", str(again)).ok()
     current = _node(seed, "worker01")["metadata"]["annotations"][CURRENT]

@@ -275,7 +275,7 @@ class TestNvidiaSmi:
         assert found.remedy == (
             (
                 "oc exec -n nvidia-gpu-operator nvidia-driver-daemonset-x7k2m "
-                "-c nvidia-driver-ctr -- nvidia-smi"
+                "-c smi-container-of-the-facts -- nvidia-smi"
             ),
         )
 

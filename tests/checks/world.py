@@ -177,6 +177,7 @@ def evidence(**changes: Any) -> NodeEvidence:
     good: dict[str, Any] = {
         "node": "worker03",
         "driver_pod": f"{NAMESPACE}/nvidia-driver-daemonset-x7k2m",
+        "container": "smi-container-of-the-facts",
         "smi_xml": smi_text.xml(11, boards, "450.80.02", "11.0"),
         "smi_table": smi_text.table("450", boards, "450.80.02", "11.0"),
         "sample": sample(),

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from oc_gpu.sim import instances
-from tests.acceptance.certificates import portal_zip
+from tests.portal import portal_zip
 
 README = Path(__file__).parents[2] / "README.md"
 SCENARIO = "seed"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oc_gpu.cli import containers
-from tests.acceptance import certificates as made
+from tests import portal as made
 from tests.cli.conftest import Cli
 
 PROGRAM = str(Path(sys.executable).parent / "oc-gpu")
@@ -20,7 +20,7 @@ FOUND = "kernel-devel-4.18.0-240.15.1.el8_3.x86_64 : Development package for bui
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pem") / "entitlement.pem"
-    path.write_bytes(made.pem())
+    path.write_bytes(made.lasting())
     return path
 
 

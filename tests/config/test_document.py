@@ -64,7 +64,7 @@ def test_every_field_can_be_given() -> None:
     assert spec.entitlement.mode == "require"
     assert spec.gpu_operator.driver.given
     assert spec.gpu_operator.cluster_policy == {"dcgm": {"enabled": False}, "mig": None}
-    assert str(spec.isolation.parsed_taint) == "nodetype=gpu:NoSchedule"
+    assert spec.isolation.taint == "nodetype=gpu:NoSchedule"
     assert isinstance(spec.proxy, config.ProxySpec)
     assert spec.proxy.no_proxy == ".local"
     assert spec.images.cuda_sample == "example.com/cuda"

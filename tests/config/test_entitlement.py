@@ -17,8 +17,8 @@ from oc_gpu.config import (
     inspect_entitlement,
     read_entitlement,
 )
-from tests.config import portal
-from tests.config.portal import NOW
+from tests import portal
+from tests.portal import NOW
 
 WHOLE = portal.portal(portal.entitlement())
 

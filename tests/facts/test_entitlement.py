@@ -2,7 +2,14 @@
 
 import pytest
 
-from oc_gpu.facts import Decision, entitlement_needed, gpu_operator_release, openshift_releases
+from oc_gpu.facts import (
+    Decision,
+    entitlement_needed,
+    gpu_operator_release,
+    openshift_release,
+    openshift_releases,
+    trial_image,
+)
 from oc_gpu.facts.entitlement import Known
 
 
@@ -64,3 +71,9 @@ def test_a_missing_image_stream_is_a_warning_where_entitled_builds_are_no_way_ou
 def test_a_broken_toolkit_is_a_warning_where_entitled_builds_are_no_way_out() -> None:
     assert "update OpenShift" in decide("4.11.12", None, dtk=True).warning
     assert not decide("4.12.1", None, dtk=True).warning
+
+
+def test_a_certificate_is_tried_out_in_the_image_of_releases_that_need_one() -> None:
+    assert entitlement_needed("4.9.1", None).needed
+    assert trial_image() == openshift_release("4.9").ubi
+    assert not entitlement_needed("4.10.0", None).needed

@@ -96,8 +96,6 @@ def test_operands_agree() -> None:
         assert set(ours) == set(theirs), tag
         for name, row in theirs.items():
             assert ours[name].container in row["containers"], (tag, name)
-        pods = {row["name"] for row in table if row["kind"] == "Pod"}
-        assert set(releases[tag].era.validation_pods) == pods, tag
 
 
 def test_required_keys_agree() -> None:
@@ -122,7 +120,6 @@ def test_the_package_agrees() -> None:
     assert ours.package == theirs["package"]
     assert ours.catalog == theirs["catalog_source"]
     assert ours.deployment == theirs["deployment"]
-    assert ours.policy_name == theirs["clusterpolicy"]["default_name"]
 
 
 def test_driver_branches_agree() -> None:

@@ -21,10 +21,11 @@ from oc_gpu.manifests.clusterpolicy import (
     toleration_of,
 )
 from oc_gpu.manifests.examples import find_example
-from oc_gpu.manifests.merging import at, drop_unknown_fields
+from oc_gpu.manifests.merging import at
 from oc_gpu.manifests.nfd import node_feature_discovery
 from tests.facts import reference
 from tests.manifests import bundles
+from tests.manifests.pruning import drop_unknown_fields
 
 PROXY = Proxy("http://proxy:8080", "http://proxy:8443", ".local")
 TAINT = toleration_of("nodetype", "gpu", "NoSchedule")
@@ -108,20 +109,6 @@ def test_another_driver_image_is_written_whole() -> None:
         "570.172.08",
     )
     assert driver["enabled"] is True
-
-
-@pytest.mark.parametrize(
-    ("version", "path"),
-    [("1.8.2", None), ("1.9.1", ("driver",)), ("1.11.0", ("operator",)), ("26.7.0", ("operator",))],
-)
-def test_the_driver_toolkit_is_switched_where_the_release_has_the_switch(
-    version: str, path: tuple[str, ...] | None
-) -> None:
-    example = {"apiVersion": "nvidia.com/v1", "metadata": {"name": "p"}, "spec": {}}
-    wishes = PolicyWishes(driver_toolkit=False)
-    spec = cluster_policy(example, gpu_operator_release(version), wishes)["spec"]
-    switches = [p for p in ("driver", "operator") if "use_ocp_driver_toolkit" in spec.get(p, {})]
-    assert switches == list(path or ())
 
 
 def test_overrides_have_the_last_word() -> None:

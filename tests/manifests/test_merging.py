@@ -3,11 +3,10 @@
 from copy import deepcopy
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oc_gpu.manifests.merging import at, drop_unknown, drop_unknown_fields, merge, put, without
+from oc_gpu.manifests.merging import at, merge, put, without
 
 _SCALAR = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 _KEYS = st.sampled_from("abcd")
@@ -79,44 +78,3 @@ def test_taking_away_what_is_not_there_changes_nothing(base: Any, path: Any) -> 
     parent = at(base, path[:-1])
     if not isinstance(parent, dict) or path[-1] not in parent:
         assert without(base, path) == base
-
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "known": {"type": "string"},
-        "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        "map": {"type": "object", "additionalProperties": {"type": "string"}},
-        "list": {"type": "array", "items": {"type": "object", "properties": {"a": {}}}},
-        "closed": {"type": "object"},
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ({"known": "x", "other": 1}, {"known": "x"}),
-        ({"open": {"any": {"thing": 1}}}, {"open": {"any": {"thing": 1}}}),
-        ({"map": {"any": "x"}}, {"map": {"any": "x"}}),
-        ({"list": [{"a": 1, "b": 2}, {"b": 3}]}, {"list": [{"a": 1}, {}]}),
-        ({"closed": {"a": 1}}, {"closed": {}}),
-        ({"list": [{"a": {"deep": 1}}]}, {"list": [{"a": {"deep": 1}}]}),
-    ],
-)
-def test_unknown_fields_go_where_an_api_server_prunes_them(value: Any, expected: Any) -> None:
-    assert drop_unknown(value, SCHEMA) == expected
-
-
-@given(value=_OBJECTS)
-def test_dropping_twice_is_dropping_once(value: Any) -> None:
-    schema = {"type": "object", "properties": {"a": SCHEMA, "b": {"type": "object"}}}
-    once = drop_unknown(value, schema)
-    assert drop_unknown(once, schema) == once
-
-
-def test_only_the_spec_of_a_resource_is_trimmed() -> None:
-    resource = {"kind": "X", "metadata": {"odd": 1}, "spec": {"odd": 1}}
-    schema = {"properties": {"spec": {"type": "object", "properties": {}}}}
-    assert drop_unknown_fields(resource, schema) == {**resource, "spec": {}}
-    assert drop_unknown_fields(resource, {}) == resource

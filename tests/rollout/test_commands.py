@@ -18,7 +18,7 @@ from oc_gpu.rollout.rights import MissingRightsError
 from oc_gpu.rollout.survey import Survey, Wish, survey
 from oc_gpu.sim.scenario import DenyRule
 from oc_gpu.stages.model import State
-from tests.acceptance.certificates import portal_zip
+from tests.portal import portal_zip
 from tests.rollout.clusters import QUIET, TAINT, Killed, Wire, on_cluster, wish
 
 DONE = {State.DONE, State.NOT_NEEDED}

@@ -1,6 +1,7 @@
 """Entitlement certificates and what dnf makes of them."""
 
 import pytest
+from tests import portal
 from tests.sim_core import entitlements as given
 from tests.sim_core.views import PROXY_ENV, SEARCH, changed, view
 
@@ -9,7 +10,7 @@ from oc_gpu.sim.hardware.programs import behave
 from oc_gpu.sim.scenario import SubscriptionFacts
 
 PORTAL = given.portal_file()
-KEY = given.pem_of_key(given.private_key())
+KEY = portal.key_pem(given.private_key())
 FACTS = SubscriptionFacts()
 
 
@@ -23,7 +24,7 @@ FACTS = SubscriptionFacts()
         (given.mounted(given.certificate(-300, -10), KEY), Standing.OUT_OF_DATE),
         (given.mounted(given.certificate(10, 300), KEY), Standing.OUT_OF_DATE),
         (
-            given.mounted(given.certificate(), given.pem_of_key(given.private_key(1))),
+            given.mounted(given.certificate(), portal.key_pem(given.private_key(1))),
             Standing.KEY_MISMATCH,
         ),
         (given.mounted(given.certificate(), b"nonsense"), Standing.KEY_MISMATCH),

@@ -4,7 +4,6 @@ from oc_gpu.kube.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
     NAMESPACES,
-    NODE_FEATURES,
     NODES,
     PODS,
 )
@@ -17,6 +16,7 @@ from oc_gpu.sim.actors.nfd import (
     feature_resource,
 )
 from tests.sim_openshift.world import (
+    NODE_FEATURES,
     World,
     named,
     offered,

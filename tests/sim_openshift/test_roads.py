@@ -22,7 +22,6 @@ from oc_gpu.kube.resources import (
     MACHINE_CONFIG_POOLS,
     MACHINE_CONFIGS,
     NAMESPACES,
-    NODE_FEATURES,
     NODES,
     OPERATORS,
     PODS,
@@ -34,7 +33,7 @@ from oc_gpu.sim.cluster import Simulation
 from oc_gpu.sim.scenario import Scenario, load
 from tests.sim_core.entitlements import NOW, portal_file
 from tests.sim_openshift.test_mco_render import ROLE, config
-from tests.sim_openshift.world import changed, named, offered, run, subscribe, until
+from tests.sim_openshift.world import NODE_FEATURES, changed, named, offered, run, subscribe, until
 
 GPU, PACKAGE = "nvidia.com/gpu", "gpu-operator-certified"
 NFD_SPACE, GPU_SPACE = "openshift-nfd", "nvidia-gpu-operator"

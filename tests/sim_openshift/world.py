@@ -29,6 +29,7 @@ from oc_gpu.sim.clock import VirtualClock
 from oc_gpu.sim.scenario import Scenario, from_document, load, to_document
 
 NOW = 1_614_600_000.0
+NODE_FEATURES = Resource("nfd.k8s-sigs.io", "v1alpha1", "nodefeatures", "NodeFeature")
 MARKETPLACE = "openshift-marketplace"
 _T = TypeVar("_T")
 Objects = Mapping[tuple[str | None, str], RawObject]

@@ -74,7 +74,7 @@ def _rerun(given: NodeEvidence) -> tuple[str, ...]:
     if not given.driver_pod:
         return (f"oc get pods -A --field-selector spec.nodeName={given.node} | grep nvidia-driver",)
     namespace, _, pod = given.driver_pod.partition("/")
-    return (f"oc exec -n {namespace} {pod} -c nvidia-driver-ctr -- nvidia-smi",)
+    return (f"oc exec -n {namespace} {pod} -c {given.container} -- nvidia-smi",)
 
 
 def _cause(text: str) -> str | None:

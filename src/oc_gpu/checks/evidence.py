@@ -54,6 +54,7 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
     Attributes:
         node: Name of the node.
         driver_pod: `namespace/name` of the pod in which nvidia-smi was run.
+        container: Container of that pod, which differs between releases of the operator.
         smi_xml: Output of `nvidia-smi -q -x`.
         smi_table: Output of `nvidia-smi`.
         sample: The CUDA sample, None when it was not started.
@@ -63,6 +64,7 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
 
     node: str
     driver_pod: str = ""
+    container: str = ""
     smi_xml: str = ""
     smi_table: str = ""
     sample: Sample | None = None

@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct, field
 
-from oc_gpu.config.taints import Taint, parse_taint
-
 T = TypeVar("T")
 
 API_VERSION = "oc-gpu.io/v1alpha1"
@@ -123,11 +121,6 @@ class IsolationSpec(_Part, frozen=True, kw_only=True):
     tolerations: Annotated[
         tuple[Toleration, ...], _about("More tolerations for the GPU Operator's pods.")
     ] = ()
-
-    @property
-    def parsed_taint(self) -> Taint | None:
-        """Return the taint, None when none is asked for."""
-        return None if self.taint is None else parse_taint(self.taint)
 
 
 class ProxySpec(_Part, frozen=True, kw_only=True):

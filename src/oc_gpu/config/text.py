@@ -6,7 +6,6 @@ from msgspec import NODEFAULT, inspect
 
 from oc_gpu.config.document import API_VERSION, KIND, Spec
 
-_WIDTH = 96
 _EXAMPLES = {
     "taint": "nodetype=gpu:NoSchedule",
     "tolerations": "[{key: nodetype, operator: Equal, value: gpu, effect: NoSchedule}]",

@@ -5,7 +5,7 @@ lookups. They are read when they are first asked for. See docs/facts.md for addi
 """
 
 from oc_gpu.facts.drivers import DriverChoice, cuda_sample, driver_branch, driver_for, drives
-from oc_gpu.facts.entitlement import Decision, entitlement_needed
+from oc_gpu.facts.entitlement import Decision, entitlement_needed, trial_image
 from oc_gpu.facts.gpu import (
     Offer,
     OperatorChoice,
@@ -59,4 +59,5 @@ __all__ = [
     "gpu_operator_releases",
     "openshift_release",
     "openshift_releases",
+    "trial_image",
 ]

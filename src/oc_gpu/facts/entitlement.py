@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from oc_gpu.facts.model import EntitlementRule, GpuOperatorRelease
-from oc_gpu.facts.openshift import openshift_release
+from oc_gpu.facts.openshift import openshift_release, openshift_releases
 from oc_gpu.facts.versions import numbers
 
 Known = bool | None
@@ -48,6 +48,15 @@ def entitlement_needed(
     if obstacle:
         return Decision(needed=True, reason=f"{obstacle}{_FROM_PACKAGES}")
     return Decision(needed=False, reason=f"OpenShift {openshift_version} {_BY_TOOLKIT}")
+
+
+def trial_image() -> str:
+    """Return the UBI image in which a certificate is tried out before there is a cluster.
+
+    It is that of the newest release whose driver build may need a certificate.
+    """
+    needing = [row for row in openshift_releases() if row.entitlement.needed != "no"]
+    return needing[-1].ubi
 
 
 _FROM_PACKAGES = ": the driver is built from packages, which need a subscription"

@@ -125,7 +125,6 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
         count: Number of cards.
         memory: Memory of a card in MiB.
         deploy: Prefix of the switches for single operands.
-        all_operands: Switch for all operands of a node.
         ostree: Version of the node's operating system, which the Driver Toolkit needs.
     """
 
@@ -135,7 +134,6 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
     count: str
     memory: str
     deploy: str
-    all_operands: str
     ostree: str
 
 
@@ -166,14 +164,11 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
         namespace_maker: Who makes that namespace.
         required: Keys of the ClusterPolicy's spec that its CRD wants.
         tolerations: Paths of the lists of tolerations; a list replaces the built-in one.
-        driver_toolkit: Path of the switch for the Driver Toolkit, empty where there is none.
         runtime: `spec.operator.defaultRuntime` must be given.
         driver_env: `spec.driver.env` exists.
         proxy: The operator hands the cluster's proxy to the driver by itself.
         operands: Its DaemonSets.
-        validation_pods: One-shot pods that end Completed.
         validation_tolerates: Validation pods get the tolerations of the operands.
-        driver_selectors: Labels that find the driver's pods, best first.
         smi_container: Container in which nvidia-smi works.
         refused: Fields of the CSV's example that the CSV's own CRD refuses.
     """
@@ -189,11 +184,8 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
     driver_env: bool
     proxy: bool
     operands: tuple[Operand, ...]
-    validation_pods: tuple[str, ...]
     validation_tolerates: bool
-    driver_selectors: tuple[str, ...]
     smi_container: str
-    driver_toolkit: Path = ()
     refused: tuple[Path, ...] = ()
 
 
@@ -213,7 +205,6 @@ class GpuOperatorFile(Entry, frozen=True, kw_only=True):
     package: str
     catalog: str
     deployment: str
-    policy_name: str
     labels: GpuLabels
     eras: tuple[OperatorEra, ...]
     releases: tuple[OperatorRow, ...]

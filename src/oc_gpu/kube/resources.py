@@ -11,6 +11,7 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = Resource("", "v1", "secrets", "Secret")
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")
 EVENTS = Resource("", "v1", "events", "Event")
+SERVICES = Resource("", "v1", "services", "Service")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 
 DAEMONSETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
@@ -48,7 +49,6 @@ MACHINE_CONFIG_POOLS = Resource(
 )
 _CONFIG = "config.openshift.io"
 CLUSTER_VERSIONS = Resource(_CONFIG, "v1", "clusterversions", "ClusterVersion", namespaced=False)
-CLUSTER_OPERATORS = Resource(_CONFIG, "v1", "clusteroperators", "ClusterOperator", namespaced=False)
 INFRASTRUCTURES = Resource(_CONFIG, "v1", "infrastructures", "Infrastructure", namespaced=False)
 PROXIES = Resource(_CONFIG, "v1", "proxies", "Proxy", namespaced=False)
 IMAGE_STREAMS = Resource("image.openshift.io", "v1", "imagestreams", "ImageStream")
@@ -64,7 +64,6 @@ PACKAGE_MANIFESTS = Resource(
     "packages.operators.coreos.com", "v1", "packagemanifests", "PackageManifest"
 )
 
-NODE_FEATURES = Resource("nfd.k8s-sigs.io", "v1alpha1", "nodefeatures", "NodeFeature")
 CLUSTER_POLICIES = Resource(
     "nvidia.com", "v1", "clusterpolicies", "ClusterPolicy", namespaced=False
 )

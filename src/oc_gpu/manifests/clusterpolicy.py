@@ -26,14 +26,12 @@ class PolicyWishes(Struct, frozen=True, kw_only=True):
         proxy: The cluster's proxy; only operators that do not find it by themselves get it.
         tolerations: More tolerations for the operands.
         driver: Another driver image.
-        driver_toolkit: False makes the driver be built from packages.
         overrides: Fields to merge over the spec at the end; null takes one away.
     """
 
     proxy: Proxy | None = None
     tolerations: tuple[RawObject, ...] = ()
     driver: DriverImage | None = None
-    driver_toolkit: bool | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,8 +53,6 @@ def cluster_policy(
     spec = _with_proxy(spec, release, wishes.proxy)
     spec = _with_tolerations(spec, release, wishes.tolerations)
     spec = _with_driver(spec, wishes.driver)
-    if wishes.driver_toolkit is not None and release.era.driver_toolkit:
-        spec = put(spec, release.era.driver_toolkit, wishes.driver_toolkit)
     return {
         "apiVersion": example["apiVersion"],
         "kind": KIND,

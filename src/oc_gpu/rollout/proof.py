@@ -161,8 +161,10 @@ async def _smi(client: Client, found: Survey, node: Node) -> NodeEvidence:
         ]
     except OcGpuError as error:
         misses = (Miss("nvidia-smi", str(error)),)
-        return NodeEvidence(node=name, driver_pod=driver_pod, misses=misses)
-    return NodeEvidence(node=name, driver_pod=driver_pod, smi_xml=xml, smi_table=table)
+        return NodeEvidence(node=name, driver_pod=driver_pod, container=container, misses=misses)
+    return NodeEvidence(
+        node=name, driver_pod=driver_pod, container=container, smi_xml=xml, smi_table=table
+    )
 
 
 def _driver_pod(found: Survey, node: str, container: str) -> Pod | None:

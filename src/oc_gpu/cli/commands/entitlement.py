@@ -2,15 +2,13 @@
 
 import click
 
+from oc_gpu import facts
 from oc_gpu.cli import containers, defaults
 from oc_gpu.cli.options import Command, output_options, pass_settings, timeout_option
 from oc_gpu.cli.settings import Settings
 from oc_gpu.config import inspect_entitlement, read_entitlement
 from oc_gpu.report import entitlement as report
 from oc_gpu.report import output
-
-UBI = "registry.access.redhat.com/ubi8/ubi:latest"
-"""The image of the walk-through; nodes of OpenShift 4.13 and later fit ubi9."""
 
 
 @click.group("entitlement", short_help="Look at a subscription certificate and try it out.")
@@ -35,14 +33,16 @@ def inspect(settings: Settings, file: str) -> int:
 
 @command.command("test", cls=Command)
 @click.argument("file", type=click.Path())
-@click.option("--image", default=UBI, show_default=True, help="UBI image to search in.")
+@click.option(
+    "--image", help="UBI image to search in, by default that of releases that need a certificate."
+)
 @click.option(
     "--engine", type=click.Choice(containers.ENGINES), help="Container engine; podman first."
 )
 @timeout_option
 @output_options
 @pass_settings
-def test(settings: Settings, file: str, image: str, engine: str | None) -> int:
+def test(settings: Settings, file: str, image: str | None, engine: str | None) -> int:
     """Search for kernel-devel in a UBI container that sees FILE.
 
     This is the walk-through's first proof: what the driver build needs can be downloaded with
@@ -50,6 +50,7 @@ def test(settings: Settings, file: str, image: str, engine: str | None) -> int:
     """
     entitlement = read_entitlement(file)
     found = containers.find_engine(engine)
+    image = image or facts.trial_image()
     if settings.output == "text":
         output.say(f"searching in {image}; the first time this pulls the image")
     trial = containers.search(entitlement, found, image, settings.timeout or defaults.TRIAL)

@@ -8,6 +8,7 @@ passes only where an actor asks the clock for it.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -227,7 +228,7 @@ class _Queue(Struct):
         self.ready.set()
 
 
-class Controller:
+class Controller(ABC):
     """Base of actors: subclasses set `name`, give `watches()` and write `reconcile`."""
 
     name = "controller"
@@ -254,9 +255,9 @@ class Controller:
         """Return the kinds to watch and their mapping to keys."""
         return ()
 
+    @abstractmethod
     async def reconcile(self, key: Any) -> None:
         """Bring the world closer to what the object of this key asks for."""
-        raise NotImplementedError
 
     def cache(self, resource: Resource) -> Informer:
         """Return the shared cache of a kind."""

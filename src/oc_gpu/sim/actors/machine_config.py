@@ -3,17 +3,15 @@
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from oc_gpu.kube import NotFoundError, RawObject, Resource
-from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES, PODS
+from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES
+from oc_gpu.sim.actors.eviction import evict, evictable
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Watch
 from oc_gpu.sim.actors.kubelet import Kubelets
 from oc_gpu.sim.actors.node.files import files_of
 from oc_gpu.sim.actors.objects import (
     annotations_of,
-    controller_of,
-    is_terminating,
     name_of,
-    namespace_of,
 )
 from oc_gpu.sim.actors.signals import Signal
 
@@ -21,8 +19,6 @@ _PREFIX = "machineconfiguration.openshift.io"
 _CURRENT, _DESIRED = f"{_PREFIX}/currentConfig", f"{_PREFIX}/desiredConfig"
 _STATE, _REASON = f"{_PREFIX}/state", f"{_PREFIX}/reason"
 _DRAIN, _DRAINED = f"{_PREFIX}/desiredDrain", f"{_PREFIX}/lastAppliedDrain"
-_MIRROR = "kubernetes.io/config.mirror"
-_EVICTION_V1_SINCE = 22
 
 
 class MachineConfigDaemons(Controller):
@@ -131,35 +127,9 @@ class MachineConfigDaemons(Controller):
 
     async def _evict(self, node: str) -> None:
         """Evict every pod that no DaemonSet runs and wait until they are gone."""
-        for pod in self._evictable(node):
-            if is_terminating(pod):
-                continue
-            await self._evict_one(pod)
-        await self._kubelets.pods_changed.until(lambda: not self._evictable(node))
-
-    def _evictable(self, node: str) -> list[RawObject]:
-        return [
-            p
-            for p in self.cache(PODS).list()
-            if p["spec"].get("nodeName") == node
-            and (controller_of(p) or {}).get("kind") != "DaemonSet"
-            and _MIRROR not in annotations_of(p)
-        ]
-
-    async def _evict_one(self, pod: RawObject) -> None:
-        minor = int(self.scenario.openshift.kubernetes.lstrip("v").split(".")[1])
-        name, space = name_of(pod), namespace_of(pod)
-        eviction = {
-            "apiVersion": "policy/v1" if minor >= _EVICTION_V1_SINCE else "policy/v1beta1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": space},
-        }
-        try:
-            await self.context.client.create(_eviction(name), eviction, space)
-        except NotFoundError:
-            self.cache(PODS).forget(pod)
-        else:
-            await self.context.refresh(PODS, pod)
+        for pod in evictable(self.context, node):
+            await evict(self.context, pod)
+        await self._kubelets.pods_changed.until(lambda: not evictable(self.context, node))
 
     async def _set_unschedulable(self, node: str, *, value: bool | None) -> None:
         found = self.cache(NODES).get(node)
@@ -176,8 +146,3 @@ class MachineConfigDaemons(Controller):
         if found is not None:
             source = EventSource("machineconfigdaemon", node)
             await self.context.event(found, reason, message, source=source)
-
-
-def _eviction(pod: str) -> Resource:
-    """Return the eviction subresource of a pod as a collection to create in."""
-    return Resource("", "v1", f"pods/{pod}/eviction", "Eviction")

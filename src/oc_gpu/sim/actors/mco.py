@@ -7,8 +7,9 @@ is rendered, and rendered MachineConfigs stay when nobody uses them any more: bo
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from oc_gpu.kube import NotFoundError, RawObject, Resource
+from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import MACHINE_CONFIG_POOLS, MACHINE_CONFIGS, NODES, PODS
+from oc_gpu.sim.actors.eviction import evict, evictable
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Watch
 from oc_gpu.sim.actors.mco_render import RenderError, render, selected, sources_of
 from oc_gpu.sim.actors.mco_status import (
@@ -23,19 +24,15 @@ from oc_gpu.sim.actors.mco_status import (
 )
 from oc_gpu.sim.actors.objects import (
     annotations_of,
-    controller_of,
     is_true,
     labels_of,
     matches,
     name_of,
-    namespace_of,
     with_condition,
 )
 
 _SOURCE = EventSource("machineconfigcontroller-nodecontroller")
 _IN_PROGRESS = {"key": "UpdateInProgress", "effect": "PreferNoSchedule"}
-_MIRROR = "kubernetes.io/config.mirror"
-_EVICTION_V1_SINCE = 22
 
 
 class RenderController(Controller):
@@ -186,37 +183,10 @@ class DrainController(Controller):
             change["spec"]["unschedulable"] = True
             await self.context.patch(NODES, node, change)
             await self.clock.sleep(self.scenario.latencies.drain)
-        left = self._evictable(key)
-        for pod in left:
-            await self._evict(pod)
-        if not self._evictable(key):
+        for pod in evictable(self.context, key):
+            await evict(self.context, pod)
+        if not evictable(self.context, key):
             await self._finish(key, {})
-
-    def _evictable(self, node: str) -> list[RawObject]:
-        return [
-            p
-            for p in self.cache(PODS).list()
-            if p["spec"].get("nodeName") == node
-            and (controller_of(p) or {}).get("kind") != "DaemonSet"
-            and _MIRROR not in annotations_of(p)
-        ]
-
-    async def _evict(self, pod: RawObject) -> None:
-        if pod["metadata"].get("deletionTimestamp"):
-            return
-        minor = int(self.scenario.openshift.kubernetes.lstrip("v").split(".")[1])
-        eviction = {
-            "apiVersion": "policy/v1" if minor >= _EVICTION_V1_SINCE else "policy/v1beta1",
-            "kind": "Eviction",
-            "metadata": {"name": name_of(pod), "namespace": namespace_of(pod)},
-        }
-        resource = Resource("", "v1", f"pods/{name_of(pod)}/eviction", "Eviction")
-        try:
-            await self.context.client.create(resource, eviction, namespace_of(pod))
-        except NotFoundError:
-            self.cache(PODS).forget(pod)
-        else:
-            await self.context.refresh(PODS, pod)
 
     async def _finish(self, key: str, spec: RawObject) -> None:
         node = self.cache(NODES).get(key)

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from oc_gpu.kube import AlreadyExistsError, ApiError, RawObject, Resource
+from oc_gpu.kube import AlreadyExistsError, ApiError, RawObject
 from oc_gpu.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -16,6 +16,7 @@ from oc_gpu.kube.resources import (
     ROLE_BINDINGS,
     ROLES,
     SERVICE_ACCOUNTS,
+    SERVICES,
 )
 from oc_gpu.sim import bundles
 from oc_gpu.sim.actors.framework import Controller, Watch
@@ -29,7 +30,6 @@ from oc_gpu.sim.actors.olm_names import (
 )
 from oc_gpu.sim.bundles import Bundle
 
-SERVICES = Resource("", "v1", "services", "Service")
 _RESOURCES = {
     r.kind: r
     for r in (

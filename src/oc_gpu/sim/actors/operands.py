@@ -12,6 +12,7 @@ from oc_gpu.kube.resources import (
     DEPLOYMENTS,
     PODS,
     SERVICE_ACCOUNTS,
+    SERVICES,
 )
 from oc_gpu.sim import bundles
 from oc_gpu.sim.actors.framework import ActorContext
@@ -28,7 +29,6 @@ from oc_gpu.sim.actors.objects import (
 from oc_gpu.sim.bundles import Bundle
 
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
-SERVICES = Resource("", "v1", "services", "Service")
 _RESOURCES = {
     r.kind: r
     for r in (

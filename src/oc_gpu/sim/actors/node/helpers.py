@@ -18,36 +18,12 @@ def helper_pod(validator: RawObject, prefix: str, owners: list[RawObject]) -> Ra
         prefix: Name of the step's pod, for instance nvidia-cuda-validator.
         owners: Owner references of the validator's DaemonSet, which the pod shares.
     """
-    step, resources = _STEPS[prefix]
     spec = validator["spec"]
-    image = next(
-        (c["image"] for c in spec.get("initContainers") or [] if c["name"] == step),
-        spec["containers"][0]["image"],
-    )
-    work = {
-        "name": step,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c"],
-        "args": ["vectorAdd"],
-        "securityContext": {"privileged": True},
-        "env": [] if resources else [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}],
-        "resources": resources,
-    }
-    word = "cuda" if step == "cuda-validation" else "device-plugin"
-    done = {
-        "name": prefix,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c"],
-        "args": [f"echo {word} workload validation is successful"],
-    }
     pod_spec = {
         "restartPolicy": "OnFailure",
         "nodeName": spec["nodeName"],
         "tolerations": spec.get("tolerations") or [],
-        "initContainers": [work],
-        "containers": [done],
+        **_containers(spec, prefix),
     }
     if spec.get("runtimeClassName"):
         pod_spec["runtimeClassName"] = spec["runtimeClassName"]
@@ -62,3 +38,23 @@ def helper_pod(validator: RawObject, prefix: str, owners: list[RawObject]) -> Ra
         },
         "spec": pod_spec,
     }
+
+
+def _containers(spec: RawObject, prefix: str) -> RawObject:
+    """Return the container that does the step, and the one that says so afterwards."""
+    step, resources = _STEPS[prefix]
+    image = next(
+        (c["image"] for c in spec.get("initContainers") or [] if c["name"] == step),
+        spec["containers"][0]["image"],
+    )
+    word = "cuda" if step == "cuda-validation" else "device-plugin"
+    both = {"image": image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c"]}
+    work = {
+        "name": step,
+        "args": ["vectorAdd"],
+        "securityContext": {"privileged": True},
+        "env": [] if resources else [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}],
+        "resources": resources,
+    }
+    done = {"name": prefix, "args": [f"echo {word} workload validation is successful"]}
+    return {"initContainers": [both | work], "containers": [both | done]}

@@ -62,6 +62,13 @@ No node is known to have an NVIDIA GPU.
     assert ended.err == ""
 
 
+def test_status_without_options_says_what_the_parsed_one_says(
+    fresh: instances.Instance, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", fresh.kubeconfig)
+    assert cli("status") == cli("status", "--color", "auto")
+
+
 def test_plan_names_every_object_and_writes_none(on: Cli) -> None:
     ended = on("plan", "--taint", "nodetype=gpu:NoSchedule")
     assert ended.code == 0

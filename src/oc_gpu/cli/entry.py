@@ -27,7 +27,7 @@ def main() -> NoReturn:
     gc.set_threshold(GC_THRESHOLD)
     name = os.path.basename(sys.argv[0])  # noqa: PTH119  (pathlib costs 5 ms here)
     code = run(sys.argv[1:], name=PLUGIN_NAMES.get(name, "oc-gpu"))
-    # Taking the interpreter apart object by object takes 15 ms; the process ends anyway.
+    # Taking the interpreter apart takes a sixth of a short command: docs/decisions/002.
     os._exit(_flushed(code))
 
 
@@ -59,7 +59,7 @@ def _unwritten(error: OSError) -> int:
 
 
 def _perform(arguments: Sequence[str], name: str) -> int:
-    """Run a command; the one that is typed all day is spared the parser, a fifth of its time."""
+    """Run a command; the one that is typed all day is spared the parser: docs/decisions/002."""
     if list(arguments) == ["status"]:
         from oc_gpu.cli.showing import status  # noqa: PLC0415
 

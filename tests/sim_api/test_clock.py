@@ -137,3 +137,39 @@ def test_with_a_speed_a_shorter_sleep_begun_on_the_way_wakes_first() -> None:
     asyncio.run(main())
     assert woken == ["short", "long"]
     assert clock.now() == 10.0
+
+
+def test_time_passes_as_on_the_wall_while_a_real_program_runs_and_leaps_afterwards() -> None:
+    clock = VirtualClock()
+
+    async def main() -> None:
+        long = asyncio.create_task(clock.sleep(3600))
+        began = time.monotonic()
+        with clock.real():
+            await clock.sleep(0.2)
+            wall = time.monotonic() - began
+            assert wall >= 0.15
+            assert clock.now() <= wall + 0.01
+            await asyncio.sleep(0.1)
+            assert clock.now() > 0.2, "time passes while nobody waits for it, too"
+        assert not long.done()
+        await long
+
+    asyncio.run(main())
+    assert clock.now() == 3600
+
+
+def test_a_real_program_slows_a_fast_clock_down_to_the_wall() -> None:
+    clock = VirtualClock(speed=1000)
+
+    async def main() -> float:
+        early = asyncio.create_task(clock.sleep(1e6))
+        await asyncio.sleep(0.03)
+        before = clock.now()
+        with clock.real():
+            await asyncio.sleep(0.05)
+            spent = clock.now() - before
+        early.cancel()
+        return spent
+
+    assert asyncio.run(main()) < 40, "without, it would be over 50"

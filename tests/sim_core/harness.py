@@ -12,6 +12,7 @@ from oc_gpu.kube.resources import NAMESPACES, NODES, PODS
 from oc_gpu.sim.actors.core import core_actors
 from oc_gpu.sim.actors.framework import ActorContext, Controller, Informers, running
 from oc_gpu.sim.actors.kubelet import Kubelets
+from oc_gpu.sim.actors.node.runtime import Runtime
 from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.clock import VirtualClock
@@ -73,14 +74,16 @@ class Cluster(Struct):
 
 
 @asynccontextmanager
-async def cluster(scenario: Scenario | str) -> AsyncIterator[Cluster]:
+async def cluster(
+    scenario: Scenario | str, runtime: Callable[[VirtualClock], Runtime] | None = None
+) -> AsyncIterator[Cluster]:
     facts = load(scenario) if isinstance(scenario, str) else scenario
     clock = VirtualClock(NOW)
     server = ApiServer(clock)
     client = Client(InProcessTransport(server))
     informers = Informers(client)
     context = ActorContext(client, informers, clock, facts)
-    kubelets, actors = core_actors(context)
+    kubelets, actors = core_actors(context, runtime(clock) if runtime else None)
     server.kubelet = kubelets
     async with running(actors, informers):
         if await client.find(NAMESPACES, "default") is None:

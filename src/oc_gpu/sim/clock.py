@@ -15,6 +15,9 @@ from contextlib import contextmanager
 _QUIET_TURNS = 16
 """Loop turns without activity that count as quiet; one API call of an actor takes about four."""
 
+_FAR = 1e9
+"""Seconds after which nothing is waited for any more."""
+
 _SAME_MOMENT = 1e-6
 """Waiters this close together, in seconds, wake in one leap."""
 
@@ -42,14 +45,15 @@ class VirtualClock:
         self._external = float("-inf")
         self._driver: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
-        self._pace: tuple[float, float] | None = None
+        self._pace: tuple[float, float, float] | None = None
+        self._real = 0
 
     def now(self) -> float:
         """Return epoch seconds of simulated time."""
-        if self._pace is None or self.speed is None:
+        if self._pace is None:
             return self._now
-        since, until = self._pace
-        return min(until, self._now + (time.monotonic() - since) * self.speed)
+        since, until, speed = self._pace
+        return min(until, self._now + (time.monotonic() - since) * speed)
 
     @property
     def elapsed(self) -> float:
@@ -76,19 +80,35 @@ class VirtualClock:
             self._held -= 1
             self.touch()
 
+    @contextmanager
+    def real(self) -> Iterator[None]:
+        """Let time pass as on the wall inside the block: a real program runs."""
+        self._real += 1
+        end = self._wait_until(self.now() + _FAR)
+        try:
+            yield
+        finally:
+            self._real -= 1
+            end.cancel()
+            if self._changed is not None:
+                self._changed.set()
+
     async def sleep(self, seconds: float) -> None:
         """Wait for simulated seconds; none or fewer give way to others only."""
         self.touch()
         if seconds <= 0:
             await asyncio.sleep(0)
             return
+        await self._wait_until(self.now() + seconds)
+        self.touch()
+
+    def _wait_until(self, when: float) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._count += 1
-        heapq.heappush(self._waiters, (self.now() + seconds, self._count, waiter))
+        heapq.heappush(self._waiters, (when, self._count, waiter))
         self._drive_from(loop)
-        await waiter
-        self.touch()
+        return waiter
 
     def _drive_from(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._driver is None or self._driver.done():
@@ -103,8 +123,12 @@ class VirtualClock:
             when = self._next()
             if when is None:
                 return
-            if self.speed is None or await self._paced(when):
+            speed = self._pacing()
+            if speed is None or await self._paced(when, speed):
                 self._leap(when)
+
+    def _pacing(self) -> float | None:
+        return 1.0 if self._real else self.speed
 
     def _next(self) -> float | None:
         while self._waiters and self._waiters[0][2].done():
@@ -136,19 +160,18 @@ class VirtualClock:
             else:
                 turns += 1
 
-    async def _paced(self, when: float) -> bool:
-        """Let wall time pass on the way to `when`; False when an earlier waiter came up."""
-        assert self.speed is not None  # noqa: S101  # the caller asked
+    async def _paced(self, when: float, speed: float) -> bool:
+        """Let wall time pass on the way to `when`; False when something came up before."""
         assert self._changed is not None  # noqa: S101  # made with the driver
-        self._pace = (time.monotonic(), when)
+        self._pace = (time.monotonic(), when, speed)
         try:
-            while (rest := (when - self.now()) / self.speed) > 0:
+            while (rest := (when - self.now()) / speed) > 0:
                 self._changed.clear()
                 try:
                     await asyncio.wait_for(self._changed.wait(), rest)
                 except TimeoutError:
                     break
-                if self._next() != when:
+                if self._next() != when or self._pacing() != speed:
                     return False
             return True
         finally:

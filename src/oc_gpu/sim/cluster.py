@@ -20,6 +20,7 @@ from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.bootstrap import install_all
 from oc_gpu.sim.clock import VirtualClock
+from oc_gpu.sim.local_pods import LocalPods, NoLocalPods
 from oc_gpu.sim.scenario import Scenario, ScenarioError
 
 SETTLE = 0.015
@@ -63,6 +64,7 @@ class Simulation:
         name: What the simulation calls itself, the scenario's name by default.
         settle: Wall seconds of quiet that outside clients are given after activity.
         speed: Simulated seconds in a wall second, None to leap over waiting.
+        pods: Folder for pods that run as processes of this machine; None refuses them.
 
     Raises:
         ScenarioError: The scenario's start is not a time; on entering, an object that it brings
@@ -76,7 +78,9 @@ class Simulation:
         name: str | None = None,
         settle: float = SETTLE,
         speed: float | None = None,
+        pods: Path | None = None,
     ) -> None:
+        self._pods = pods
         self.scenario = scenario
         self.name = name or scenario.name
         self.clock = VirtualClock(_start_of(scenario), settle=settle, speed=speed)
@@ -91,7 +95,8 @@ class Simulation:
         client = Client(InProcessTransport(self.server), field_manager="openshift")
         informers = Informers(client)
         context = ActorContext(client, informers, self.clock, self.scenario)
-        kubelets, core = core_actors(context)
+        runtime = NoLocalPods() if self._pods is None else LocalPods(self._pods, self.clock)
+        kubelets, core = core_actors(context, runtime)
         self.server.kubelet = kubelets
         self._actors = (*core, *openshift_actors(context))
         await self._stack.enter_async_context(running(self._actors, informers))

@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("scenario", help="name or path of the scenario")
     parser.add_argument("tell", type=int, help="file descriptor for the report")
     parser.add_argument("--speed", type=float, help="simulated seconds per second")
+    parser.add_argument("--run-pods", action="store_true", help="run annotated pods as processes")
     parser.add_argument("--lifeline", type=int, help="file descriptor whose end ends this process")
     return parser
 
@@ -52,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
 async def _run(options: argparse.Namespace) -> None:
     folder: Path = options.folder
     with claim(folder), _swept(folder, options.lifeline):
-        simulation = Simulation(load(options.scenario), name=folder.name, speed=options.speed)
+        simulation = Simulation(
+            load(options.scenario),
+            name=folder.name,
+            speed=options.speed,
+            pods=folder / "pods" if options.run_pods else None,
+        )
         end = _end_signals(options.lifeline)
         async with simulation.serving(folder) as served:
             instance = Instance(

@@ -91,23 +91,26 @@ def folder_of(name: str) -> Path:
     return home() / name
 
 
-def up(name: str, scenario: str, *, speed: float | None = None) -> Instance:
+def up(name: str, scenario: str, *, speed: float | None = None, run_pods: bool = False) -> Instance:
     """Start a simulation that goes on after this program.
 
     Args:
         name: Its name.
         scenario: A built-in name or the path of a file.
         speed: Simulated seconds per second of wall time; leaps over waiting by default.
+        run_pods: Run pods that ask for it as processes of this machine.
 
     Raises:
         SimulationError: It did not start; as SimulationUsageError: it runs already, or the
             scenario is not usable.
     """
-    return _start(name, scenario, speed=speed)
+    return _start(name, scenario, speed=speed, run_pods=run_pods)
 
 
 @contextmanager
-def temporary(scenario: str, *, name: str | None = None) -> Iterator[Instance]:
+def temporary(
+    scenario: str, *, name: str | None = None, run_pods: bool = False
+) -> Iterator[Instance]:
     """Start a simulation for the block; it ends even if this process is killed.
 
     Raises:
@@ -116,7 +119,7 @@ def temporary(scenario: str, *, name: str | None = None) -> Iterator[Instance]:
     name = name or f"exec-{os.getpid()}"
     lifeline, held = os.pipe()
     try:
-        instance = _start(name, scenario, lifeline=lifeline)
+        instance = _start(name, scenario, lifeline=lifeline, run_pods=run_pods)
         try:
             yield instance
         finally:
@@ -126,17 +129,18 @@ def temporary(scenario: str, *, name: str | None = None) -> Iterator[Instance]:
         os.close(held)
 
 
-def execute(scenario: str, command: Sequence[str]) -> int:
+def execute(scenario: str, command: Sequence[str], *, run_pods: bool = False) -> int:
     """Run a command against a fresh simulation and return its exit code.
 
     Args:
         scenario: A built-in name or the path of a file.
         command: Program and arguments; KUBECONFIG leads to the simulation.
+        run_pods: Run pods that ask for it as processes of this machine.
 
     Raises:
         SimulationError: It did not start; as SimulationUsageError: there is no such program.
     """
-    with temporary(scenario) as instance:
+    with temporary(scenario, run_pods=run_pods) as instance:
         environment = {**os.environ, "KUBECONFIG": instance.kubeconfig}
         try:
             return subprocess.run(list(command), env=environment, check=False).returncode
@@ -224,7 +228,12 @@ def describe(folder: Path, instance: Instance) -> None:
 
 
 def _start(
-    name: str, scenario: str, *, speed: float | None = None, lifeline: int | None = None
+    name: str,
+    scenario: str,
+    *,
+    speed: float | None = None,
+    lifeline: int | None = None,
+    run_pods: bool = False,
 ) -> Instance:
     folder = _fresh_folder(name)
     place = scenario if not Path(scenario).is_file() else str(Path(scenario).resolve())
@@ -232,6 +241,7 @@ def _start(
     command = [sys.executable, "-m", "oc_gpu.sim.daemon", str(folder), place, str(tell)]
     command += [f"--speed={speed}"] if speed is not None else []
     command += [f"--lifeline={lifeline}"] if lifeline is not None else []
+    command += ["--run-pods"] if run_pods else []
     descriptors = (tell,) if lifeline is None else (tell, lifeline)
     with (folder / _LOG).open("ab") as log:
         process = subprocess.Popen(

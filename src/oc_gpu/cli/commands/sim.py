@@ -22,6 +22,14 @@ SCENARIO = click.option(
 )
 
 
+WARNING = "pods that ask for it run on this machine as you, and no sandbox holds them"
+RUN_PODS = click.option(
+    "--run-pods",
+    is_flag=True,
+    help="Run pods annotated with oc-gpu.io/run-locally=true as processes of this machine.",
+)
+
+
 @click.group("sim", short_help="A simulated OpenShift on this machine.")
 def command() -> None:
     """Run a simulated OpenShift on this machine: no network, no container engine, no GPU.
@@ -39,11 +47,20 @@ def command() -> None:
     metavar="N",
     help="Simulated seconds a second; without it, waiting is leaped over.",
 )
+@RUN_PODS
 @output_options
 @pass_settings
-def up(settings: Settings, name: str, scenario: str, speed: float | None) -> None:
+def up(
+    settings: Settings,
+    name: str,
+    scenario: str,
+    speed: float | None,
+    run_pods: bool,  # noqa: FBT001  (click passes it by name)
+) -> None:
     """Start a simulated cluster that stays until it is taken down."""
-    made = instances.up(name, scenario, speed=speed)
+    made = instances.up(name, scenario, speed=speed, run_pods=run_pods)
+    if run_pods:
+        output.say(WARNING)
     document = documents.Started(
         name=made.name,
         scenario=made.scenario,
@@ -91,13 +108,16 @@ def kubeconfig(name: str) -> None:
 
 @command.command("exec", cls=Command, context_settings={"ignore_unknown_options": True})
 @SCENARIO
+@RUN_PODS
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
-def exec_(scenario: str, words: tuple[str, ...]) -> int:
+def exec_(scenario: str, run_pods: bool, words: tuple[str, ...]) -> int:  # noqa: FBT001
     """Run a command on a fresh simulated cluster and take it down.
 
     KUBECONFIG is set for the command; its exit code is returned.
     """
-    return instances.execute(scenario, words)
+    if run_pods:
+        output.say(WARNING)
+    return instances.execute(scenario, words, run_pods=run_pods)
 
 
 @command.command("schema", cls=Command)

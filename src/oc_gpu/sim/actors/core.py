@@ -7,12 +7,20 @@ from oc_gpu.sim.actors.garbage import GarbageCollector
 from oc_gpu.sim.actors.jobs import Jobs
 from oc_gpu.sim.actors.kubelet import Kubelets
 from oc_gpu.sim.actors.machine_config import MachineConfigDaemons
+from oc_gpu.sim.actors.node.runtime import Runtime
 from oc_gpu.sim.actors.scheduler import Scheduler
 
 
-def core_actors(context: ActorContext) -> tuple[Kubelets, tuple[Controller, ...]]:
-    """Return the node actor, which also serves logs and exec, and all actors (it included)."""
-    kubelets = Kubelets(context)
+def core_actors(
+    context: ActorContext, runtime: Runtime | None = None
+) -> tuple[Kubelets, tuple[Controller, ...]]:
+    """Return the node actor, which also serves logs and exec, and all actors (it included).
+
+    Args:
+        context: What every actor is given.
+        runtime: Runs containers that are real programs.
+    """
+    kubelets = Kubelets(context, runtime)
     return kubelets, (
         kubelets,
         MachineConfigDaemons(context, kubelets),

@@ -299,8 +299,10 @@ class Controller(ABC):
                 for _ in range(self.concurrency):
                     tasks.create_task(self._work())
         finally:
-            for task in list(self._background):
+            background = list(self._background)
+            for task in background:
                 task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
 
     def _handler(self, watch: Watch) -> Handler:
         def handle(obj: RawObject) -> None:

@@ -118,6 +118,8 @@ class Kubelets(Controller):
         if not worker.stopping:
             await worker.stop()
         self._workers.pop(worker.uid, None)
+        if self.runtime is not None:
+            self.runtime.forget(worker.uid)
 
     async def _reconcile_node(self, name: str) -> None:
         machine = self.machines.get(name)
@@ -215,9 +217,11 @@ class Kubelets(Controller):
     async def exec(
         self, pod: RawObject, container: str, command: Sequence[str], stdin: bytes
     ) -> tuple[bytes, bytes, int]:
-        """Run a command in a container; what it would read is not looked at."""
-        del stdin
+        """Run a command in a container; what it would read is for real programs only."""
         worker = self._workers.get(uid_of(pod))
         if worker is None:
             return b"", b"container not found", 1
+        process = worker.processes.get(container)
+        if process is not None:
+            return await process.exec(command, stdin)
         return execute(worker, container, command)

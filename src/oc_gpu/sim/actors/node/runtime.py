@@ -5,7 +5,7 @@ program (an operator in the lab, a user's job on this machine), a runtime is giv
 they ask it first and play only what it leaves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -21,6 +21,9 @@ class Process(Protocol):
 
     async def probe(self, probe: Mapping[str, Any]) -> bool:
         """Tell whether a readiness or startup probe of the container's spec succeeds now."""
+
+    async def exec(self, command: Sequence[str], stdin: bytes) -> tuple[bytes, bytes, int]:
+        """Run a command beside it; return what that wrote to both streams, and its exit code."""
 
 
 class Program(Protocol):
@@ -41,3 +44,6 @@ class Runtime(Protocol):
             container: The container's entry in the pod's spec.
             view: What the container can know: environment, files, the machine's facts.
         """
+
+    def forget(self, uid: str) -> None:
+        """Let go of what was kept for a pod, which is gone."""

@@ -65,6 +65,8 @@ class PodWorker:
         self._pod = pod
         self._lock = asyncio.Lock()
         self._stops: dict[str, Change] = {}
+        self.processes: dict[str, Process] = {}
+        """Real programs that run, by container."""
         spec = pod["spec"]
         facts = machine.facts
         address = facts.address if spec.get("hostNetwork") else machine.pod_address()
@@ -294,11 +296,13 @@ class PodWorker:
         """Run a real program until it ends; whether it is ready follows its probe."""
         await self._started(run)
         async with program.running(lambda line: run.log.write(self._now(), line)) as process:
+            self.processes[run.name] = process
             probing = asyncio.create_task(self._become_ready(run, process))
             try:
                 code = await process.wait()
             finally:
                 probing.cancel()
+                del self.processes[run.name]
         run.end(self._now(), code)
         await self.publish()
 

@@ -67,13 +67,17 @@ class Heartbeats(Controller):
     def register(self) -> None:
         """Begin with the actors."""
         for name in self._kubelets.machines:
-            self.spawn(self._beat(name))
+            self.enqueue(name)
+
+    async def reconcile(self, key: Any) -> None:
+        """Renew the Lease of one machine, and again after a while of the wall."""
+        if self._kubelets.machines[key].is_up:
+            await self._renew(key)
+        self.spawn(self._beat(key))
 
     async def _beat(self, node: str) -> None:
-        while True:
-            if self._kubelets.machines[node].is_up:
-                await self._renew(node)
-            await asyncio.sleep(_RENEW_SECONDS)
+        await asyncio.sleep(_RENEW_SECONDS)
+        self.enqueue(node)
 
     async def _renew(self, node: str) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -60,6 +60,9 @@ class OperatorPods:
             return None
         return OperatorContainer(self, known, pod, container, view)
 
+    def forget(self, uid: str) -> None:
+        """Keep what a pod wrote: it is looked at when the lab is down."""
+
     def volumes(self, pod: RawObject, folder: Path) -> Volumes:
         """Return a pod's volumes, kept below a folder."""
         meta = pod["metadata"]

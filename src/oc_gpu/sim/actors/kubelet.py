@@ -11,7 +11,7 @@ from oc_gpu.sim.actors.node import registration
 from oc_gpu.sim.actors.node.files import Sources
 from oc_gpu.sim.actors.node.helpers import helper_pod
 from oc_gpu.sim.actors.node.machine import Machine
-from oc_gpu.sim.actors.node.runtime import Runtime
+from oc_gpu.sim.actors.node.runtime import Enterable, Runtime
 from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
 from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import (
@@ -222,6 +222,6 @@ class Kubelets(Controller):
         if worker is None:
             return b"", b"container not found", 1
         process = worker.processes.get(container)
-        if process is not None:
+        if isinstance(process, Enterable):
             return await process.exec(command, stdin)
         return execute(worker, container, command)

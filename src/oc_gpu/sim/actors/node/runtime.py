@@ -7,7 +7,7 @@ they ask it first and play only what it leaves.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from oc_gpu.kube import RawObject
 from oc_gpu.sim.hardware.model import View
@@ -22,8 +22,13 @@ class Process(Protocol):
     async def probe(self, probe: Mapping[str, Any]) -> bool:
         """Tell whether a readiness or startup probe of the container's spec succeeds now."""
 
+
+@runtime_checkable
+class Enterable(Protocol):
+    """A process beside which commands can be run; in others they are played."""
+
     async def exec(self, command: Sequence[str], stdin: bytes) -> tuple[bytes, bytes, int]:
-        """Run a command beside it; return what that wrote to both streams, and its exit code."""
+        """Run a command to its end; return what it wrote to both streams, and its exit code."""
 
 
 class Program(Protocol):

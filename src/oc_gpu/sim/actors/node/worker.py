@@ -65,8 +65,8 @@ class PodWorker:
         self._pod = pod
         self._lock = asyncio.Lock()
         self._stops: dict[str, Change] = {}
-        self.processes: dict[str, Process] = {}
-        """Real programs that run, by container."""
+        self.processes: dict[str, object] = {}
+        """Real programs that run, by container; a kubelet looks which of them can be entered."""
         spec = pod["spec"]
         facts = machine.facts
         address = facts.address if spec.get("hostNetwork") else machine.pod_address()

@@ -61,7 +61,7 @@ async def listen(socket: Path, route: Route) -> asyncio.Server:
             far = await opener()
         except (OSError, ValueError, asyncio.IncompleteReadError) as error:
             with suppress(ConnectionError):
-                writer.write(_refusal(f"{error}".encode()))
+                writer.write(_refusal(error))
                 await writer.drain()
             writer.close()
             return
@@ -90,8 +90,11 @@ def table(routes: Mapping[tuple[str, int], Opener]) -> Route:
     return lambda host, port: routes.get((host, port))
 
 
-def _refusal(reason: bytes) -> bytes:
-    return b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s" % (len(reason), reason)
+def _refusal(error: Exception) -> bytes:
+    """Return an answer that tells why; kube-apiserver shows nothing of it but the status line."""
+    phrase = "".join(c if c.isprintable() else " " for c in str(error)) or type(error).__name__
+    reason = phrase.encode("ascii", "replace")
+    return b"HTTP/1.1 502 %s\r\nContent-Length: %d\r\n\r\n%s" % (reason, len(reason), reason)
 
 
 async def _target(reader: asyncio.StreamReader) -> tuple[str, int]:
@@ -100,6 +103,8 @@ async def _target(reader: asyncio.StreamReader) -> tuple[str, int]:
     host, _, port = target.rpartition(":")
     if method != "CONNECT":
         raise ValueError(f"only CONNECT is served, not {method}")
+    if not host or not port.isdigit():
+        raise ValueError(f"{target} is not host:port")
     return host.strip("[]"), int(port)
 
 

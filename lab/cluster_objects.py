@@ -17,6 +17,7 @@ _MADE_BY_REAL_PROGRAMS: Final = frozenset(
         "CatalogSource",
         "ClusterRole",
         "ClusterRoleBinding",
+        "Lease",
         "MachineConfig",
         "MachineConfigPool",
         "Node",

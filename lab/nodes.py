@@ -10,6 +10,8 @@ from typing import Any, Final
 from lab import hosts
 from lab.clock import LabClock
 from lab.ground import Site
+from lab.kubelet.actor import NodeActor
+from lab.kubelet.server import KubeletServer, tls_context
 from lab.pods import OperatorPods
 from lab.service_ca import ServiceCertificates
 from oc_gpu.kube import RawObject, Resource
@@ -22,6 +24,7 @@ from oc_gpu.sim.hardware.features import local_features
 
 _LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 _LEASE_NAMESPACE: Final = "kube-node-lease"
+_KUBELET_PORT: Final = 10250
 _RENEW_SECONDS: Final = 10.0
 
 
@@ -51,7 +54,11 @@ async def nodes(site: Site, *, speed: float) -> AsyncIterator[Kubelets]:
             TrustedBundles(context),
             ServiceCertificates(context),
         )
-        async with running(actors, informers):
+        certificate = (site.plane.folder / "server.crt", site.plane.folder / "server.key")
+        server = KubeletServer(NodeActor(kubelets), tls_context(*certificate))
+        async with running(actors, informers), server:
+            for facts in site.scenario.nodes:
+                site.network.lead(facts.address, _KUBELET_PORT, server.opener(facts.name))
             yield kubelets
 
 

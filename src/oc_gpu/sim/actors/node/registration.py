@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from oc_gpu.kube import RawObject
+from oc_gpu.kube import ConflictError, RawObject
 from oc_gpu.kube.resources import NODES
 from oc_gpu.sim.actors.framework import ActorContext, EventSource
 from oc_gpu.sim.actors.node.machine import Machine
@@ -84,6 +84,7 @@ def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
         "capacity": capacity,
         "allocatable": allocatable,
         "conditions": [*conditions, {**_ready(ready=True, now=now), "lastTransitionTime": moment}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": _info(scenario, facts),
     }
 
@@ -181,14 +182,25 @@ async def mirror_cordon(context: ActorContext, name: str) -> None:
 async def _set_taint(
     context: ActorContext, node: RawObject, taint: dict[str, Any], *, present: bool
 ) -> None:
+    """Set or take a taint; anew when another writer was faster, as node controllers are."""
+    current: RawObject | None = node
+    while current is not None and (patch := _taint_patch(current, taint, present=present)):
+        try:
+            await context.patch(NODES, current, patch)
+        except ConflictError:
+            current = await context.refresh(NODES, current)
+        else:
+            return
+
+
+def _taint_patch(node: RawObject, taint: dict[str, Any], *, present: bool) -> RawObject | None:
+    """Return the change that a taint needs, None when the node is as wanted."""
     taints: list[RawObject] = (node.get("spec") or {}).get("taints") or []
-    has = any(t.get("key") == taint["key"] for t in taints)
-    if has == present:
-        return
+    if any(t.get("key") == taint["key"] for t in taints) == present:
+        return None
     others = [t for t in taints if t.get("key") != taint["key"]]
     new = [*others, taint] if present else others
-    patch = {
+    return {
         "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
         "spec": {"taints": new or None},
     }
-    await context.patch(NODES, node, patch)

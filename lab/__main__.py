@@ -1,16 +1,26 @@
-"""`python -m lab`: build, start and end the lab."""
+"""The lab: a real control plane and the real operators, for tests and for looking around."""
 
+import os
 import sys
+from pathlib import Path
+from typing import Final
 
 import click
 
-from lab.programs import build_all
+from lab.programs import HERE, build_all
 from oc_gpu.kube.errors import OcGpuError
+from oc_gpu.sim import instances
+
+SCENARIO: Final = HERE / "scenarios" / "ocp-4.17.yaml"
+DAEMON: Final = instances.Daemon("lab.daemon", patience=180.0)
+_NAME: Final = "lab"
 
 
-@click.group(help=__doc__)
+@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Hold the commands together."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    os.environ.setdefault(instances.HOME_VARIABLE, str(Path(state) / "oc-gpu" / "lab"))
 
 
 @main.command()
@@ -20,11 +30,39 @@ def build() -> None:
     click.echo(f"built {', '.join(done)}" if done else "everything is there")
 
 
+@main.command()
+@click.argument("scenario", default=SCENARIO, type=click.Path(path_type=Path))
+def up(scenario: Path) -> None:
+    """Start a lab cluster that goes on after this command."""
+    made = instances.up(_NAME, str(scenario), daemon=DAEMON)
+    click.echo(f"the lab is at {made.url}")
+    click.echo(f"export KUBECONFIG={made.kubeconfig}")
+
+
+@main.command()
+def down() -> None:
+    """End it, and all that belongs to it."""
+    click.echo("the lab is gone" if instances.down(_NAME) else "no lab ran")
+
+
+@main.command()
+def status() -> None:
+    """Tell whether it runs."""
+    found = instances.find(_NAME)
+    click.echo(f"the lab is at {found.url} (process {found.pid})" if found else "no lab runs")
+
+
+@main.command()
+def kubeconfig() -> None:
+    """Print the path of its kubeconfig."""
+    click.echo(instances.kubeconfig(_NAME))
+
+
 if __name__ == "__main__":
     try:
-        main(standalone_mode=True)
+        main()
     except OcGpuError as error:
         click.echo(f"error: {error}", err=True)
         for hint in error.hints:
-            click.echo(f"  {hint}", err=True)
+            click.echo(f"hint: {hint}", err=True)
         sys.exit(error.exit_code)

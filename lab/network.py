@@ -34,9 +34,9 @@ class Network:
         """Let an address of the cluster mean something."""
         self.routes[address, port] = opener
 
-    def new_folder(self, name: str) -> Path:
-        """Return an empty folder for one more box."""
-        folder = self.folder / f"{next(self._numbers)}-{name}"
+    def new_folder(self) -> Path:
+        """Return an empty folder for one more box; its path is short, for sockets are in it."""
+        folder = self.folder / str(next(self._numbers))
         (folder / "root").mkdir(parents=True)
         return folder
 

@@ -144,7 +144,7 @@ async def start(site: Site) -> None:
 
 async def serve_catalog(site: Site, catalog: Catalog) -> None:
     """Serve the bundles of a catalog at its address."""
-    folder = site.network.new_folder(f"catalog-{catalog.name}") / "packages"
+    folder = site.network.new_folder() / "packages"
     for package in catalog.packages:
         path = folder / package.name / "catalog.json"
         path.parent.mkdir(parents=True)

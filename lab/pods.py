@@ -109,7 +109,7 @@ class OperatorContainer:
     async def running(self, log: Callable[[str], None]) -> AsyncIterator["OperatorProcess"]:
         """Run it inside the block; its output goes to `log`, line by line."""
         network = self._pods.site.network
-        folder = network.new_folder(self._pod["metadata"]["name"][:40])
+        folder = network.new_folder()
         box = await self._box(folder)
         command, env = network.boxed(box, folder)
         process = await asyncio.create_subprocess_exec(
@@ -121,7 +121,7 @@ class OperatorContainer:
             start_new_session=True,
             limit=_LINE,
         )
-        copy = (folder / "output.log").open("a")
+        copy = (network.folder / f"{self._pod['metadata']['name']}.log").open("a")
         reading = asyncio.create_task(_read(process, log, copy))
         try:
             yield OperatorProcess(self._name, process, reading, Path(box.incoming))

@@ -35,7 +35,7 @@ async def start_service(
     """
     path = Path(command[0])
     name, network = path.name, site.network
-    folder = network.new_folder(name)
+    folder = network.new_folder()
     incoming = folder / "in.sock"
     for (address, port), inner in (serves or {}).items():
         network.lead(address, port, relay.to_relay(incoming, "127.0.0.1", inner))
@@ -50,7 +50,7 @@ async def start_service(
         incoming=str(incoming),
     )
     arguments, env = network.boxed(box, folder)
-    await site.processes.start(folder.name, arguments, env=env)
+    await site.processes.start(f"{name}-{folder.name}", arguments, env=env)
 
 
 def _write_account(site: Site, folder: Path) -> None:

@@ -10,8 +10,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -24,13 +24,21 @@ from oc_gpu.sim.scenario import load
 _GARBAGE_THRESHOLD = 100_000
 """Allocations between collections: nearly everything here dies by reference count."""
 
+Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Instance]]
+"""Runs the cluster that a command line describes."""
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one simulation; return the exit code."""
+
+def main(arguments: list[str] | None = None, opened: "Opened | None" = None) -> int:
+    """Run one cluster; return the exit code.
+
+    Args:
+        arguments: The command line, this process's by default.
+        opened: Runs the cluster that the options describe, a simulation by default.
+    """
     options = _parser().parse_args(arguments)
     gc.set_threshold(_GARBAGE_THRESHOLD)
     try:
-        asyncio.run(_run(options))
+        asyncio.run(_run(options, opened or _simulation))
     except (OcGpuError, OSError) as error:
         hints = tuple(getattr(error, "hints", ()))
         code = getattr(error, "exit_code", 1)
@@ -50,27 +58,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(options: argparse.Namespace) -> None:
+async def _run(options: argparse.Namespace, opened: Opened) -> None:
     folder: Path = options.folder
     with claim(folder), _swept(folder, options.lifeline):
-        simulation = Simulation(
-            load(options.scenario),
-            name=folder.name,
-            speed=options.speed,
-            pods=folder / "pods" if options.run_pods else None,
-        )
         end = _end_signals(options.lifeline)
-        async with simulation.serving(folder) as served:
-            instance = Instance(
-                folder.name,
-                options.scenario,
-                str(served.kubeconfig_path),
-                os.getpid(),
-                served.url,
-            )
+        async with opened(options) as instance:
             describe(folder, instance)
             _tell(options.tell, Report(instance))
             await end.wait()
+
+
+@asynccontextmanager
+async def _simulation(options: argparse.Namespace) -> AsyncIterator[Instance]:
+    folder: Path = options.folder
+    simulation = Simulation(
+        load(options.scenario),
+        name=folder.name,
+        speed=options.speed,
+        pods=folder / "pods" if options.run_pods else None,
+    )
+    async with simulation.serving(folder) as served:
+        yield Instance(
+            folder.name, options.scenario, str(served.kubeconfig_path), os.getpid(), served.url
+        )
 
 
 @contextmanager

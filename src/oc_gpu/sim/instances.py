@@ -33,6 +33,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LOCK, _ABOUT, _KUBECONFIG, _LOG = "lock", "instance.json", "kubeconfig", "log"
 
 
+class Daemon(Struct, frozen=True):
+    """The program that runs a cluster in a process of its own.
+
+    Attributes:
+        module: What is run with `python -m`.
+        patience: Seconds that it may take to start.
+    """
+
+    module: str
+    patience: float
+
+
+SIMULATOR = Daemon("oc_gpu.sim.daemon", START_SECONDS)
+
+
 class SimulationError(OcGpuError):
     """A simulation that did not start."""
 
@@ -91,7 +106,14 @@ def folder_of(name: str) -> Path:
     return home() / name
 
 
-def up(name: str, scenario: str, *, speed: float | None = None, run_pods: bool = False) -> Instance:
+def up(
+    name: str,
+    scenario: str,
+    *,
+    speed: float | None = None,
+    run_pods: bool = False,
+    daemon: Daemon = SIMULATOR,
+) -> Instance:
     """Start a simulation that goes on after this program.
 
     Args:
@@ -99,17 +121,22 @@ def up(name: str, scenario: str, *, speed: float | None = None, run_pods: bool =
         scenario: A built-in name or the path of a file.
         speed: Simulated seconds per second of wall time; leaps over waiting by default.
         run_pods: Run pods that ask for it as processes of this machine.
+        daemon: The program that runs it.
 
     Raises:
         SimulationError: It did not start; as SimulationUsageError: it runs already, or the
             scenario is not usable.
     """
-    return _start(name, scenario, speed=speed, run_pods=run_pods)
+    return _start(daemon, name, scenario, speed=speed, run_pods=run_pods)
 
 
 @contextmanager
 def temporary(
-    scenario: str, *, name: str | None = None, run_pods: bool = False
+    scenario: str,
+    *,
+    name: str | None = None,
+    run_pods: bool = False,
+    daemon: Daemon = SIMULATOR,
 ) -> Iterator[Instance]:
     """Start a simulation for the block; it ends even if this process is killed.
 
@@ -119,7 +146,7 @@ def temporary(
     name = name or f"exec-{os.getpid()}"
     lifeline, held = os.pipe()
     try:
-        instance = _start(name, scenario, lifeline=lifeline, run_pods=run_pods)
+        instance = _start(daemon, name, scenario, lifeline=lifeline, run_pods=run_pods)
         try:
             yield instance
         finally:
@@ -228,6 +255,7 @@ def describe(folder: Path, instance: Instance) -> None:
 
 
 def _start(
+    daemon: Daemon,
     name: str,
     scenario: str,
     *,
@@ -238,7 +266,7 @@ def _start(
     folder = _fresh_folder(name)
     place = scenario if not Path(scenario).is_file() else str(Path(scenario).resolve())
     told, tell = os.pipe()
-    command = [sys.executable, "-m", "oc_gpu.sim.daemon", str(folder), place, str(tell)]
+    command = [sys.executable, "-m", daemon.module, str(folder), place, str(tell)]
     command += [f"--speed={speed}"] if speed is not None else []
     command += [f"--lifeline={lifeline}"] if lifeline is not None else []
     command += ["--run-pods"] if run_pods else []
@@ -254,7 +282,7 @@ def _start(
         )
     os.close(tell)
     try:
-        report = _read_report(told)
+        report = _read_report(told, daemon.patience)
     finally:
         os.close(told)
     if report is not None and report.instance is not None:
@@ -301,11 +329,11 @@ def _fresh_folder(name: str) -> Path:
     return folder
 
 
-def _read_report(descriptor: int) -> Report | None:
+def _read_report(descriptor: int, patience: float) -> Report | None:
     """Return what the starting process tells; None when it says nothing in time."""
     text = b""
     while not text.endswith(b"\n"):
-        ready, _, _ = select.select([descriptor], [], [], START_SECONDS)
+        ready, _, _ = select.select([descriptor], [], [], patience)
         piece = os.read(descriptor, 65536) if ready else b""
         if not piece:
             return None

@@ -5,10 +5,10 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab lint format bench check clean
+.PHONY: help setup demo test lab test-lab lint format bench check clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@$(PYTHON) -m venv .tools
@@ -29,6 +29,9 @@ test: setup ## Run the whole test suite
 
 lab: setup ## Build the lab's real programs from Go modules (about 10 minutes, once)
 	@$(RUN) python -m lab build
+
+test-lab: lab ## Run the tests on the real control plane and operators
+	@$(RUN) pytest -q -m lab
 
 lint: setup ## Style, types and the import contract
 	@$(RUN) ruff check .

@@ -18,9 +18,12 @@ from oc_gpu.sim.api.certificates import issue
 
 SERVICE_ADDRESS: Final = "172.30.0.1"
 """Where pods find the API server: the first address of OpenShift's service network."""
+ADMIN: Final = "gpu-admin"
+"""A user with no right but those that somebody gives it; what it writes is in the audit log."""
 _SERVICE_NETWORK: Final = "172.30.0.0/16"
 _USERS: Final = {
     "admin": ("system:admin", "system:masters"),
+    ADMIN: ("gpu-admin", ""),
     "kube-controller-manager": ("system:kube-controller-manager", ""),
     "kube-scheduler": ("system:kube-scheduler", ""),
     "lab": ("system:serviceaccount:openshift-infra:lab", "system:masters"),
@@ -45,6 +48,11 @@ class ControlPlane(Struct, frozen=True):
     def kubeconfig(self, user: str = "admin") -> Path:
         """Return the kubeconfig of one of the control plane's users."""
         return self.folder / f"{user}.kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """Return the file with a JSON line for every write of `gpu-admin` that was answered."""
+        return self.folder / "audit.log"
 
     def client(self, user: str = "admin") -> Client:
         """Return a client for one of the control plane's users."""
@@ -167,11 +175,27 @@ async def _start_server(
         "proxy-client-cert-file": folder / "front-proxy.crt",
         "proxy-client-key-file": folder / "front-proxy.key",
         "event-ttl": "3h",
+        "audit-log-path": plane.audit_log,
+        "audit-policy-file": _write_audit_policy(folder),
         "kubelet-preferred-address-types": "InternalIP",
     }
     if egress is not None:
         options["egress-selector-config-file"] = _write_egress(folder, egress)
     await processes.start("kube-apiserver", (program("kube-apiserver"), *_flags(options)))
+
+
+def _write_audit_policy(folder: Path) -> Path:
+    path = folder / "audit-policy.yaml"
+    verbs = ["create", "update", "patch", "delete", "deletecollection"]
+    rules = [{"level": "Metadata", "users": [ADMIN], "verbs": verbs}, {"level": "None"}]
+    document = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived", "ResponseStarted"],
+        "rules": rules,
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
 
 
 def _write_egress(folder: Path, socket: Path) -> Path:

@@ -119,6 +119,26 @@ def _cleaned(item: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def difference(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Return what is new, gone or changed between two readings of all objects, a line each."""
+    lines = [f"new: {path}" for path in sorted(after.keys() - before.keys())]
+    lines += [f"gone: {path}" for path in sorted(before.keys() - after.keys())]
+    for path in sorted(before.keys() & after.keys()):
+        lines += [f"changed: {path} {change}" for change in _changes(before[path], after[path])]
+    return "\n".join(lines)
+
+
+def _changes(before: Any, after: Any, where: str = "") -> list[str]:
+    """Return the fields that differ, with both values."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            change
+            for key in sorted({*before, *after})
+            for change in _changes(before.get(key), after.get(key), f"{where}.{key}")
+        ]
+    return [] if before == after else [f"{where}: {before!r} -> {after!r}"]
+
+
 @dataclass
 class Run:
     """How a run of the program ended."""

@@ -10,7 +10,7 @@ import yaml
 
 from oc_gpu.kube import Client
 from oc_gpu.kube.resources import CRDS, NODES
-from tests.acceptance.conftest import Cluster, cluster
+from tests.acceptance.conftest import Cluster, cluster, difference
 
 pytestmark = pytest.mark.slow
 SCENARIOS = ("seed", "ocp-4.20")
@@ -21,25 +21,6 @@ FEATURE = "feature.node.kubernetes.io/"
 def _enable(on: Cluster, scenario: str, portal: Path, *more: str) -> None:
     given = ("--entitlement", str(portal)) if scenario == "seed" else ()
     on.oc_gpu("enable", "--yes", *given, *more).ok()
-
-
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
-    lines = [f"new: {path}" for path in sorted(after.keys() - before.keys())]
-    lines += [f"gone: {path}" for path in sorted(before.keys() - after.keys())]
-    for path in sorted(before.keys() & after.keys()):
-        lines += [f"changed: {path} {change}" for change in _changes(before[path], after[path])]
-    return "\n".join(lines)
-
-
-def _changes(before: Any, after: Any, where: str = "") -> list[str]:
-    """Return the fields that differ, with both values."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        return [
-            change
-            for key in sorted({*before, *after})
-            for change in _changes(before.get(key), after.get(key), f"{where}.{key}")
-        ]
-    return [] if before == after else [f"{where}: {before!r} -> {after!r}"]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -55,7 +36,7 @@ def test_road_is_walked_once_and_taken_back_completely(
         again = on.simulation()["writes"]
         assert again["external"] == written, again["log"][-10:]
         on.oc_gpu("disable", "--yes").ok()
-        assert _difference(before, on.objects()) == ""
+        assert difference(before, on.objects()) == ""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -69,7 +50,7 @@ def test_nfd_of_somebody_else_stays_as_it_was(scenario: str, tmp_path: Path, por
         _enable(on, scenario, portal)
         on.oc_gpu("verify").ok()
         on.oc_gpu("disable", "--yes").ok()
-        assert _difference(before, on.objects()) == ""
+        assert difference(before, on.objects()) == ""
 
 
 def _install_nfd(on: Cluster, folder: Path) -> None:
@@ -121,7 +102,7 @@ def test_taint_of_somebody_else_stays(
         _enable(on, scenario, portal, "--taint", f"{key}=gpu:NoSchedule")
         on.oc_gpu("verify").ok()
         on.oc_gpu("disable", "--yes").ok()
-        assert _difference(before, on.objects()) == ""
+        assert difference(before, on.objects()) == ""
 
 
 def _taint(on: Cluster, node: str, key: str) -> None:
@@ -147,7 +128,7 @@ def test_isolate_later_and_back_changes_only_the_isolation(tmp_path: Path) -> No
         nodes = {p: o for p, o in on.objects().items() if p.startswith("/api/v1/nodes/")}
         assert sum("nodetype" in json.dumps(o["spec"].get("taints", [])) for o in nodes.values())
         on.oc_gpu("isolate", "--remove", "--yes").ok()
-        assert _difference(_lasting(before), _lasting(on.objects())) == ""
+        assert difference(_lasting(before), _lasting(on.objects())) == ""
 
 
 def _lasting(objects: dict[str, Any]) -> dict[str, Any]:

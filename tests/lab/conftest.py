@@ -1,18 +1,18 @@
 """A lab cluster, and the program run on it as a user of it does: through the real `oc`."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-
 from lab.__main__ import DAEMON, SCENARIO
 from lab.control_plane import ADMIN
 from lab.programs import program
+
 from oc_gpu.sim import instances
 from tests.acceptance.conftest import BIN, Cluster, Run
 
@@ -88,9 +88,7 @@ def lab_cluster(home: Path) -> Iterator[LabCluster]:
 
 
 @pytest.fixture
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCluster]:
-    """Run a fresh lab cluster."""
-    home = Path(os.environ.get("OC_GPU_TEST_TMP", "/tmp")) / f"oc-gpu-{os.getpid()}"  # noqa: S108
-    home.mkdir(mode=0o700)
-    with lab_cluster(home) as started:
+def lab() -> Iterator[LabCluster]:
+    """Run a fresh lab cluster; its folder has a short path, for sockets are in it."""
+    with TemporaryDirectory(prefix="oc-gpu-") as folder, lab_cluster(Path(folder)) as started:
         yield started

@@ -69,8 +69,8 @@ def _minor(version: str) -> tuple[int, ...]:
 
 def _nodes(inputs: Inputs) -> Results:
     nodes = inputs.snapshot.nodes
-    bad = [node for node in nodes if not _is_ready(node)]
-    ready = [node for node in inputs.workers if _is_ready(node)]
+    bad = [node for node in nodes if not node.is_ready]
+    ready = [node for node in inputs.workers if node.is_ready]
     results = [_not_ready(node) for node in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
         title = f"{len(bad) - _SHOWN} more nodes are not ready"
@@ -81,13 +81,9 @@ def _nodes(inputs: Inputs) -> Results:
     return tuple(results) or (Result(Severity.OK, f"all {len(nodes)} nodes are ready"),)
 
 
-def _is_ready(node: Node) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
-
-
 def _not_ready(node: Node) -> Result:
     name = node.metadata.name
-    condition = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    condition = node.ready
     said = clean(f"{condition.reason}: {condition.message}") if condition else "no condition"
     return Result(
         Severity.WARNING,
@@ -111,24 +107,16 @@ def _pool(inputs: Inputs, pool: RawObject) -> Result:
     bad = Severity.ERROR if inputs.entitlement.rolls_out else Severity.WARNING
     name = pool["metadata"]["name"]
     objects = (f"MachineConfigPool/{name}",)
-    conditions = operators.conditions(pool)
-    for kind, cause in (
-        ("RenderDegraded", "mcp-bad-machineconfig"),
-        ("NodeDegraded", "mcp-degraded-other"),
-        ("Degraded", "mcp-degraded-other"),
-    ):
-        condition = conditions.get(kind) or {}
-        if condition.get("status") == "True":
-            said = clean(condition.get("message") or condition.get("reason") or kind)
-            evidence = (Evidence(f"condition {kind} of {objects[0]}", said),)
-            title = f"pool {name} is degraded"
-            return Result(bad, title, cause, objects, evidence, (f"oc describe mcp/{name}",))
-    if pool["spec"].get("paused"):
+    why = pools.degraded(pool)
+    if why is not None:
+        evidence = (Evidence(f"condition {why.condition} of {objects[0]}", why.said),)
+        title = f"pool {name} is degraded"
+        return Result(bad, title, why.cause, objects, evidence, (f"oc describe mcp/{name}",))
+    if pools.is_paused(pool):
         title = f"pool {name} is paused, so its nodes take no new configuration"
-        remedy = f'oc patch mcp/{name} --type=merge -p \'{{"spec":{{"paused":false}}}}\''
         evidence = (Evidence(objects[0], "spec.paused: true"),)
-        return Result(bad, title, "mcp-paused", objects, evidence, (remedy,))
-    if (conditions.get("Updating") or {}).get("status") == "True":
+        return Result(bad, title, "mcp-paused", objects, evidence, (pools.unpausing(pool),))
+    if (operators.conditions(pool).get("Updating") or {}).get("status") == "True":
         return Result(Severity.INFO, f"pool {name} is updating its nodes", objects=objects)
     count = (pool.get("status") or {}).get("machineCount")
     return Result(Severity.OK, f"pool {name} ({count} nodes) takes changes", objects=objects)

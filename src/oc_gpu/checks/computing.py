@@ -1,23 +1,22 @@
 """Checks of what ran: nvidia-smi, a CUDA sample, and a pod that had to stay off."""
 
 import re
+from collections.abc import Sequence
 
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.evidence import NodeEvidence, Sample, StayOff
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.proof import Proof, said
+from oc_gpu.checks.proof import Proof
 from oc_gpu.checks.smi import Card, Report, SmiError, disagreements, parse_xml, uuids
 from oc_gpu.checks.smi_table import parse_table
 from oc_gpu.kube.errors import clean
-from oc_gpu.manifests.verify import GPU
-from oc_gpu.snapshot.kinds import Node, Taint
+from oc_gpu.snapshot.kinds import GPU, Node, Taint
 
 PASSED = "Test PASSED"
 _SHORT = f"Insufficient {GPU}"
 _GONE = ("gpu is lost", "requires reset")
 _NAMED = re.compile(r"taint \{([^:}\s]+):\s*([^}]*)\}")
 _UNNAMED = re.compile(r"had taints that|untolerated taint\(s\)")
-_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
 
 
 def _smi(proof: Proof) -> Results:
@@ -103,7 +102,7 @@ def _all_in_use(node: Node, given: NodeEvidence) -> Result | None:
     sample, name = given.sample, given.node
     if sample is None or sample.node or _SHORT not in sample.message:
         return None
-    if node.status.allocatable.get(GPU, "0") == "0":
+    if not node.gpus:
         return None
     title = f"no CUDA sample ran on {name}: all its GPUs are in use by other pods"
     remedy = (f"oc get pods -A --field-selector spec.nodeName={name}",)
@@ -171,21 +170,12 @@ def _isolation(proof: Proof) -> Results:
     return tuple(_kept_off(node, wanted, proof.of(node.metadata.name)) for node in proof.nodes)
 
 
-def _keeping(node: Node) -> list[Taint]:
-    """Return the taints by which somebody keeps pods off a node."""
-    return [
-        taint
-        for taint in node.spec.taints
-        if taint.effect in ("NoSchedule", "NoExecute") and not taint.key.startswith(_PLATFORM)
-    ]
-
-
 def _kept_off(node: Node, wanted: Taint | None, given: NodeEvidence) -> Result:
     name, objects = given.node, (f"Node/{given.node}",)
-    taints = _keeping(node)
+    taints = node.keeping_off
     if wanted is not None and wanted not in node.spec.taints:
-        title = f"{name} lacks the taint {said(wanted)}"
-        remedy = (f"oc-gpu isolate --taint {said(wanted)}",)
+        title = f"{name} lacks the taint {wanted}"
+        remedy = (f"oc-gpu isolate --taint {wanted}",)
         return Result(Severity.ERROR, title, objects=objects, remedy=remedy)
     if not taints:
         title = f"{name} has no taint, so pods that ask for no GPU may run there"
@@ -198,9 +188,9 @@ def _kept_off(node: Node, wanted: Taint | None, given: NodeEvidence) -> Result:
     return _judge_stay_off(name, taints, given.stay_off)
 
 
-def _judge_stay_off(name: str, taints: list[Taint], tried: StayOff) -> Result:
+def _judge_stay_off(name: str, taints: Sequence[Taint], tried: StayOff) -> Result:
     objects = (f"Node/{name}",)
-    shown = " and ".join(said(taint) for taint in taints)
+    shown = " and ".join(map(str, taints))
     evidence = (
         Evidence(f"spec.taints of Node/{name}", shown),
         *((Evidence("condition PodScheduled", clean(tried.message)),) if tried.message else ()),
@@ -211,7 +201,7 @@ def _judge_stay_off(name: str, taints: list[Taint], tried: StayOff) -> Result:
     named = {(match[1], match[2].strip()) for match in _NAMED.finditer(tried.message)}
     by_name = [taint for taint in taints if (taint.key, taint.value) in named]
     if by_name or (not named and _UNNAMED.search(tried.message)):
-        by = " and ".join(said(taint) for taint in by_name or taints)
+        by = " and ".join(map(str, by_name or taints))
         title = f"a pod that asks for no GPU stayed off {name} because of {by}"
         return Result(Severity.OK, title, objects=objects, evidence=evidence)
     title = f"a pod that asks for no GPU was not placed on {name}, but not because of {shown}"

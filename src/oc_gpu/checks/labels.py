@@ -6,10 +6,9 @@ from oc_gpu.checks.hardware import card_label
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.proof import Proof, offered
 from oc_gpu.checks.smi import Report
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import GPU, Node
 
-_REPLICAS = "nvidia.com/gpu.replicas"
-_GPU = "nvidia.com/gpu"
+_REPLICAS = f"{GPU}.replicas"
 
 
 def _nfd(proof: Proof) -> Results:
@@ -96,7 +95,7 @@ def _offers(node: Node, seen: Report | None) -> Result:
         return Result(Severity.UNKNOWN, title, None, objects, evidence)
     if count != expected:
         title = f"{name} has {_gpus(count)} allocatable, and its cards make {expected}"
-        sick = node.status.capacity.get(_GPU) == str(expected)
+        sick = node.status.capacity.get(GPU) == str(expected)
         cause = "gpu-marked-unhealthy" if sick else None
         return Result(Severity.ERROR, title, cause, objects, evidence, remedy)
     title = f"{name} has {_gpus(count)} allocatable"

@@ -4,14 +4,13 @@ import msgspec
 
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.proof import Proof, said
+from oc_gpu.checks.proof import Proof
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint
 from oc_gpu.stages import operators, tolerations, workloads
 
 _LAYERS = ("container-toolkit", "device-plugin", "validator", "driver")
-_KEEPS_OFF = ("NoSchedule", "NoExecute")
 
 
 def is_of(operand: str, name: str) -> bool:
@@ -78,10 +77,10 @@ def _why_none(item: DaemonSet, nodes: tuple[Node, ...]) -> tuple[str | None, lis
     """Return why a DaemonSet wants no pod: a taint that it does not tolerate, or its selector."""
     template = item.spec.template.spec
     taints = [
-        f"{node.metadata.name} has the taint {said(taint)}, which it does not tolerate"
+        f"{node.metadata.name} has the taint {taint}, which it does not tolerate"
         for node in nodes
         for taint in node.spec.taints
-        if taint.effect in _KEEPS_OFF and not _tolerates(item, taint)
+        if taint.repels and not _tolerates(item, taint)
     ]
     if taints:
         return "operand-missing-toleration", taints

@@ -7,10 +7,10 @@ from oc_gpu.checks.evidence import NodeEvidence
 from oc_gpu.checks.hardware import gpu_nodes
 from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.smi import Report, SmiError, parse_xml
-from oc_gpu.snapshot.kinds import Node, Taint
+from oc_gpu.snapshot.kinds import GPU, Node
 from oc_gpu.snapshot.model import Snapshot
 
-_RESOURCE = ("nvidia.com/gpu", "nvidia.com/mig-")
+_RESOURCE = (GPU, "nvidia.com/mig-")
 
 
 class Proof(Struct, frozen=True):
@@ -55,9 +55,3 @@ def offered(node: Node) -> int:
     """Return how many GPUs, shared GPUs and MIG devices a node offers to pods."""
     amounts = node.status.allocatable.items()
     return sum(int(count) for name, count in amounts if name.startswith(_RESOURCE))
-
-
-def said(taint: Taint) -> str:
-    """Return a taint as kubectl writes it, such as `nodetype=gpu:NoSchedule`."""
-    value = f"={taint.value}" if taint.value else ""
-    return f"{taint.key}{value}:{taint.effect}"

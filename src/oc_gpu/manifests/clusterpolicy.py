@@ -10,11 +10,12 @@ from oc_gpu.kube import RawObject
 from oc_gpu.manifests.labels import labels
 from oc_gpu.manifests.merging import at, merge, put, without
 from oc_gpu.manifests.proxy import Proxy, environment
+from oc_gpu.snapshot.kinds import GPU
 
 STAGE = "gpu-operator"
 KIND = "ClusterPolicy"
 RUNTIME = "crio"
-BUILT_IN: RawObject = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+BUILT_IN: RawObject = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
 """What the operator gives its DaemonSets by itself. A list of our own replaces that, so ours
 starts with it."""
 

@@ -3,9 +3,9 @@
 from oc_gpu.kube import RawObject
 from oc_gpu.manifests.labels import PROOF, labels
 from oc_gpu.manifests.pods import on_node, security
+from oc_gpu.snapshot.kinds import GPU
 
 STAGE = "verify"
-GPU = "nvidia.com/gpu"
 SAMPLE = "cuda-sample"
 STAY_OFF = "stay-off"
 

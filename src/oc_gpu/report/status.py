@@ -6,9 +6,8 @@ from oc_gpu.report import stages
 from oc_gpu.report.documents import GpuNode, Operand, Status, all_passed, cluster, stage
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.survey import Survey
-from oc_gpu.snapshot.kinds import DaemonSet, Node
+from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node
 
-RESOURCE = "nvidia.com/gpu"
 _CORDONED = "node.kubernetes.io/unschedulable"
 
 
@@ -33,19 +32,14 @@ def exit_code(status: Status) -> int:
 
 def _node(node: Node) -> GpuNode:
     labels = node.metadata.labels
-    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     return GpuNode(
         name=node.metadata.name,
-        ready=ready and not node.spec.unschedulable,
+        ready=node.is_ready and not node.spec.unschedulable,
         product=labels.get("nvidia.com/gpu.product", ""),
         driver=".".join(_driver(labels)),
-        capacity=int(node.status.capacity.get(RESOURCE, "0")),
-        allocatable=int(node.status.allocatable.get(RESOURCE, "0")),
-        taints=tuple(
-            f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}"
-            for t in node.spec.taints
-            if t.key != _CORDONED
-        ),
+        capacity=int(node.status.capacity.get(GPU, "0")),
+        allocatable=node.gpus,
+        taints=tuple(str(taint) for taint in node.spec.taints if taint.key != _CORDONED),
     )
 
 

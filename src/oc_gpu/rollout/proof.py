@@ -29,19 +29,16 @@ from oc_gpu.kube.resources import PODS
 from oc_gpu.manifests import verify as manifests
 from oc_gpu.manifests.labels import PROOF, STAGE
 from oc_gpu.rollout.survey import Survey
-from oc_gpu.snapshot.kinds import Meta, Node, Pod, Taint
+from oc_gpu.snapshot.kinds import Meta, Node, Pod
 from oc_gpu.snapshot.live import LiveView
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import Source
 from oc_gpu.stages import record as records
 from oc_gpu.stages import tolerations, workloads
-from oc_gpu.stages.gpu_operator import gpus
 
 PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
-_KEEPS_OFF = ("NoSchedule", "NoExecute")
-_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
 _OLDEST_DRIVER = "0.0"
 """Stands for a driver that could not be asked: the oldest sample runs on every driver."""
 
@@ -119,24 +116,15 @@ async def _prepare(client: Client, found: Survey, node: Node, namespace: str) ->
     evidence = await _smi(client, found, node)
     sample = facts.cuda_sample(_driver(evidence))
     image = chosen(found.context.config.spec.images.cuda_sample, sample.image)
-    tolerated = tuple(tolerations.for_taint(taint) for taint in _taints(node))
+    tolerated = tuple(tolerations.for_taint(taint) for taint in node.keeping_off)
     name = node.metadata.name
-    stay_off = manifests.stay_off_pod(name, namespace, image) if _taints(node) else None
-    if not gpus(node):
+    stay_off = manifests.stay_off_pod(name, namespace, image) if node.keeping_off else None
+    if not node.gpus:
         miss = Miss("sample", f"{name} offers no GPU, so no pod that asks for one can run there")
         without = msgspec.structs.replace(evidence, misses=(*evidence.misses, miss))
         return _Node(node, without, None, stay_off)
     pod = manifests.sample_pod(name, namespace, image, sample.program, tolerated)
     return _Node(node, evidence, pod, stay_off)
-
-
-def _taints(node: Node) -> tuple[Taint, ...]:
-    """Return the taints that somebody set to keep pods off; those of the platform come and go."""
-    return tuple(
-        taint
-        for taint in node.spec.taints
-        if taint.effect in _KEEPS_OFF and not taint.key.startswith(_PLATFORM)
-    )
 
 
 def _driver(evidence: NodeEvidence) -> str:

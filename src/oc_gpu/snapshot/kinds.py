@@ -6,6 +6,13 @@ decoder. Field names follow the Kubernetes API (camelCase on the wire).
 
 from msgspec import Struct, field
 
+from oc_gpu.config.taints import Taint as WrittenTaint
+
+GPU = "nvidia.com/gpu"
+"""Extended resource that NVIDIA's device plugin offers, and the taint key it is known by."""
+_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
+"""Taints of the platform itself: passing states of a node, or its role."""
+
 
 class _Wire(Struct, frozen=True, rename="camel", gc=False):
     """Base of all views: camelCase on the wire, immutable."""
@@ -65,6 +72,20 @@ class Taint(_Wire, frozen=True):
         """Agree with equality."""
         return hash((self.key, self.value, self.effect))
 
+    def __str__(self) -> str:
+        """Return it as kubectl writes it, such as `nodetype=gpu:NoSchedule`."""
+        return str(WrittenTaint(self.key, self.value, self.effect))
+
+    @property
+    def repels(self) -> bool:
+        """Tell whether the scheduler places no pod in spite of it, rather than trying not to."""
+        return self.effect != "PreferNoSchedule"
+
+    @property
+    def keeps_off(self) -> bool:
+        """Tell whether somebody set it to keep pods without a toleration off for good."""
+        return self.repels and not self.key.startswith(_PLATFORM)
+
 
 class Toleration(_Wire, frozen=True):
     """A pod toleration."""
@@ -107,6 +128,26 @@ class Node(_Wire, frozen=True):
     metadata: Meta = field(default_factory=Meta)
     spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
+
+    @property
+    def ready(self) -> Condition | None:
+        """Return its condition `Ready`, None when its kubelet never told."""
+        return next((c for c in self.status.conditions if c.type == "Ready"), None)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether its kubelet is ready to run pods."""
+        return self.ready is not None and self.ready.status == "True"
+
+    @property
+    def keeping_off(self) -> tuple[Taint, ...]:
+        """Return the taints by which somebody keeps pods off it; the platform's come and go."""
+        return tuple(taint for taint in self.spec.taints if taint.keeps_off)
+
+    @property
+    def gpus(self) -> int:
+        """Return how many GPUs it offers to pods."""
+        return int(self.status.allocatable.get(GPU, "0"))
 
 
 class WaitingState(_Wire, frozen=True):

@@ -12,7 +12,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at
-from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint, Toleration
+from oc_gpu.snapshot.kinds import GPU, DaemonSet, Pod, Taint, Toleration
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -21,7 +21,6 @@ from oc_gpu.stages.model import Action, Delete, Milestone, ObjectRef, Progress, 
 NAME = "gpu-operator"
 TITLE = "NVIDIA GPU Operator"
 GROUPS = ("nvidia.com",)
-GPU = "nvidia.com/gpu"
 GFD = "gpu-feature-discovery"
 FEATURE_LABELS = "nfd.node.kubernetes.io/feature-labels"
 """Annotation in which NFD lists the labels that it manages on a node."""
@@ -84,10 +83,10 @@ def _taints(context: Context) -> tuple[Taint, ...]:
         for node in context.snapshot.nodes
         if node.metadata.name in gpu
         for taint in node.spec.taints
-        if tolerations.keeps_off(taint)
+        if taint.keeps_off
     ]
     wanted = [context.taint] if context.taint is not None else []
-    return tuple(dict.fromkeys((*wanted, *sorted(present, key=tolerations.text))))
+    return tuple(dict.fromkeys((*wanted, *sorted(present, key=str))))
 
 
 def _driver(context: Context) -> facts.DriverImage | None:
@@ -189,7 +188,7 @@ def operand_of(context: Context, daemon_set: str) -> facts.Operand | None:
 def _follows(context: Context, item: DaemonSet) -> bool:
     given = [_wire(toleration) for toleration in item.spec.template.spec.tolerations]
     asked = _asked(context, item.metadata.name)
-    own = [t for t in given if t["key"] not in ("nvidia.com/gpu", "CriticalAddonsOnly")]
+    own = [t for t in given if t["key"] not in (GPU, "CriticalAddonsOnly")]
     return all(t in given for t in asked) and all(t in asked for t in own)
 
 
@@ -232,18 +231,17 @@ def _kept_off(context: Context) -> Progress | None:
 
 def _keeps_validation_off(taint: Taint) -> bool:
     tolerated = tolerations.tolerates([clusterpolicy.BUILT_IN], taint)
-    return tolerations.keeps_off(taint) and not tolerated
+    return taint.keeps_off and not tolerated
 
 
 def _untolerated(context: Context, node: str, taint: Taint) -> Progress:
-    text = tolerations.text(taint)
     return Progress(
         State.BLOCKED,
-        f"{node} is tainted {text}, which the validation pods of GPU Operator "
+        f"{node} is tainted {taint}, which the validation pods of GPU Operator "
         f"{context.platform.operator.version} do not tolerate",
         hints=(
             f"oc adm taint node {node} {taint.key}-",
-            f"oc-gpu enable --taint {text} sets it again once the operands run",
+            f"oc-gpu enable --taint {taint} sets it again once the operands run",
         ),
         cause="operand-missing-toleration",
         objects=(f"Node/{node}",),
@@ -266,7 +264,7 @@ def _offered(context: Context) -> Progress:
     """Say whether GPU nodes can take pods, and whether pods can choose among them by label."""
     nodes = {node.metadata.name: node for node in context.snapshot.nodes}
     gpu = [nodes[name] for name in context.platform.gpu_nodes]
-    bare = [node.metadata.name for node in gpu if not gpus(node)]
+    bare = [node.metadata.name for node in gpu if not node.gpus]
     if bare:
         return Progress(State.WAITING, f"{', '.join(bare)}: no {GPU} allocatable yet")
     product = facts.gpu_labels().product
@@ -274,11 +272,6 @@ def _offered(context: Context) -> Progress:
     if nameless and GFD in node_operands(context):
         return Progress(State.WAITING, f"{', '.join(nameless)}: no label {product} yet")
     return Progress(State.DONE)
-
-
-def gpus(node: Node) -> int:
-    """Return how many GPUs a node offers to pods."""
-    return int(node.status.allocatable.get(GPU, "0"))
 
 
 def undo(context: Context) -> StagePlan:

@@ -37,9 +37,7 @@ def plan(context: Context) -> StagePlan:
             after=("record", "gpu-operator"),
         ),
     )
-    return StagePlan(
-        NAME, TITLE, milestones, decision=f"{tolerations.text(taint)} on every GPU node"
-    )
+    return StagePlan(NAME, TITLE, milestones, decision=f"{taint} on every GPU node")
 
 
 def recorded(context: Context, base: Record) -> Record:
@@ -56,7 +54,7 @@ def recorded(context: Context, base: Record) -> Record:
     new = tuple(restore for restore in policies if (restore.kind, restore.name) not in known)
     return structs.replace(
         base,
-        taint=tolerations.text(taint),
+        taint=str(taint),
         tainted=tuple(sorted(nodes)),
         restores=(*base.restores, *new),
     )
@@ -72,7 +70,7 @@ def _untainted(context: Context, taint: Taint) -> tuple[Node, ...]:
 
 
 def _taint(node: Node, taint: Taint) -> Patch:
-    return _taints(node, [*node.spec.taints, taint], f"set {tolerations.text(taint)}")
+    return _taints(node, [*node.spec.taints, taint], f"set {taint}")
 
 
 def _taints(node: Node, taints: list[Taint], why: str) -> Patch:
@@ -116,7 +114,7 @@ def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
                 policy["metadata"]["resourceVersion"],
             ),
             holds=False,
-            why=f"let the operands tolerate {tolerations.text(taint)}",
+            why=f"let the operands tolerate {taint}",
         )
         for policy, path in _intolerant(context, taint)
     )

@@ -7,6 +7,8 @@ its machines must have arrived (reference: machine-config-operator, pool status 
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec import Struct
+
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import Node
@@ -15,7 +17,11 @@ from oc_gpu.stages.model import Progress, State
 
 _MCO = "machineconfiguration.openshift.io/"
 ROLE = _MCO + "role"
-_CAUSES = {"RenderDegraded": "mcp-bad-machineconfig", "NodeDegraded": "mcp-degraded-other"}
+_CAUSES = {
+    "RenderDegraded": "mcp-bad-machineconfig",
+    "NodeDegraded": "mcp-degraded-other",
+    "Degraded": "mcp-degraded-other",
+}
 _Rendered = Callable[[RawObject], bool]
 """A question about a pool's configuration: its rendered name and what that was made from."""
 
@@ -119,11 +125,11 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
         return trouble
     if not rendered(pool["spec"]):
         return Progress(State.WAITING, f"pool {name}: configuration is rendered")
-    if pool["spec"].get("paused"):
+    if is_paused(pool):
         return Progress(
             State.BLOCKED,
             f"pool {name} is paused, so its nodes do not take the new configuration",
-            hints=(f'oc patch mcp/{name} --type=merge -p \'{{"spec":{{"paused":false}}}}\'',),
+            hints=(unpausing(pool),),
             cause="mcp-paused",
             objects=(f"MachineConfigPool/{name}",),
         )
@@ -132,18 +138,45 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
     return Progress(State.WAITING, f"pool {name}: {_machines(snapshot, pool)}")
 
 
-def _trouble(pool: RawObject) -> Progress | None:
+class Degraded(Struct, frozen=True):
+    """Why a pool is degraded: the condition that says so, its words, and the cause's slug."""
+
+    condition: str
+    said: str
+    cause: str
+
+
+def degraded(pool: RawObject) -> Degraded | None:
+    """Return why a pool is degraded, None when it is not."""
     for kind, cause in _CAUSES.items():
         condition = _condition(pool, kind)
         if condition and condition["status"] == "True":
-            return Progress(
-                State.FAILED,
-                f"pool {_name(pool)} is degraded: {clean(condition.get('message') or kind)}",
-                hints=(f"oc describe mcp/{_name(pool)}",),
-                cause=cause,
-                objects=(f"MachineConfigPool/{_name(pool)}",),
-            )
+            said = condition.get("message") or condition.get("reason") or kind
+            return Degraded(kind, clean(said), cause)
     return None
+
+
+def is_paused(pool: RawObject) -> bool:
+    """Tell whether somebody keeps a pool's nodes from taking new configurations."""
+    return bool(pool["spec"].get("paused"))
+
+
+def unpausing(pool: RawObject) -> str:
+    """Return the command that lets a pool's nodes take new configurations again."""
+    return f'oc patch mcp/{_name(pool)} --type=merge -p \'{{"spec":{{"paused":false}}}}\''
+
+
+def _trouble(pool: RawObject) -> Progress | None:
+    why = degraded(pool)
+    if why is None:
+        return None
+    return Progress(
+        State.FAILED,
+        f"pool {_name(pool)} is degraded: {why.said}",
+        hints=(f"oc describe mcp/{_name(pool)}",),
+        cause=why.cause,
+        objects=(f"MachineConfigPool/{_name(pool)}",),
+    )
 
 
 def _settled(pool: RawObject) -> bool:
@@ -176,8 +209,7 @@ def _target(pool: RawObject) -> str:
 
 
 def _doing(node: Node) -> str:
-    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "Unknown")
-    if ready != "True":
+    if not node.is_ready:
         return "reboots"
     return "is cordoned" if node.spec.unschedulable else "updates"
 

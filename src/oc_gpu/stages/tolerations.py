@@ -18,21 +18,6 @@ def parse(text: str) -> Taint:
     return Taint(taint.key, taint.value, taint.effect)
 
 
-def text(taint: Taint) -> str:
-    """Return a taint as `parse` reads it."""
-    value = f"={taint.value}" if taint.value else ""
-    return f"{taint.key}{value}:{taint.effect}"
-
-
-_PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
-"""Taints of the platform itself: passing states of a node, or its role."""
-
-
-def keeps_off(taint: Taint) -> bool:
-    """Tell whether a taint that somebody set keeps pods without a toleration off for good."""
-    return taint.effect != "PreferNoSchedule" and not taint.key.startswith(_PLATFORM)
-
-
 def tolerates(tolerations: Iterable[RawObject], taint: Taint) -> bool:
     """Tell whether any of the tolerations matches a taint."""
     return any(_matches(toleration, taint) for toleration in tolerations)

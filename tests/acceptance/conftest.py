@@ -70,14 +70,14 @@ class Cluster:
 
     def objects(self) -> dict[str, Any]:
         """Return every object of the cluster, server-owned fields aside, by path."""
-        return dict(self.ask(_everything))
+        return dict(self.ask(everything))
 
 
 async def _simulation(client: Client) -> dict[str, Any]:
     return dict(json.loads(await client.read("/simulation")))
 
 
-async def _everything(client: Client) -> dict[str, Any]:
+async def everything(client: Client) -> dict[str, Any]:
     discovery = await client.discover()
     found: dict[str, Any] = {}
     for resource in discovery.resources:

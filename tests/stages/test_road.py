@@ -7,6 +7,7 @@ import msgspec
 from oc_gpu.config import GpuPlatform
 from oc_gpu.snapshot.packages import PackageManifest
 from oc_gpu.stages import context as contexts
+from oc_gpu.stages import record as records
 from oc_gpu.stages.engine import assess, planned_actions
 from oc_gpu.stages.model import Apply, Assessment, Delete, State
 from oc_gpu.stages.road import road, way_back
@@ -169,7 +170,8 @@ def test_operands_tolerate_a_taint_that_gpu_nodes_have_already() -> None:
 def test_way_back_deletes_what_is_ours_and_waits_for_what_depends_on_it() -> None:
     ours = {"app.kubernetes.io/managed-by": "oc-gpu"}
     policy = {"metadata": meta("gpu-cluster-policy", labels=ours), "spec": {}}
-    seen = snapshot(**_world(clusterpolicies=[policy]))
+    kept = records.action(records.Record()).manifest
+    seen = snapshot(**_world(clusterpolicies=[policy], configmaps=[kept]))
     plans = way_back(contexts.build(GpuPlatform(), seen))
     due = {a.stage: a.due for a in assess(plans, seen)}
     assert [str(a.ref) for a in due["gpu-operator"]] == ["ClusterPolicy/gpu-cluster-policy"]

@@ -7,6 +7,8 @@ PART_OF = "app.kubernetes.io/part-of"
 STAGE = "oc-gpu.io/stage"
 PROOF = "oc-gpu.io/proof"
 """On pods whose log is a proof; the value says of what."""
+TAINT = "oc-gpu.io/taint"
+"""Annotation of a node: the taint that we set on it, as `key=value:Effect`."""
 NAME = "oc-gpu"
 
 

@@ -14,6 +14,7 @@ from oc_gpu.rollout.untaint import tainting, untainting
 from oc_gpu.snapshot.live import LiveView
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import context as contexts
+from oc_gpu.stages import recovery
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess
 from oc_gpu.stages.model import StagePlan
@@ -55,6 +56,7 @@ async def enable(  # noqa: PLR0913 - each is a step of the order
     found = await survey(client, wish, journal=journal)
     await check(found)
     await _consent(client, found, agree)
+    _tell_lost(found, observer)
     return await walk(client, found, observer, timeout)
 
 
@@ -69,6 +71,7 @@ async def disable(
     """Take back exactly what was made, in the safe order; the record goes last."""
     found = await survey(client, wish, "undo")
     await _consent(client, found, agree)
+    _tell_lost(found, observer)
     return await walk(client, found, observer, timeout)
 
 
@@ -89,6 +92,11 @@ async def isolate(
     found = isolated(await survey(client, wish), remove=remove)
     await _consent(client, found, agree)
     return await walk(client, found, observer, timeout, _isolation_road(found, remove=remove))
+
+
+def _tell_lost(found: Survey, observer: Observer) -> None:
+    if found.context.lost:
+        observer(Notice(found.snapshot.now, "", recovery.words(found.snapshot)))
 
 
 async def _consent(client: Client, found: Survey, agree: Gate) -> None:
@@ -161,7 +169,8 @@ def isolated(found: Survey, *, remove: bool) -> Survey:
 
 def _insist(context: Context, *, remove: bool) -> None:
     if remove:
-        if context.record is None or not context.snapshot.table("clusterpolicies"):
+        untouched = context.record is None and not context.lost
+        if untouched or not context.snapshot.table("clusterpolicies"):
             message = "no taint was set here by oc-gpu, so there is none to take back"
             raise UsageError(message, hints=("oc-gpu status shows the taints of GPU nodes",))
         return

@@ -132,7 +132,7 @@ def _later(found: Survey) -> tuple[Right, ...]:
 
 def _later_back(found: Survey) -> tuple[Right, ...]:
     """Return what removing the operators' left-overs needs, which show when they are gone."""
-    if found.context.record is None:
+    if found.context.record is None and not found.context.lost:
         return ()
     kinds = (CRDS, CLUSTER_ROLES, OPERATORS, MACHINE_CONFIGS)
     return (Right("patch", NODES), *(Right("delete", kind) for kind in kinds))

@@ -23,7 +23,7 @@ from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, planned_actions
 from oc_gpu.stages.model import Action, Assessment, StagePlan
 from oc_gpu.stages.platform import identify, nfd_resource, openshift_version
-from oc_gpu.stages.road import RECORD, road, way_back
+from oc_gpu.stages.road import RECORD, gated, road, way_back
 
 _FIRST = (*IDENTITY, Source("subscriptions", SUBSCRIPTIONS))
 _PROOF_NAMESPACE = "default"
@@ -119,17 +119,7 @@ def guarded(context: Context, plans: Iterable[StagePlan]) -> tuple[StagePlan, ..
     """Return stages of which none writes before there is a record of what was here."""
     if context.record is not None:
         return tuple(plans)
-    return tuple(plan if plan.name == RECORD else _after_record(plan) for plan in plans)
-
-
-def _after_record(plan: StagePlan) -> StagePlan:
-    milestones = tuple(
-        msgspec.structs.replace(milestone, after=(*milestone.after, RECORD))
-        if milestone.actions and RECORD not in milestone.after
-        else milestone
-        for milestone in plan.milestones
-    )
-    return msgspec.structs.replace(plan, milestones=milestones)
+    return gated(plans, RECORD)
 
 
 def _packages(release: facts.OpenShiftRelease) -> dict[str, str]:

@@ -47,7 +47,7 @@ def _left_out(plan: StagePlan) -> StagePlan:
 def _forgotten(kept: records.Record | None) -> StagePlan:
     if kept is None or not kept.taint:
         return StagePlan(RECORD, TITLE, not_needed="it holds no taint")
-    emptied = msgspec.structs.replace(kept, taint="", tainted=(), restores=())
+    emptied = msgspec.structs.replace(kept, taint="", restores=())
     action = records.action(emptied)
     return StagePlan(
         RECORD, TITLE, (Milestone("the record has no taint", (action,), after=(isolation.NAME,)),)

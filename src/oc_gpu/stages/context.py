@@ -7,7 +7,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import Taint
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import record as records
-from oc_gpu.stages import tolerations
+from oc_gpu.stages import recovery, tolerations
 from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.platform import Platform, identify
 
@@ -20,21 +20,23 @@ class Context(Struct, frozen=True):
         snapshot: The cluster at this moment.
         platform: What the cluster is and which releases fit it.
         entitlement: The certificate that the user gave.
-        record: What was there before us; None when nothing was made here yet.
+        before: What was there before us: the record, else what can be told without one.
+        record: The record that the cluster holds, None when it holds none.
         taint: The taint that GPU nodes are to have, None for none.
     """
 
     config: GpuPlatform
     snapshot: Snapshot
     platform: Platform
+    before: records.Record
     entitlement: Entitlement | None = None
     record: records.Record | None = None
     taint: Taint | None = None
 
     @property
-    def before(self) -> records.Record:
-        """Return what was there before us; without a record, all of it was."""
-        return self.record or records.take(self.snapshot)
+    def lost(self) -> bool:
+        """Tell whether something here is ours, and the record of what was there before is gone."""
+        return self.record is None and self.before.rebuilt
 
     @property
     def ubi(self) -> str:
@@ -55,7 +57,14 @@ def build(
     A taint that an earlier run set stays wanted until `isolate --remove` or `disable`.
     """
     record = records.from_snapshot(snapshot)
-    taint = config.spec.isolation.taint or (record.taint if record else "")
-    parsed = tolerations.parse(str(taint)) if taint else None
-    platform = identify(config, snapshot)
-    return Context(config, snapshot, platform, entitlement, record, parsed)
+    before = record or recovery.rebuild(snapshot) or records.take(snapshot)
+    taint = config.spec.isolation.taint or before.taint
+    return Context(
+        config=config,
+        snapshot=snapshot,
+        platform=identify(config, snapshot),
+        before=before,
+        entitlement=entitlement,
+        record=record,
+        taint=tolerations.parse(taint) if taint else None,
+    )

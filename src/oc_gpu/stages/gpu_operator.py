@@ -17,6 +17,7 @@ from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
 from oc_gpu.stages.model import Action, Delete, Milestone, ObjectRef, Progress, StagePlan, State
+from oc_gpu.stages.record import GPU_KEYS
 
 NAME = "gpu-operator"
 TITLE = "NVIDIA GPU Operator"
@@ -290,7 +291,7 @@ def undo(context: Context) -> StagePlan:
         Milestone("NFD has dropped what was told of the cards", progress=_dropped(context)),
         Milestone(
             "the labels of the GPU Operator are off the nodes",
-            leftovers.node_keys(context.snapshot, context.before, leftovers.GPU_KEYS),
+            leftovers.node_keys(context.snapshot, context.before, GPU_KEYS),
         ),
         olm.group_and_namespace(context, spaces),
     ]

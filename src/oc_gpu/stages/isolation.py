@@ -8,9 +8,10 @@ from msgspec import structs
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
+from oc_gpu.manifests.labels import TAINT
 from oc_gpu.manifests.merging import at
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
-from oc_gpu.stages import tolerations, workloads
+from oc_gpu.stages import marks, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, Progress, StagePlan, State
 from oc_gpu.stages.record import Record, Restore
@@ -33,7 +34,7 @@ def plan(context: Context) -> StagePlan:
         ),
         Milestone(
             "the GPU nodes are tainted",
-            tuple(_taint(node, taint) for node in _untainted(context, taint)),
+            tuple(_taint(node, taint) for node in _to_taint(context, taint)),
             after=("record", "gpu-operator"),
         ),
     )
@@ -45,7 +46,6 @@ def recorded(context: Context, base: Record) -> Record:
     taint = context.taint
     if taint is None:
         return base
-    nodes = {*base.tainted, *(node.metadata.name for node in _untainted(context, taint))}
     known = {(restore.kind, restore.name) for restore in base.restores}
     policies = (
         Restore("ClusterPolicy", policy["metadata"]["name"], ("spec", *path), _at(policy, path))
@@ -55,27 +55,40 @@ def recorded(context: Context, base: Record) -> Record:
     return structs.replace(
         base,
         taint=str(taint),
-        tainted=tuple(sorted(nodes)),
         restores=(*base.restores, *new),
     )
 
 
-def _untainted(context: Context, taint: Taint) -> tuple[Node, ...]:
+def _to_taint(context: Context, taint: Taint) -> tuple[Node, ...]:
+    """Return the GPU nodes without the taint, and those with an earlier one of ours."""
     gpu = frozenset(context.platform.gpu_nodes)
     return tuple(
         node
         for node in context.snapshot.nodes
-        if node.metadata.name in gpu and taint not in node.spec.taints
+        if (node.metadata.name in gpu and taint not in node.spec.taints) or _earlier(node, taint)
     )
 
 
+def _earlier(node: Node, taint: Taint) -> bool:
+    return marks.is_marked(node) and marks.of(node) != taint
+
+
 def _taint(node: Node, taint: Taint) -> Patch:
-    return _taints(node, [*node.spec.taints, taint], f"set {taint}")
+    """Return the change of a node to the taint; an earlier one of ours goes with it."""
+    ours = marks.of(node)
+    kept = [t for t in node.spec.taints if t != ours or t == taint]
+    if taint in kept:
+        return _taints(node, kept, None, f"take {ours} back")
+    why = f"set {taint}, take {ours} back" if _earlier(node, taint) else f"set {taint}"
+    return _taints(node, [*kept, taint], taint, why)
 
 
-def _taints(node: Node, taints: list[Taint], why: str) -> Patch:
+def _taints(node: Node, taints: list[Taint], ours: Taint | None, why: str) -> Patch:
     patch = {
-        "metadata": {"resourceVersion": node.metadata.resource_version},
+        "metadata": {
+            "resourceVersion": node.metadata.resource_version,
+            "annotations": {TAINT: str(ours) if ours is not None else None},
+        },
         "spec": {"taints": [_wire(taint) for taint in taints] or None},
     }
     return Patch(ObjectRef(NODES, node.metadata.name), patch, holds=False, why=why)
@@ -157,20 +170,22 @@ def _tolerates(item: DaemonSet, taint: Taint) -> bool:
 
 def undo(context: Context) -> StagePlan:
     """Return the way back: the taint goes first, then others' tolerations are as they were."""
-    before = context.before
-    if not before.tainted and not before.restores:
+    marked = [node for node in context.snapshot.nodes if marks.is_marked(node)]
+    if not marked and not context.before.restores:
         return StagePlan(NAME, TITLE, not_needed="no taint was set")
-    taint = tolerations.parse(before.taint)
-    patches = tuple(
-        _taints(node, [t for t in node.spec.taints if t != taint], f"take {before.taint} back")
-        for node in context.snapshot.nodes
-        if node.metadata.name in before.tainted and taint in node.spec.taints
-    )
+    patches = tuple(_untaint(node) for node in marked)
     milestones = (
         Milestone("the taint is off the nodes", patches),
         Milestone("tolerations of others' policies are as before", _restored(context)),
     )
     return StagePlan(NAME, TITLE, milestones)
+
+
+def _untaint(node: Node) -> Patch:
+    ours = marks.of(node)
+    kept = [taint for taint in node.spec.taints if taint != ours]
+    why = f"take {ours} back" if ours is not None else "take off a mark that names no taint"
+    return _taints(node, kept, None, why)
 
 
 def _restored(context: Context) -> tuple[Patch, ...]:

@@ -14,7 +14,7 @@ from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import REACHED, Action, Delete, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.pools import files
-from oc_gpu.stages.record import NODE_KEYS, Record, is_olm_role, rendered_names
+from oc_gpu.stages.record import Record, is_olm_role, rendered_names
 
 _COMPONENT = "operators.coreos.com"
 """Prefix of the label that OLM puts on all parts of an operator (since OpenShift 4.6)."""
@@ -52,9 +52,6 @@ def _new_keys(
 ) -> list[str]:
     old = frozenset(before)
     return sorted(k for k in present if k.startswith(prefixes) and k not in old)
-
-
-GPU_KEYS = tuple(prefix for prefix in NODE_KEYS if prefix.startswith("nvidia"))
 
 
 def crds(

@@ -17,7 +17,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
-from oc_gpu.stages.record import NODE_KEYS
+from oc_gpu.stages.record import GPU_KEYS, NODE_KEYS
 
 NAME = "nfd"
 TITLE = "Node Feature Discovery"
@@ -136,7 +136,7 @@ def undo(context: Context) -> StagePlan:
 def _keys(context: Context) -> tuple[str, ...]:
     """Return which labels go with NFD: those about cards too, unless a GPU Operator stays."""
     if context.snapshot.table("clusterpolicies"):
-        return tuple(prefix for prefix in NODE_KEYS if prefix not in leftovers.GPU_KEYS)
+        return tuple(prefix for prefix in NODE_KEYS if prefix not in GPU_KEYS)
     return NODE_KEYS
 
 

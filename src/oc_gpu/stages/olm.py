@@ -74,7 +74,8 @@ def _foreign_group(context: Context, name: str) -> bool:
 def removal(context: Context, install: Install) -> tuple[Milestone, ...]:
     """Return the milestones that take our operator away; none when it is not ours."""
     sub = operators.subscription(context.snapshot, install.package)
-    if sub is not None and not is_ours(sub):
+    stays = any(csv_key(csv) in context.before.csvs for csv in _all_csvs(context, install))
+    if (sub is not None and not is_ours(sub)) or (sub is None and stays):
         return ()
     return (
         Milestone(
@@ -99,13 +100,20 @@ def _csvs(context: Context, install: Install) -> tuple[Delete, ...]:
     names start with the package's; only newer releases of OLM label them.
     """
     return tuple(
-        Delete(ObjectRef(CSVS, meta["name"], meta["namespace"]))
+        Delete(ObjectRef(CSVS, csv["metadata"]["name"], csv["metadata"]["namespace"]))
+        for csv in _all_csvs(context, install)
+        if csv_key(csv) not in context.before.csvs
+    )
+
+
+def _all_csvs(context: Context, install: Install) -> list[RawObject]:
+    return [
+        csv
         for csv in context.snapshot.table("csvs")
         if (meta := csv["metadata"])["namespace"] == install.namespace
         and meta["name"].startswith(f"{install.package}.")
         and "olm.copiedFrom" not in (meta.get("labels") or {})
-        and csv_key(csv) not in context.before.csvs
-    )
+    ]
 
 
 def _deployment_gone(context: Context, install: Install) -> Progress:

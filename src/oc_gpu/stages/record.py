@@ -28,6 +28,8 @@ _BROKEN = (
 )
 NODE_KEYS = ("feature.node.kubernetes.io/", "nfd.node.kubernetes.io/", "nvidia.com/")
 """Prefixes of the labels and annotations that NFD and the GPU Operator leave on nodes."""
+GPU_KEYS = tuple(prefix for prefix in NODE_KEYS if prefix.startswith("nvidia"))
+"""Those of the GPU Operator."""
 
 
 class Restore(Struct, frozen=True):
@@ -53,9 +55,10 @@ class Record(Struct, frozen=True):
         rendered: Rendered MachineConfigs.
         node_labels: Label keys with our prefixes by node.
         node_annotations: Annotation keys with our prefixes by node.
-        taint: The taint that we set on GPU nodes, as `key=value:Effect`; empty when none.
-        tainted: Nodes that got that taint from us.
+        taint: The taint that GPU nodes are to have, as `key=value:Effect`; empty when none. Which
+            nodes got it from us is marked on them.
         restores: Fields of others' objects that we changed.
+        rebuilt: True when it was made again after it was lost, from what carries our labels.
     """
 
     crds: tuple[str, ...] = ()
@@ -66,8 +69,8 @@ class Record(Struct, frozen=True):
     node_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     node_annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     taint: str = ""
-    tainted: tuple[str, ...] = ()
     restores: tuple[Restore, ...] = ()
+    rebuilt: bool = False
 
 
 def take(snapshot: Snapshot) -> Record:
@@ -78,8 +81,8 @@ def take(snapshot: Snapshot) -> Record:
         operators=_names(snapshot, "operators", bool),
         csvs=tuple(sorted(csv_key(csv) for csv in snapshot.table("csvs"))),
         rendered=tuple(sorted(rendered_names(snapshot))),
-        node_labels=_node_keys((n, n.metadata.labels) for n in snapshot.nodes),
-        node_annotations=_node_keys((n, n.metadata.annotations) for n in snapshot.nodes),
+        node_labels=keys_of((n, n.metadata.labels) for n in snapshot.nodes),
+        node_annotations=keys_of((n, n.metadata.annotations) for n in snapshot.nodes),
     )
 
 
@@ -111,9 +114,12 @@ def rendered_names(snapshot: Snapshot) -> Iterable[str]:
             yield name
 
 
-def _node_keys(pairs: Iterable[tuple[Node, dict[str, str]]]) -> dict[str, tuple[str, ...]]:
+def keys_of(
+    pairs: Iterable[tuple[Node, dict[str, str]]], prefixes: tuple[str, ...] = NODE_KEYS
+) -> dict[str, tuple[str, ...]]:
+    """Return the keys with some prefixes by node, nodes without any left out."""
     found = {
-        node.metadata.name: tuple(sorted(key for key in keys if key.startswith(NODE_KEYS)))
+        node.metadata.name: tuple(sorted(key for key in keys if key.startswith(prefixes)))
         for node, keys in pairs
     }
     return {name: keys for name, keys in found.items() if keys}

@@ -1,7 +1,11 @@
 """The road and the way back: all stages in the order in which they depend on each other."""
 
+from collections.abc import Iterable
+
+from msgspec import structs
+
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
-from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd
+from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd, recovery
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import planned_actions
@@ -11,6 +15,7 @@ STAGES = (entitlement, nfd, gpu_operator, isolation)
 """One module a stage, each with NAME, TITLE, `plan` and `undo`."""
 
 RECORD = "record"
+RECOVERY = "recovery"
 TITLE = "Record of what was here before"
 
 
@@ -21,23 +26,53 @@ def road(context: Context) -> tuple[StagePlan, ...]:
 
 
 def _record(context: Context, stages: tuple[StagePlan, ...]) -> StagePlan:
-    if context.record is None and not planned_actions(stages, context.snapshot):
+    touched = context.record is not None or context.lost
+    if not touched and not planned_actions(stages, context.snapshot):
         return StagePlan(RECORD, TITLE, not_needed="nothing was made here")
     wanted = isolation.recorded(context, context.before)
-    action = records.action(wanted)
-    space = records.namespace_action()
-    milestones = (
-        Milestone("the record has a namespace", (space,)),
-        Milestone("what was here is recorded", (action,)),
+    if context.lost:
+        return StagePlan(RECORD, TITLE, _written(wanted), decision=recovery.words(context.snapshot))
+    return StagePlan(RECORD, TITLE, _written(wanted))
+
+
+def _written(record: records.Record) -> tuple[Milestone, ...]:
+    what = "the lost record is made again" if record.rebuilt else "what was here is recorded"
+    return (
+        Milestone("the record has a namespace", (records.namespace_action(),)),
+        Milestone(what, (records.action(record),)),
     )
-    return StagePlan(RECORD, TITLE, milestones)
+
+
+def gated(plans: Iterable[StagePlan], first: str) -> tuple[StagePlan, ...]:
+    """Return stages of which none but the first writes before the first is done."""
+    return tuple(plan if plan.name == first else _after(plan, first) for plan in plans)
+
+
+def _after(plan: StagePlan, first: str) -> StagePlan:
+    milestones = tuple(
+        structs.replace(milestone, after=(*milestone.after, first))
+        if milestone.actions and first not in milestone.after
+        else milestone
+        for milestone in plan.milestones
+    )
+    return structs.replace(plan, milestones=milestones)
 
 
 def way_back(context: Context) -> tuple[StagePlan, ...]:
-    """Return the stages of the way back; the record goes last."""
+    """Return the stages of the way back; the record goes last.
+
+    A record that is lost is made again first: once the first object is gone, it could be told
+    no more what is ours.
+    """
     by_name = {stage.NAME: stage.undo(context) for stage in STAGES}
     order = ("isolation", "gpu-operator", "nfd", "entitlement")
-    return (*(by_name[name] for name in order), _forget(context))
+    plans = (*(by_name[name] for name in order), _forget(context))
+    if not context.before.rebuilt:
+        return plans
+    found = StagePlan(RECOVERY, "What is ours, by its labels", _written(context.before))
+    if context.lost:
+        found = structs.replace(found, decision=recovery.words(context.snapshot))
+    return gated((found, *plans), RECOVERY)
 
 
 def _forget(context: Context) -> StagePlan:

@@ -126,6 +126,7 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
         memory: Memory of a card in MiB.
         deploy: Prefix of the switches for single operands.
         ostree: Version of the node's operating system, which the Driver Toolkit needs.
+        upgrade_state: How far the operator's upgrade controller is with a node's driver.
     """
 
     cards: tuple[str, ...]
@@ -135,6 +136,7 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
     memory: str
     deploy: str
     ostree: str
+    upgrade_state: str
 
 
 class Operand(Struct, frozen=True, forbid_unknown_fields=True):

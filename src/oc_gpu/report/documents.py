@@ -132,6 +132,7 @@ class PlannedChange(Value, frozen=True, kw_only=True):
         fields: Paths of the fields that change; values are never shown.
         note: Why it is done, or why it would be refused.
         reboots: Role of the machines that reboot because of it.
+        disturbs: What it does to workloads that run already, empty when nothing.
     """
 
     change: str
@@ -139,6 +140,7 @@ class PlannedChange(Value, frozen=True, kw_only=True):
     fields: tuple[str, ...] = ()
     note: str = ""
     reboots: str | None = None
+    disturbs: str = ""
 
 
 class PlannedStep(Value, frozen=True, kw_only=True):

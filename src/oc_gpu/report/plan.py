@@ -7,7 +7,7 @@ from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, PlannedSt
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.preview import Change
 from oc_gpu.rollout.survey import Survey
-from oc_gpu.stages.model import Assessment, Patch, StagePlan, State
+from oc_gpu.stages.model import Assessment, Patch, StagePlan, State, disturbance
 
 _NOTHING = "nothing"
 _WORDS = {
@@ -73,6 +73,7 @@ def _planned_change(change: Change) -> PlannedChange:
         fields=change.fields,
         note=change.note or (action.why if isinstance(action, Patch) else ""),
         reboots=None if isinstance(action, Patch) else action.reboots,
+        disturbs=disturbance(action) if change.effect != "unchanged" else "",
     )
 
 
@@ -83,6 +84,8 @@ def text(plan: Plan, look: Look, *, verbose: int = 0) -> Iterator[str]:
         yield from _stage(stage, look, verbose=verbose)
         yield ""
     yield from _reboots(plan, look)
+    for disturbs in dict.fromkeys(c.disturbs for c in _changes(plan.stages) if c.disturbs):
+        yield look.hanging("Running workloads: ", disturbs)
     yield from _time(plan, look)
 
 

@@ -17,7 +17,7 @@ from oc_gpu.stages import context as contexts
 from oc_gpu.stages import recovery
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess
-from oc_gpu.stages.model import StagePlan
+from oc_gpu.stages.model import StagePlan, disturbance
 
 Gate = Callable[[Survey], Awaitable[None]]
 """Looks at a survey before anything is written, and raises to stop."""
@@ -56,7 +56,7 @@ async def enable(  # noqa: PLR0913 - each is a step of the order
     found = await survey(client, wish, journal=journal)
     await check(found)
     await _consent(client, found, agree)
-    _tell_lost(found, observer)
+    _announce(found, observer)
     return await walk(client, found, observer, timeout)
 
 
@@ -71,7 +71,7 @@ async def disable(
     """Take back exactly what was made, in the safe order; the record goes last."""
     found = await survey(client, wish, "undo")
     await _consent(client, found, agree)
-    _tell_lost(found, observer)
+    _announce(found, observer)
     return await walk(client, found, observer, timeout)
 
 
@@ -91,12 +91,16 @@ async def isolate(
     """
     found = isolated(await survey(client, wish), remove=remove)
     await _consent(client, found, agree)
+    _announce(found, observer)
     return await walk(client, found, observer, timeout, _isolation_road(found, remove=remove))
 
 
-def _tell_lost(found: Survey, observer: Observer) -> None:
-    if found.context.lost:
-        observer(Notice(found.snapshot.now, "", recovery.words(found.snapshot)))
+def _announce(found: Survey, observer: Observer) -> None:
+    """Tell what the plan warns of: with --yes nobody saw it."""
+    lost = [recovery.words(found.snapshot)] if found.context.lost else []
+    disturbing = [disturbance(action) for action in found.actions]
+    for message in dict.fromkeys((*lost, *filter(None, disturbing))):
+        observer(Notice(found.snapshot.now, "", message))
 
 
 async def _consent(client: Client, found: Survey, agree: Gate) -> None:

@@ -211,19 +211,12 @@ async def _settle(view: LiveView, pods: Sequence[RawObject], ends: float) -> Non
 def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
     """Tell whether a pod's part of the proof is there: where it was put, or its log."""
     if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
-        return bool(pod.spec.node_name or _unscheduled(pod))
+        return bool(pod.spec.node_name or workloads.unscheduled(pod))
     return _full_name(pod) in snapshot.logs or workloads.crash(pod) is not None
 
 
 def _full_name(pod: Pod) -> str:
     return f"{pod.metadata.namespace}/{pod.metadata.name}"
-
-
-def _unscheduled(pod: Pod) -> str:
-    for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return condition.message or condition.reason
-    return ""
 
 
 def _evidence(one: _Node, snapshot: Snapshot, refused: Mapping[str, str]) -> NodeEvidence:
@@ -259,12 +252,12 @@ def _sample(pod: Pod, snapshot: Snapshot) -> Sample:
         phase=pod.status.phase,
         image_id=status.image_id if status is not None else "",
         log=snapshot.logs.get(_full_name(pod), ""),
-        message=message or _unscheduled(pod) or pod.status.message,
+        message=message or workloads.unscheduled(pod) or pod.status.message,
     )
 
 
 def _stay_off(pod: Pod) -> StayOff:
-    return StayOff(_full_name(pod), pod.spec.node_name, _unscheduled(pod))
+    return StayOff(_full_name(pod), pod.spec.node_name, workloads.unscheduled(pod))
 
 
 async def _sweep(client: Client, view: LiveView, patience: float) -> None:

@@ -1,24 +1,37 @@
 """The stages of `isolate`: those of the road that isolation concerns, and their way back."""
 
-import msgspec
+from collections.abc import Iterable, Iterator
 
-from oc_gpu.kube import RawObject
+import msgspec
+from msgspec import Struct
+
+from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.rollout.survey import guarded
-from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd
+from oc_gpu.stages import drivers, entitlement, gpu_operator, isolation, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours
-from oc_gpu.stages.model import Apply, Milestone, ObjectRef, Patch, StagePlan
+from oc_gpu.stages.model import Milestone, ObjectRef, Patch, StagePlan
 from oc_gpu.stages.road import RECORD, TITLE, road
 
 NOT_ASKED = "not part of this command"
+TOLERATIONS = "tolerations"
 
 
 def tainting(context: Context) -> tuple[StagePlan, ...]:
     """Return the stages that taint the GPU nodes of a cluster that is set up."""
-    return tuple(_left_out(plan) for plan in guarded(context, road(context)))
+    asked = {gpu_operator.NAME, isolation.NAME, RECORD}
+    if _concerns_nfd(context):
+        asked.add(nfd.NAME)
+    return _only(asked, guarded(context, road(context)))
+
+
+def _concerns_nfd(context: Context) -> bool:
+    """Tell whether nfd-worker would be turned away by the taint and can be told to tolerate it."""
+    about, taint = context.platform.release.nfd, context.taint
+    return bool(taint and about.tolerations_field and taint.effect not in about.worker_tolerates)
 
 
 def untainting(context: Context) -> tuple[StagePlan, ...]:
@@ -35,13 +48,16 @@ def untainting(context: Context) -> tuple[StagePlan, ...]:
         _intolerant(untainted),
         gpu_operator.plan(untainted),
     )
-    return tuple(_left_out(plan) for plan in plans)
+    asked = {isolation.NAME, RECORD, TOLERATIONS, gpu_operator.NAME}
+    return _only(asked, plans)
 
 
-def _left_out(plan: StagePlan) -> StagePlan:
-    if plan.name in (entitlement.NAME, nfd.NAME):
-        return StagePlan(plan.name, plan.title, not_needed=NOT_ASKED)
-    return plan
+def _only(names: set[str], plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
+    """Return stages of which those that are not named are left out."""
+    return tuple(
+        plan if plan.name in names else StagePlan(plan.name, plan.title, not_needed=NOT_ASKED)
+        for plan in plans
+    )
 
 
 def _forgotten(kept: records.Record | None) -> StagePlan:
@@ -55,43 +71,60 @@ def _forgotten(kept: records.Record | None) -> StagePlan:
 
 
 def _intolerant(untainted: Context) -> StagePlan:
-    """Return the stage that takes tolerations off our ClusterPolicy which the road has no more.
+    """Return the stage that takes tolerations off our objects which the road has no more.
 
     An apply takes away what it names no longer, but nothing shows that one is due: the live object
     has all that is wanted. So what is too much is taken off by name.
     """
-    patches = tuple(
-        patch
-        for wanted in _wanted_policies(untainted)
-        for live in untainted.snapshot.table("clusterpolicies")
-        if is_ours(live) and live["metadata"]["name"] == wanted["metadata"]["name"]
-        if (patch := _without_surplus(untainted, live, wanted)) is not None
+    platform = untainted.platform
+    policy = _Tolerant(
+        gpu_operator.wanted_policy(untainted), CLUSTER_POLICIES, platform.operator.era.tolerations
     )
+    field = platform.release.nfd.tolerations_field
+    instance = _Tolerant(
+        nfd.wanted_instance(untainted), platform.nfd_resource, (field,) if field else ()
+    )
+    patches = (*_trimmed(untainted, policy), *_trimmed(untainted, instance))
     title = "Tolerations of the operands"
     milestone = Milestone("the operands tolerate what they did", patches, after=(RECORD,))
-    return StagePlan("tolerations", title, (milestone,))
+    return StagePlan(TOLERATIONS, title, (milestone,))
 
 
-def _wanted_policies(context: Context) -> tuple[RawObject, ...]:
-    return tuple(
-        action.manifest
-        for milestone in gpu_operator.plan(context).milestones
-        for action in milestone.actions
-        if isinstance(action, Apply) and action.ref.resource == CLUSTER_POLICIES
-    )
+class _Tolerant(Struct, frozen=True):
+    """An object of ours as it is wanted, and where its tolerations are."""
+
+    wanted: RawObject | None
+    resource: Resource
+    paths: tuple[tuple[str, ...], ...]
 
 
-def _without_surplus(context: Context, live: RawObject, wanted: RawObject) -> Patch | None:
-    meta = live["metadata"]
-    patch: RawObject = {"metadata": {"resourceVersion": meta["resourceVersion"]}}
-    surplus = [
-        path
-        for path in context.platform.operator.era.tolerations
-        if at(live["spec"], path) is not None and at(wanted["spec"], path) is None
-    ]
-    for path in surplus:
-        patch = put(patch, ("spec", *path), None)
-    if not surplus:
-        return None
-    ref = ObjectRef(CLUSTER_POLICIES, meta["name"])
-    return Patch(ref, patch, holds=False, why="the operands tolerate the taint no longer")
+def _trimmed(context: Context, what: _Tolerant) -> Iterator[Patch]:
+    """Yield the change that takes off the tolerations that an object has and is not to have."""
+    for live in context.snapshot.table(what.resource.plural):
+        meta = live["metadata"]
+        if what.wanted is None or not is_ours(live):
+            continue
+        if meta["name"] != what.wanted["metadata"]["name"]:
+            continue
+        spec, wanted = live["spec"], what.wanted["spec"]
+        patch: RawObject = {"metadata": {"resourceVersion": meta["resourceVersion"]}}
+        surplus = [path for path in what.paths if _is_surplus(spec, wanted, path)]
+        for path in surplus:
+            patch = put(patch, ("spec", *path), at(wanted, path))
+            spec = put(spec, path, at(wanted, path))
+        if surplus:
+            ref = ObjectRef(what.resource, meta["name"], meta.get("namespace"))
+            disturbs = _disturbance(context, what, live["spec"], spec)
+            why = "the operands tolerate the taint no longer"
+            yield Patch(ref, patch, holds=False, why=why, disturbs=disturbs)
+
+
+def _disturbance(context: Context, what: _Tolerant, live: RawObject, wanted: RawObject) -> str:
+    if what.resource != CLUSTER_POLICIES:
+        return ""
+    return drivers.disturbance(context.snapshot, context.platform, live, wanted)
+
+
+def _is_surplus(live: RawObject, wanted: RawObject, path: tuple[str, ...]) -> bool:
+    present, asked = at(live, path) or [], at(wanted, path) or []
+    return any(toleration not in asked for toleration in present)

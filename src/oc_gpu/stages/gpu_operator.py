@@ -11,12 +11,21 @@ from oc_gpu import facts
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
-from oc_gpu.manifests.merging import at
+from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Pod, Taint, Toleration
-from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
+from oc_gpu.stages import drivers, leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
-from oc_gpu.stages.model import Action, Delete, Milestone, ObjectRef, Progress, StagePlan, State
+from oc_gpu.stages.model import (
+    Action,
+    Apply,
+    Delete,
+    Milestone,
+    ObjectRef,
+    Progress,
+    StagePlan,
+    State,
+)
 from oc_gpu.stages.record import GPU_KEYS
 
 NAME = "gpu-operator"
@@ -53,15 +62,41 @@ def _policies(context: Context) -> tuple[RawObject, ...]:
 def _policy(context: Context) -> Milestone:
     platform = context.platform
     title = "ClusterPolicy is made"
-    example = platform.gpu.example
-    if example is None:
+    wanted = wanted_policy(context)
+    if wanted is None:
         return Milestone(title, progress=Progress(State.WAITING, "its example is read"))
-    manifest = clusterpolicy.cluster_policy(example, platform.operator, _wishes(context))
     actions: list[Action] = []
     if platform.operator.era.namespace_maker == "administrator":
         actions.append(olm.namespace(platform.operand_namespace, NAME))
-    actions.append(olm.apply(CLUSTER_POLICIES, manifest))
+    actions.append(_applied(context, wanted))
     return Milestone(title, tuple(actions), after=("entitlement", "nfd"))
+
+
+def wanted_policy(context: Context) -> RawObject | None:
+    """Return the ClusterPolicy as it is wanted, None when there is no example to make it from."""
+    platform = context.platform
+    if platform.gpu.example is None:
+        return None
+    return clusterpolicy.cluster_policy(platform.gpu.example, platform.operator, _wishes(context))
+
+
+def _applied(context: Context, wanted: RawObject) -> Apply:
+    """Return the action that makes a ClusterPolicy or changes the one that is there.
+
+    Tolerations that it has and needs no more stay: to take one off would restart every driver for
+    nothing. `isolate --remove` does, for it is asked to.
+    """
+    live = context.snapshot.raw("clusterpolicies", wanted["metadata"]["name"])
+    if live is None:
+        return olm.apply(CLUSTER_POLICIES, wanted)
+    spec = wanted["spec"]
+    for path in context.platform.operator.era.tolerations:
+        present, asked = at(live["spec"], path) or [], at(spec, path) or [clusterpolicy.BUILT_IN]
+        if present:
+            spec = put(spec, path, [*present, *(t for t in asked if t not in present)])
+    disturbs = drivers.disturbance(context.snapshot, context.platform, live["spec"], spec)
+    action = olm.apply(CLUSTER_POLICIES, {**wanted, "spec": spec})
+    return msgspec.structs.replace(action, disturbs=disturbs)
 
 
 def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
@@ -86,7 +121,7 @@ def _taints(context: Context) -> tuple[Taint, ...]:
         for taint in node.spec.taints
         if taint.keeps_off
     ]
-    wanted = [context.taint] if context.taint is not None else []
+    wanted = [context.taint] if context.taint is not None and context.taint.repels else []
     return tuple(dict.fromkeys((*wanted, *sorted(present, key=str))))
 
 
@@ -105,6 +140,9 @@ def _operands(context: Context) -> Progress:
     rolling = _rolling(context)
     if rolling:
         return Progress(State.WAITING, rolling)
+    upgrading = drivers.upgrading(context.snapshot, context.platform)
+    if upgrading is not None:
+        return upgrading
     steps = [_node(context, node) for node in context.platform.gpu_nodes]
     for state in (State.FAILED, State.WAITING):
         for step in steps:
@@ -217,9 +255,9 @@ def _kept_off(context: Context) -> Progress | None:
     """Return what stands in the way when validation pods cannot get onto a GPU node.
 
     Before 1.11.1 they tolerate only nvidia.com/gpu, whatever the ClusterPolicy says, and the
-    operator goes no further without them.
+    operator goes no further without them. While none of them is turned away, things still move.
     """
-    if context.platform.operator.era.validation_tolerates:
+    if context.platform.operator.era.validation_tolerates or not _turned_away(context):
         return None
     for node in context.snapshot.nodes:
         if node.metadata.name not in context.platform.gpu_nodes:
@@ -228,6 +266,16 @@ def _kept_off(context: Context) -> Progress | None:
             if _keeps_validation_off(taint):
                 return _untolerated(context, node.metadata.name, taint)
     return None
+
+
+def _turned_away(context: Context) -> bool:
+    namespace = context.platform.operand_namespace
+    return any(
+        workloads.unscheduled(pod)
+        for pod in context.snapshot.pods
+        if pod.metadata.namespace == namespace
+        and not any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
+    )
 
 
 def _keeps_validation_off(taint: Taint) -> bool:

@@ -9,9 +9,9 @@ from msgspec import structs
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
 from oc_gpu.manifests.labels import TAINT
-from oc_gpu.manifests.merging import at
+from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
-from oc_gpu.stages import marks, tolerations, workloads
+from oc_gpu.stages import drivers, marks, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, Progress, StagePlan, State
 from oc_gpu.stages.record import Record, Restore
@@ -26,12 +26,7 @@ def plan(context: Context) -> StagePlan:
     if taint is None:
         return StagePlan(NAME, TITLE, not_needed="no taint asked for")
     milestones = (
-        Milestone(
-            "the operands tolerate the taint",
-            _foreign_policy(context, taint),
-            _tolerated(context, taint),
-            after=("record", "gpu-operator"),
-        ),
+        *((_tolerating(context, taint),) if taint.repels else ()),
         Milestone(
             "the GPU nodes are tainted",
             tuple(_taint(node, taint) for node in _to_taint(context, taint)),
@@ -39,6 +34,15 @@ def plan(context: Context) -> StagePlan:
         ),
     )
     return StagePlan(NAME, TITLE, milestones, decision=f"{taint} on every GPU node")
+
+
+def _tolerating(context: Context, taint: Taint) -> Milestone:
+    return Milestone(
+        "the operands tolerate the taint",
+        _foreign_policy(context, taint),
+        _tolerated(context, taint),
+        after=("record", "gpu-operator"),
+    )
 
 
 def recorded(context: Context, base: Record) -> Record:
@@ -102,7 +106,7 @@ def _wire(taint: Taint) -> dict[str, str]:
 
 def _intolerant(context: Context, taint: Taint) -> list[tuple[RawObject, tuple[str, ...]]]:
     """Return the ClusterPolicies of others, with the path of their tolerations, that lack ours."""
-    paths = context.platform.operator.toleration_paths
+    paths = context.platform.operator.toleration_paths if taint.repels else ()
     return [
         (policy, path)
         for policy in context.snapshot.table("clusterpolicies")
@@ -118,18 +122,18 @@ def _at(policy: RawObject, path: tuple[str, ...]) -> list[RawObject] | None:
 
 
 def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
-    return tuple(
-        Patch(
-            ObjectRef(CLUSTER_POLICIES, policy["metadata"]["name"]),
-            _nested(
-                ("spec", *path),
-                tolerations.with_taint(_at(policy, path), taint),
-                policy["metadata"]["resourceVersion"],
-            ),
-            holds=False,
-            why=f"let the operands tolerate {taint}",
-        )
-        for policy, path in _intolerant(context, taint)
+    return tuple(_tolerant(context, *found, taint) for found in _intolerant(context, taint))
+
+
+def _tolerant(context: Context, policy: RawObject, path: tuple[str, ...], taint: Taint) -> Patch:
+    wanted = tolerations.with_taint(_at(policy, path), taint)
+    spec = put(policy["spec"], path, wanted)
+    return Patch(
+        ObjectRef(CLUSTER_POLICIES, policy["metadata"]["name"]),
+        _nested(("spec", *path), wanted, policy["metadata"]["resourceVersion"]),
+        holds=False,
+        why=f"let the operands tolerate {taint}",
+        disturbs=drivers.disturbance(context.snapshot, context.platform, policy["spec"], spec),
     )
 
 
@@ -146,8 +150,27 @@ def _tolerated(context: Context, taint: Taint) -> Progress:
     namespace = context.platform.operand_namespace
     for item in context.snapshot.daemon_sets:
         if item.metadata.namespace == namespace and not _tolerates(item, taint):
-            return Progress(State.WAITING, f"{item.metadata.name} gets the toleration")
+            return _lacking(context, item)
     return Progress(State.DONE)
+
+
+def _lacking(context: Context, item: DaemonSet) -> Progress:
+    """Say what is waited for, or by whose hand, until the pods of a DaemonSet are tolerant."""
+    name, namespace = item.metadata.name, item.metadata.namespace
+    policies = context.snapshot.table("clusterpolicies")
+    by_hand = workloads.observed(item) and drivers.waits_for_hand(item, policies)
+    if not by_hand or not workloads.is_replacing(item):
+        return Progress(State.WAITING, f"{name} gets the toleration")
+    return Progress(
+        State.BLOCKED,
+        f"the pods of DaemonSet/{name} have the toleration only after they are deleted, for "
+        "ClusterPolicy spec.driver.upgradePolicy.autoUpgrade is off",
+        hints=(
+            f"oc get pods -n {namespace} | grep {name}",
+            f"oc delete pod -n {namespace} NAME   # node by node; pods that use its GPUs lose them",
+        ),
+        objects=(f"DaemonSet/{name}",),
+    )
 
 
 def _tolerates(item: DaemonSet, taint: Taint) -> bool:

@@ -52,6 +52,8 @@ class Apply(Struct, frozen=True):
     adopt: bool = False
     reboots: str | None = None
     """Name of the MachineConfigPool whose nodes reboot because of this object."""
+    disturbs: str = ""
+    """What it does to workloads that run already, empty when nothing."""
 
 
 class Patch(Struct, frozen=True):
@@ -65,6 +67,7 @@ class Patch(Struct, frozen=True):
     patch: dict[str, Any]
     holds: bool
     why: str
+    disturbs: str = ""
 
 
 class Delete(Struct, frozen=True):
@@ -76,6 +79,11 @@ class Delete(Struct, frozen=True):
 
 
 Action = Apply | Patch | Delete
+
+
+def disturbance(action: Action) -> str:
+    """Return what a write does to workloads that run already, empty when nothing."""
+    return "" if isinstance(action, Delete) else action.disturbs
 
 
 class Progress(Struct, frozen=True):

@@ -42,14 +42,21 @@ def _instances(context: Context) -> tuple[RawObject, ...]:
     return context.snapshot.table("nodefeaturediscoveries")
 
 
+def wanted_instance(context: Context) -> RawObject | None:
+    """Return the NodeFeatureDiscovery as wanted, None without an example to make it from."""
+    platform = context.platform
+    if platform.nfd.example is None:
+        return None
+    return node_feature_discovery(
+        platform.nfd.example, platform.release.nfd, platform.nfd_namespace, _tolerations(context)
+    )
+
+
 def _instance(context: Context) -> Milestone:
     platform = context.platform
-    example = platform.nfd.example
-    if example is None:
+    manifest = wanted_instance(context)
+    if manifest is None:
         return Milestone("NFD runs", progress=Progress(State.WAITING, "its example is read"))
-    manifest = node_feature_discovery(
-        example, platform.release.nfd, platform.nfd_namespace, _tolerations(context)
-    )
     actions: list[Apply] = []
     if platform.nfd_namespace != platform.nfd.namespace:
         actions.append(olm.namespace(platform.nfd_namespace, NAME))
@@ -59,7 +66,7 @@ def _instance(context: Context) -> Milestone:
 
 def _tolerations(context: Context) -> tuple[RawObject, ...]:
     taint = context.taint
-    return () if taint is None else (tolerations.for_taint(taint),)
+    return () if taint is None or not taint.repels else (tolerations.for_taint(taint),)
 
 
 def _running(context: Context) -> Progress:

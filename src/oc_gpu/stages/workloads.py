@@ -58,6 +58,14 @@ def ready_since(item: Pod) -> str:
     return next(times, "")
 
 
+def unscheduled(item: Pod) -> str:
+    """Return what the scheduler says of a pod that it cannot place, empty for any other."""
+    for condition in item.status.conditions:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return condition.message or condition.reason
+    return ""
+
+
 def crash(item: Pod, since: str = "") -> Progress | None:
     """Return FAILED when a container of a pod keeps failing or its image cannot be had.
 

@@ -159,7 +159,7 @@ class DaemonSets(Controller):
     async def _revision(self, owner: RawObject) -> str:
         """Return the hash of the template; its ControllerRevision is made when missing."""
         template = _template(owner)
-        value = stable_hash(template)
+        value = template_hash(owner)
         name = f"{name_of(owner)}-{value}"
         space = namespace_of(owner)
         revisions = self.cache(CONTROLLER_REVISIONS)
@@ -181,6 +181,11 @@ class DaemonSets(Controller):
             }
             await self.context.create(CONTROLLER_REVISIONS, revision, space)
         return value
+
+
+def template_hash(owner: RawObject) -> str:
+    """Return the hash that pods of a DaemonSet's present template carry."""
+    return stable_hash(_template(owner))
 
 
 def _template(owner: RawObject) -> RawObject:

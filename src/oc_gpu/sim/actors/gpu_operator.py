@@ -93,8 +93,7 @@ class GpuOperator(Controller):
     def _owned_pods(self, pod: RawObject) -> Iterable[Hashable]:
         """Return work for one-shot pods, and for those whose readiness becomes a label."""
         labels = labels_of(pod)
-        watched = labels.get("app") == "nvidia-mig-manager"
-        if watched or labels.get("app.kubernetes.io/component") == "nvidia-driver":
+        if labels.get("app") == "nvidia-mig-manager":
             return self._policies()
         return self._owned(pod)
 

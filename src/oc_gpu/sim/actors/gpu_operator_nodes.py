@@ -14,7 +14,6 @@ _PCI = tuple(f"{PREFIX}pci-{what}.present" for what in ("10de", "0302_10de", "03
 _PRESENT = "nvidia.com/gpu.present"
 _DEPLOY = "nvidia.com/gpu.deploy."
 _MIG_CAPABLE, _MIG_CONFIG = "nvidia.com/mig.capable", "nvidia.com/mig.config"
-_UPGRADE_STATE = "nvidia.com/gpu-driver-upgrade-state"
 _UPGRADE_ENABLED = "nvidia.com/gpu-driver-upgrade-enabled"
 OSTREE = f"{PREFIX}system-os_release.OSTREE_VERSION"
 
@@ -47,7 +46,6 @@ def node_change(
         labels |= _mig(node, policy, pods)
         if _upgrades(policy):
             notes[_UPGRADE_ENABLED] = "true"
-            labels |= {_UPGRADE_STATE: "upgrade-done"} if _driver_runs(pods) else {}
     have = labels_of(node)
     changed = {k: v for k, v in labels.items() if have.get(k) != v}
     noted = {k: v for k, v in notes.items() if annotations_of(node).get(k) != v}
@@ -89,11 +87,6 @@ def _mig(node: RawObject, policy: RawObject, pods: Iterable[RawObject]) -> dict[
 def _upgrades(policy: RawObject) -> bool:
     spec = policy["spec"].get("driver") or {}
     return bool((spec.get("upgradePolicy") or {}).get("autoUpgrade"))
-
-
-def _driver_runs(pods: Iterable[RawObject]) -> bool:
-    component = {"app.kubernetes.io/component": "nvidia-driver"}
-    return any(component.items() <= labels_of(p).items() and _ready(p) for p in pods)
 
 
 def _ready(pod: RawObject) -> bool:

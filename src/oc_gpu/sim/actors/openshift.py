@@ -1,5 +1,6 @@
 """The actors that make a Kubernetes cluster an OpenShift, put together."""
 
+from oc_gpu.sim.actors.driver_upgrades import DriverUpgrades
 from oc_gpu.sim.actors.framework import ActorContext, Controller
 from oc_gpu.sim.actors.gpu_operator import GpuOperator
 from oc_gpu.sim.actors.mco import mco_actors
@@ -15,5 +16,6 @@ def openshift_actors(context: ActorContext) -> tuple[Controller, ...]:
         *olm_actors(context),
         *nfd_actors(context),
         GpuOperator(context),
+        DriverUpgrades(context),
         TrustedBundles(context),
     )

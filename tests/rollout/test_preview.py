@@ -4,6 +4,7 @@ from typing import Any
 
 from oc_gpu.kube import Client, RawObject
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES, PODS, SECRETS
+from oc_gpu.manifests.labels import labels
 from oc_gpu.rollout.preview import Change, differences, preview
 from oc_gpu.rollout.survey import survey
 from oc_gpu.sim.scenario import DenyRule
@@ -12,7 +13,7 @@ from tests.rollout.clusters import TAINT, Wire, on_cluster, wish
 
 
 def secret(**data: str) -> Apply:
-    meta = {"name": "s", "namespace": "default"}
+    meta = {"name": "s", "namespace": "default", "labels": labels("entitlement")}
     manifest: RawObject = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from oc_gpu.kube import Client, UsageError
+from oc_gpu.kube import Client, OcGpuError, UsageError
 from oc_gpu.rollout import rights
 from oc_gpu.rollout.events import Notice, Observer, Outcome
 from oc_gpu.rollout.perform import Performer
@@ -16,7 +16,7 @@ from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import context as contexts
 from oc_gpu.stages import recovery
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import assess
+from oc_gpu.stages.engine import assess, find, freeing, names_taken, owner_of
 from oc_gpu.stages.model import StagePlan, disturbance
 
 Gate = Callable[[Survey], Awaitable[None]]
@@ -51,10 +51,12 @@ async def enable(  # noqa: PLR0913 - each is a step of the order
 
     Raises:
         MissingRightsError: Rights are missing; nothing was written.
+        OcGpuError: A name that is needed is taken by somebody else's object.
         TimeoutExceededError: The time has passed; running it again continues.
     """
     found = await survey(client, wish, journal=journal)
     await check(found)
+    _insist_on_names(found)
     await _consent(client, found, agree)
     _announce(found, observer)
     return await walk(client, found, observer, timeout)
@@ -90,9 +92,24 @@ async def isolate(
         UsageError: There is no taint to set, or no GPU Operator.
     """
     found = isolated(await survey(client, wish), remove=remove)
+    _insist_on_names(found)
     await _consent(client, found, agree)
     _announce(found, observer)
     return await walk(client, found, observer, timeout, _isolation_road(found, remove=remove))
+
+
+def _insist_on_names(found: Survey) -> None:
+    """Insist that nobody else has an object whose name we need.
+
+    Raises:
+        OcGpuError: Somebody has; nothing was written.
+    """
+    taken = names_taken(found.plans, found.snapshot)
+    if not taken:
+        return
+    told = (f"{a.ref} belongs to {owner_of(find(a.ref, found.snapshot))}" for a in taken)
+    message = f"names that are needed are taken, so nothing was written: {'; '.join(told)}"
+    raise OcGpuError(message, hints=freeing(taken[0].ref))
 
 
 def _announce(found: Survey, observer: Observer) -> None:

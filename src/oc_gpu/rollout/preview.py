@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from oc_gpu.kube import ApiError, Client, ConflictError, ForbiddenError, NotFoundError, RawObject
-from oc_gpu.stages.engine import holds
+from oc_gpu.stages.engine import holds, is_ours, owner_of
 from oc_gpu.stages.model import Action, Apply, Delete, Patch
 
 Effect = Literal["created", "changed", "unchanged", "deleted", "refused"]
@@ -56,6 +56,9 @@ async def _change(client: Client, action: Action) -> Change:
             return Change(action, "deleted" if live is not None else "unchanged")
         case Apply(adopt=True) if live is not None:
             return Change(action, "unchanged")
+        case Apply() if live is not None and not is_ours(live) and not holds(action.manifest, live):
+            note = f"its name is taken: it exists and belongs to {owner_of(live)}"
+            return Change(action, "refused", note=note)
         case Apply() | Patch():
             return await _written(client, action, live)
 

@@ -27,6 +27,13 @@ class OwnerReference(_Wire, frozen=True):
     controller: bool = False
 
 
+class ManagedFields(_Wire, frozen=True):
+    """Who manages fields of an object, the fields themselves aside."""
+
+    manager: str = ""
+    subresource: str = ""
+
+
 class Meta(_Wire, frozen=True):
     """Object metadata."""
 
@@ -41,6 +48,7 @@ class Meta(_Wire, frozen=True):
     deletion_timestamp: str | None = None
     finalizers: list[str] = field(default_factory=list)
     owner_references: list[OwnerReference] = field(default_factory=list)
+    managed_fields: list[ManagedFields] = field(default_factory=list)
 
 
 class Condition(_Wire, frozen=True):

@@ -4,7 +4,7 @@ A stage stands at its first milestone that is not reached. Actions of that miles
 the cluster does not already hold what they want and the stages named in `after` are done.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -82,15 +82,15 @@ class _Step(Struct, frozen=True):
 def _assess_milestone(
     milestone: Milestone, snapshot: Snapshot, states: Mapping[str, State]
 ) -> _Step:
+    taken = [a for a in milestone.actions if isinstance(a, Apply) and is_taken(a, snapshot)]
+    if taken:
+        return _Step(_blocked_by_owner(taken, snapshot))
     outstanding = tuple(a for a in milestone.actions if is_due(a, snapshot))
     leaving = [a.ref for a in milestone.actions if is_leaving(a.ref, snapshot)]
     unfinished = outstanding or leaving or milestone.progress.state is not State.DONE
     missing = [name for name in milestone.after if states.get(name) not in _PASSED]
     if missing and unfinished:
         return _Step(Progress(State.WAITING, f"waits for {' and '.join(missing)}"))
-    taken = [a for a in outstanding if isinstance(a, Apply) and foreign_owner(a, snapshot)]
-    if taken:
-        return _Step(_blocked_by_owner(taken, snapshot))
     if outstanding:
         return _Step(Progress(State.DUE, _shorten(a.ref for a in outstanding)), outstanding)
     if leaving:
@@ -106,12 +106,39 @@ def _shorten(refs: Iterable[ObjectRef], shown: int = 2) -> str:
 
 def _blocked_by_owner(taken: list[Apply], snapshot: Snapshot) -> Progress:
     first = taken[0]
-    owner = foreign_owner(first, snapshot)
     return Progress(
         State.BLOCKED,
-        f"{first.ref} exists, differs from what is needed and belongs to {owner}",
-        hints=(f"change it through {owner}, or remove it and run the command again",),
+        f"{first.ref} exists, differs from what is needed and belongs to "
+        f"{owner_of(find(first.ref, snapshot))}",
+        hints=freeing(first.ref),
         objects=tuple(str(action.ref) for action in taken),
+    )
+
+
+def freeing(ref: ObjectRef) -> tuple[str, ...]:
+    """Return what to do about an object of somebody else whose name we need."""
+    where = f" -n {ref.namespace}" if ref.namespace else ""
+    kind = ref.resource.plural.removesuffix("s") if not ref.resource.group else ref.resource.plural
+    return (
+        f"see whose it is: oc get {kind} {ref.name}{where} -o yaml --show-managed-fields",
+        f"where it is not needed: oc delete {kind} {ref.name}{where}, then run the command again",
+    )
+
+
+def is_taken(action: Apply, snapshot: Snapshot) -> bool:
+    """Tell whether somebody else has an object of the name, and it is not as ours is to be."""
+    live = find(action.ref, snapshot)
+    if live is None or action.adopt or _deleting(live) or is_ours(live):
+        return False
+    return not isinstance(live, dict) or not holds(action.manifest, live)
+
+
+def names_taken(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Apply, ...]:
+    """Return the writes of all stages that somebody else's objects stand in the way of."""
+    return tuple(
+        action
+        for action in planned_actions(plans, snapshot)
+        if isinstance(action, Apply) and is_taken(action, snapshot)
     )
 
 
@@ -127,8 +154,10 @@ def is_due(action: Action, snapshot: Snapshot) -> bool:
         return live is not None and not _deleting(live)
     if live is None:
         return True
-    if action.adopt or _deleting(live) or not isinstance(live, dict):
+    if action.adopt or _deleting(live):
         return False
+    if not isinstance(live, dict):  # its fields cannot be compared: ours is as it was made
+        return not is_ours(live)
     return not holds(action.manifest, live)
 
 
@@ -207,14 +236,6 @@ def _labels(item: Any) -> Mapping[str, str]:
     return item.metadata.labels  # type: ignore[no-any-return]
 
 
-def foreign_owner(action: Apply, snapshot: Snapshot) -> str | None:
-    """Return who owns the live object of an action when it is not ours, else None."""
-    live = find(action.ref, snapshot)
-    if live is None or is_ours(live):
-        return None
-    return owner_of(live)
-
-
 def owner_of(item: RawObject | Any) -> str:
     """Name who manages an object, from its labels and field managers; as exactly as they tell."""
     labels = _labels(item)
@@ -223,8 +244,15 @@ def owner_of(item: RawObject | Any) -> str:
             return f"{name} {labels[label]}"
     if labels.get(MANAGED_BY):
         return labels[MANAGED_BY]
-    if isinstance(item, dict):
-        for entry in item["metadata"].get("managedFields", ()):
-            if entry.get("manager") and not entry.get("subresource"):
-                return f"field manager {entry['manager']}"
-    return "somebody else"
+    manager = next(iter(_managers(item)), "")
+    return f"field manager {manager}" if manager else "somebody else"
+
+
+def _managers(item: RawObject | Any) -> Iterator[str]:
+    """Yield who manages fields of an object, status and other subresources aside."""
+    if not isinstance(item, dict):
+        yield from (e.manager for e in item.metadata.managed_fields if not e.subresource)
+        return
+    for entry in item["metadata"].get("managedFields") or ():
+        if entry.get("manager") and not entry.get("subresource"):
+            yield entry["manager"]

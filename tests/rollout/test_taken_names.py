@@ -1,0 +1,92 @@
+"""Names that we need and somebody else has: told before the first write, with whose they are."""
+
+from typing import Any
+
+import pytest
+
+from oc_gpu.kube import Client, OcGpuError, RawObject
+from oc_gpu.kube.resources import PODS, SECRETS
+from oc_gpu.report import plan as report
+from oc_gpu.report.look import Look
+from oc_gpu.rollout import commands
+from oc_gpu.rollout.preview import preview
+from oc_gpu.rollout.survey import survey
+from oc_gpu.stages.model import State
+from tests.rollout.clusters import QUIET, Wire, on_cluster
+from tests.rollout.test_lost_record import wanted
+
+
+def pod(name: str) -> RawObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"containers": [{"name": "main", "image": "ubi", "command": ["sleep", "inf"]}]},
+    }
+
+
+SECRET: RawObject = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "entitlement", "namespace": "default"},
+    "data": {"theirs": "eA=="},
+}
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj", "name"),
+    [
+        (PODS, pod("entitled-build-pod"), "Pod/entitled-build-pod"),
+        (PODS, pod("cluster-entitled-build-pod"), "Pod/cluster-entitled-build-pod"),
+        (SECRETS, SECRET, "Secret/entitlement"),
+    ],
+)
+def test_a_name_that_is_taken_is_told_with_its_owner_before_the_first_write(
+    resource: Any, obj: RawObject, name: str
+) -> None:
+    async def act(client: Client, wire: Wire) -> None:
+        await client.apply(resource, obj, field_manager="other-admin")
+        wire.writes.clear()
+        with pytest.raises(OcGpuError) as caught:
+            await commands.enable(client, wanted("seed"), QUIET, timeout=20)
+        assert f"{name} in default" in str(caught.value)
+        assert "field manager other-admin" in str(caught.value)
+        assert any("oc delete" in hint for hint in caught.value.hints)
+        assert caught.value.exit_code == 1
+        assert wire.writes == []
+
+    on_cluster(act, "seed")
+
+
+@pytest.mark.parametrize(
+    ("resource", "obj"), [(SECRETS, SECRET), (PODS, pod("entitled-build-pod"))]
+)
+def test_the_plan_shows_a_name_that_is_taken_as_refused(resource: Any, obj: RawObject) -> None:
+    async def act(client: Client, _: Wire) -> None:
+        await client.apply(resource, obj, field_manager="other-admin")
+        found = await survey(client, wanted("seed"))
+        plan = report.document(found, await preview(client, found.actions))
+        assert not plan.clean
+        text = "\n".join(report.text(plan, Look()))
+        assert "refused" in text
+        assert "belongs to field manager other-admin" in text
+
+    on_cluster(act, "seed")
+
+
+def test_a_name_that_is_taken_on_the_way_stops_the_stage() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        await commands.enable(client, wanted("seed"), QUIET)
+        name = "entitled-build-pod"
+        await client.delete(PODS, name, "default")
+        async for _event in client.watch(PODS, "default"):
+            if await client.find(PODS, name, "default") is None:
+                break
+        await client.apply(PODS, pod(name), field_manager="other-admin")
+        found = await commands.status(client, wanted("seed"))
+        stage = next(a for a in found.assessments if a.stage == "entitlement")
+        assert stage.state is State.BLOCKED
+        assert "other-admin" in stage.detail
+        assert any(f"oc delete pod {name} -n default" in hint for hint in stage.hints)
+
+    on_cluster(act, "seed")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +16,7 @@ from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.cluster import Simulation
-from oc_gpu.sim.scenario import DenyRule, load
+from oc_gpu.sim.scenario import DenyRule, Scenario, load
 
 T = TypeVar("T")
 TAINT = "nodetype=gpu:NoSchedule"
@@ -80,7 +80,7 @@ def wish(taint: str | None = None) -> Wish:
 
 def on_cluster(
     act: Callable[[Client, Wire], Awaitable[T]],
-    scenario: str = "ocp-4.20",
+    scenario: str | Scenario = "ocp-4.20",
     *,
     denied: tuple[DenyRule, ...] = (),
 ) -> T:
@@ -97,5 +97,6 @@ def on_cluster(
     return asyncio.run(main())
 
 
-def _with(scenario: str, denied: tuple[DenyRule, ...]) -> Any:
-    return msgspec.structs.replace(load(scenario), denied=denied)
+def _with(scenario: str | Scenario, denied: tuple[DenyRule, ...]) -> Scenario:
+    facts = load(scenario) if isinstance(scenario, str) else scenario
+    return msgspec.structs.replace(facts, denied=denied or facts.denied)

@@ -37,7 +37,12 @@ def node(name: str, *, role: str = "worker", **more: Any) -> Node:
 def pod(name: str, *, namespace: str = "ns", phase: str = "Running", **more: Any) -> Pod:
     """Return a pod in a phase."""
     document = {
-        "metadata": meta(name, namespace=namespace, labels=more.pop("labels", {})),
+        "metadata": meta(
+            name,
+            namespace=namespace,
+            labels=more.pop("labels", {}),
+            ownerReferences=more.pop("owners", []),
+        ),
         "spec": {"nodeName": more.pop("node", "")},
         "status": {"phase": phase, **more},
     }

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import structs
+
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.kube.resources import INSTALL_PLANS
+from oc_gpu.snapshot.kinds import Pod
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.stages import workloads
 from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import ObjectRef, Patch, Progress, State
 
@@ -39,11 +43,37 @@ def installed(snapshot: Snapshot, package: str) -> Progress:
     if phase == "Succeeded":
         return Progress(State.DONE, csv_name(sub))
     return (
-        _failed_csv(csv)
+        _failed_pod(snapshot, csv)
+        or _failed_csv(csv)
         or _failed_subscription(sub)
         or _approval(snapshot, sub)
-        or Progress(State.WAITING, _under_way(sub, csv))
+        or Progress(State.WAITING, _under_way(snapshot, sub, csv))
     )
+
+
+def _pods(snapshot: Snapshot, csv: RawObject) -> tuple[Pod, ...]:
+    """Return the pods of a CSV's Deployments, which its ReplicaSets are named after."""
+    install = (csv.get("spec") or {}).get("install", {}).get("spec") or {}
+    starts = tuple(f"{entry['name']}-" for entry in install.get("deployments") or ())
+    return tuple(
+        pod
+        for pod in snapshot.pods
+        if pod.metadata.namespace == csv["metadata"]["namespace"]
+        and any(
+            owner.kind == "ReplicaSet" and owner.name.rpartition("-")[0] + "-" in starts
+            for owner in pod.metadata.owner_references
+        )
+    )
+
+
+def _failed_pod(snapshot: Snapshot, csv: RawObject | None) -> Progress | None:
+    """Return what keeps an operator's own pod from running, which OLM would wait for."""
+    if csv is None:
+        return None
+    trouble = workloads.first_crash(_pods(snapshot, csv))
+    if trouble is None:
+        return None
+    return structs.replace(trouble, detail=f"{_stands(csv)}: {trouble.detail}")
 
 
 def approvals(snapshot: Snapshot, package: str) -> tuple[Patch, ...]:
@@ -125,12 +155,33 @@ def _failed_subscription(sub: RawObject) -> Progress | None:
     return None
 
 
-def _under_way(sub: RawObject, csv: RawObject | None) -> str:
+def _stands(csv: RawObject) -> str:
+    phase = csv.get("status", {}).get("phase") or "Pending"
+    return f"{csv['metadata']['name']} is {phase}"
+
+
+def _under_way(snapshot: Snapshot, sub: RawObject, csv: RawObject | None) -> str:
     if csv is not None:
-        phase = csv.get("status", {}).get("phase") or "Pending"
-        return f"{csv['metadata']['name']} is {phase}"
+        return f"{_stands(csv)}{_because(csv)}{_unready_pod(snapshot, csv)}"
     state = (sub.get("status") or {}).get("state")
     return f"OLM resolves {sub['spec']['name']}" + (f" ({state})" if state else "")
+
+
+def _because(csv: RawObject) -> str:
+    """Return why a CSV failed that OLM does not give up."""
+    status = csv.get("status", {})
+    if status.get("phase") != "Failed":
+        return ""
+    told = (status.get("reason"), status.get("message"))
+    return f" ({clean(': '.join(filter(None, told)))}); OLM tries again by itself"
+
+
+def _unready_pod(snapshot: Snapshot, csv: RawObject) -> str:
+    for pod in _pods(snapshot, csv):
+        if not workloads.is_ready(pod):
+            said = clean(workloads.unscheduled(pod)) or workloads.waiting_reason(pod)
+            return f", pod {pod.metadata.name}: {said}"
+    return ""
 
 
 def conditions(raw: RawObject) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def crash(item: Pod, since: str = "") -> Progress | None:
                 continue
             return _failed(item, status.name, f"fails again and again ({status.restart_count}x)")
         if reason in ("ImagePullBackOff", "InvalidImageName"):
-            return _failed(item, status.name, f"cannot get its image {status.image}")
+            said = f": {clean(waiting.message)}" if waiting is not None and waiting.message else ""
+            return _failed(item, status.name, f"cannot get its image {status.image}{said}")
     return None
 
 

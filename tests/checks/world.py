@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from oc_gpu.checks.evidence import NodeEvidence, Sample, StayOff
-from oc_gpu.checks.inputs import Certificate, Entitlement, Inputs, Operator, Release
+from oc_gpu.checks.inputs import Certificate, Entitlement, Inputs, Operator, Release, Rights
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint
@@ -152,6 +152,7 @@ def inputs(cluster: Snapshot | None = None, **changes: Any) -> Inputs:
         "entitlement": Entitlement(needed=False, reason="the Driver Toolkit has all packages"),
         "operand_namespace": NAMESPACE,
         "operands": OPERANDS,
+        "rights": Rights(asked=5),
     }
     return Inputs(**(good | changes))
 

@@ -3,11 +3,24 @@
 import asyncio
 from typing import Any, cast
 
+from oc_gpu.checks import preflight
+from oc_gpu.checks.catalogue import run_all
+from oc_gpu.checks.context import inputs
+from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import Client, Resource
 from oc_gpu.kube.resources import CLUSTER_ROLES, CONFIGMAPS, NAMESPACES, NODES, PODS
-from oc_gpu.rollout.rights import MissingRightsError, Right, missing, required
+from oc_gpu.report import walk
+from oc_gpu.report.documents import Cluster, findings
+from oc_gpu.report.findings import summary
+from oc_gpu.report.look import Look
+from oc_gpu.rollout import commands, rights
+from oc_gpu.rollout.events import Event, Notice
+from oc_gpu.rollout.rights import MissingRightsError, Right, required
+from oc_gpu.rollout.survey import survey
+from oc_gpu.sim.scenario import DenyRule
 from oc_gpu.snapshot.sources import Source
-from oc_gpu.stages.model import Apply, Delete, ObjectRef, Patch
+from oc_gpu.stages.model import Apply, Delete, ObjectRef, Patch, State
+from tests.rollout.clusters import Wire, on_cluster, wish
 
 
 class Asked:
@@ -30,8 +43,8 @@ class Asked:
         return right in self.allowed
 
 
-def ask(server: Asked, *rights: Right) -> tuple[Right, ...]:
-    return asyncio.run(missing(cast("Client", server), rights))
+def ask(server: Asked, *wanted: Right) -> tuple[Right, ...]:
+    return asyncio.run(rights.ask(cast("Client", server), wanted)).missing
 
 
 def roles(*names: str) -> list[Right]:
@@ -89,5 +102,61 @@ def test_the_error_names_the_rights_and_how_to_ask() -> None:
 
 
 def test_an_error_about_many_rights_stays_short() -> None:
-    rights: Any = tuple(Right("get", Resource("", "v1", f"k{n}s", "K")) for n in range(50))
-    assert "and 40 more" in str(MissingRightsError(rights))
+    lacking: Any = tuple(Right("get", Resource("", "v1", f"k{n}s", "K")) for n in range(50))
+    assert "and 40 more" in str(MissingRightsError(lacking))
+
+
+NOT_ASKED = DenyRule(verbs=("create",), resources=("selfsubjectaccessreviews",))
+
+
+def test_rights_that_cannot_be_asked_for_are_unknown_and_said_to_be() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        events: list[Event] = []
+        outcome = await commands.enable(client, wish(), events.append, timeout=20)
+        assert all(a.state in (State.DONE, State.NOT_NEEDED) for a in outcome.assessments)
+        told = [event.message for event in events if isinstance(event, Notice)]
+        assert "could not be asked for" in told[0]
+        assert "patch nodes" in told[0] or " more" in told[0]
+        assert outcome.unknown == (told[0],)
+        text = "\n".join(walk.text(walk.document("Enable", Cluster(server=""), outcome), Look()))
+        assert told[0] in text
+
+    on_cluster(act, denied=(NOT_ASKED,))
+
+
+def test_the_check_of_rights_says_what_is_missing_and_what_is_not_known() -> None:
+    async def look(client: Client) -> Finding:
+        found = await survey(client, wish())
+        answers = await rights.of(client, found)
+        every = run_all(preflight.CHECKS, inputs(found.context, rights.told(answers)))
+        return next(finding for finding in every if finding.check == "rights")
+
+    async def unknown(client: Client, _: Wire) -> None:
+        finding = await look(client)
+        assert finding.severity is Severity.UNKNOWN
+        assert any("nodes" in evidence.quote for evidence in finding.evidence)
+
+    async def lacking(client: Client, _: Wire) -> None:
+        finding = await look(client)
+        assert finding.severity is Severity.ERROR
+        assert "create subscriptions.operators.coreos.com" in finding.evidence[0].quote
+        assert any("oc auth can-i create subscriptions" in line for line in finding.remedy)
+
+    async def good(client: Client, _: Wire) -> None:
+        assert (await look(client)).severity is Severity.OK
+
+    denied = DenyRule(verbs=("create",), resources=("subscriptions",))
+    on_cluster(unknown, denied=(NOT_ASKED,))
+    on_cluster(lacking, denied=(denied,))
+    on_cluster(good)
+
+
+def test_the_summary_of_a_check_does_not_take_unknown_for_good() -> None:
+    told = (
+        Finding("OCG0104", "rights", Severity.UNKNOWN, "access", "it is not known"),
+        Finding("OCG0103", "nodes", Severity.OK, "access", "all nodes are ready"),
+    )
+    document = findings("Check", Cluster(server=""), told, clean=True, simulated=False)
+    assert summary(document) == (
+        "1 unknown, 1 ok: nothing that is known stands in the way; what is unknown may"
+    )

@@ -31,6 +31,35 @@ def _sources(inputs: Inputs) -> Results:
     )
 
 
+def _rights(inputs: Inputs) -> Results:
+    given = inputs.rights
+    if given is None:
+        return ()
+    results = []
+    if given.missing:
+        title = f"{len(given.missing)} of {given.asked} rights that enable needs are missing"
+        remedy = (*given.commands[:1], _GRANT)
+        results.append(_about_rights(Severity.ERROR, title, given.missing, remedy))
+    if given.unasked:
+        title = f"it is not known whether you have {len(given.unasked)} rights that enable needs"
+        remedy = given.commands[:1]
+        results.append(_about_rights(Severity.UNKNOWN, title, given.unasked, remedy))
+    good = Result(Severity.OK, f"you have the {given.asked} rights that enable needs")
+    return tuple(results) or (good,)
+
+
+_GRANT = "a cluster administrator can grant them all: oc-gpu rbac | oc apply -f -"
+
+
+def _about_rights(
+    severity: Severity, title: str, rights: tuple[str, ...], remedy: tuple[str, ...]
+) -> Result:
+    where = "SelfSubjectAccessReview"
+    quotes = (", ".join(rights[start : start + 5]) for start in range(0, len(rights), 5))
+    evidence = tuple(Evidence(where, quote) for quote in quotes)
+    return Result(severity, title, evidence=evidence, remedy=remedy)
+
+
 def _release(inputs: Inputs) -> Results:
     version, known = inputs.release.version, inputs.release.known
     if not inputs.snapshot.table("clusterversions"):
@@ -152,6 +181,7 @@ RELEASE = Check(
     _release,
     ("clusterversions",),
 )
+RIGHTS = Check("OCG0104", "rights", "access", "you have every right that enable needs", _rights)
 NODES = Check("OCG0103", "nodes", "access", "every node is ready", _nodes, ("nodes",))
 PROXY = Check(
     "OCG0201",

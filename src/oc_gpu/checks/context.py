@@ -8,6 +8,7 @@ from oc_gpu.checks.inputs import (
     Operator,
     Problem,
     Release,
+    Rights,
 )
 from oc_gpu.manifests.entitlement import CONFIG_NAMES
 from oc_gpu.stages.context import Context
@@ -18,8 +19,13 @@ NFD = "Node Feature Discovery"
 GPU_OPERATOR = "the GPU Operator"
 
 
-def inputs(context: Context) -> Inputs:
-    """Return the input of the checks for one moment of a cluster."""
+def inputs(context: Context, rights: Rights | None = None) -> Inputs:
+    """Return the input of the checks for one moment of a cluster.
+
+    Args:
+        context: What the stages know.
+        rights: What the user may do, where the server was asked.
+    """
     platform = context.platform
     return Inputs(
         snapshot=context.snapshot,
@@ -31,6 +37,7 @@ def inputs(context: Context) -> Inputs:
         operand_namespace=platform.operand_namespace,
         operands=node_operands(context),
         taint=context.taint,
+        rights=rights,
     )
 
 

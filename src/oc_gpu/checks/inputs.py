@@ -82,6 +82,22 @@ class Entitlement(Struct, frozen=True, kw_only=True):
         return wanted and not self.on_nodes
 
 
+class Rights(Struct, frozen=True, kw_only=True):
+    """What the server says of this user's rights; a right is such as `patch nodes`.
+
+    Attributes:
+        asked: How many were asked for.
+        missing: Those that are denied.
+        unasked: Those that the server refused to be asked for.
+        commands: Commands that ask for the first of those.
+    """
+
+    asked: int
+    missing: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
 class Inputs(Struct, frozen=True, kw_only=True):
     """Everything that a preflight check may look at, and verify besides what it collects.
 
@@ -95,6 +111,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
         operand_namespace: Where the GPU Operator's operands are.
         operands: DaemonSets of which each GPU node runs one pod, by name or start of the name.
         taint: The taint that GPU nodes are to have, None for none.
+        rights: What the user may do, None where it was not asked for.
     """
 
     snapshot: Snapshot
@@ -106,3 +123,4 @@ class Inputs(Struct, frozen=True, kw_only=True):
     operand_namespace: str = ""
     operands: tuple[str, ...] = ()
     taint: Taint | None = None
+    rights: Rights | None = None

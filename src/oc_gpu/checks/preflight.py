@@ -6,6 +6,7 @@ from oc_gpu.checks.inputs import Inputs
 
 CHECKS: tuple[Check[Inputs], ...] = (
     cluster.SOURCES,
+    cluster.RIGHTS,
     cluster.RELEASE,
     cluster.NODES,
     cluster.PROXY,

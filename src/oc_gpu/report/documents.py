@@ -200,6 +200,7 @@ class Walk(Document, frozen=True, kw_only=True):
         done: True when every stage is done.
         writes: Number of writes that the server accepted.
         seconds: Duration by the cluster's clock.
+        unknown: What could not be known before it, a sentence each.
     """
 
     kind: Literal["Enable", "Isolate", "Disable"]
@@ -208,6 +209,7 @@ class Walk(Document, frozen=True, kw_only=True):
     writes: int
     seconds: float
     stages: tuple[Stage, ...]
+    unknown: tuple[str, ...] = ()
 
 
 class Certificate(Value, frozen=True, kw_only=True):

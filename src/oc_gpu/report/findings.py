@@ -51,6 +51,8 @@ def summary(document: Findings) -> str:
     told = ", ".join(parts) or "nothing was checked"
     if not document.clean:
         return told
+    if document.count.get(Severity.UNKNOWN, 0):
+        return f"{told}: nothing that is known stands in the way; what is unknown may"
     good = {"Check": "nothing stands in the way", "Verify": "proven on every GPU node"}
     return f"{told}: {good[document.kind]}"
 

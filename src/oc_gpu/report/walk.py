@@ -23,6 +23,7 @@ def document(
         writes=outcome.writes,
         seconds=round(outcome.seconds, 3),
         stages=tuple(stage(assessment) for assessment in outcome.assessments),
+        unknown=outcome.unknown,
         simulated=outcome.simulated,
     )
 
@@ -40,6 +41,8 @@ def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
     yield from stages.hints(walk.stages, look)
     yield ""
     yield look.hanging("", _ending(walk))
+    for unknown in walk.unknown:
+        yield look.hanging("Not known: ", unknown)
     if walk.simulated:
         yield look.hanging("", "The cluster is simulated: times are simulated, none was measured.")
     if walk.done and walk.kind in NEXT:

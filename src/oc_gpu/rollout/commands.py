@@ -57,9 +57,9 @@ async def enable(  # noqa: PLR0913 - each is a step of the order
     found = await survey(client, wish, journal=journal)
     await check(found)
     _insist_on_names(found)
-    await _consent(client, found, agree)
-    _announce(found, observer)
-    return await walk(client, found, observer, timeout)
+    unknown = await _consent(client, found, agree)
+    _announce(found, observer, unknown)
+    return _with(unknown, await walk(client, found, observer, timeout))
 
 
 async def disable(
@@ -72,9 +72,9 @@ async def disable(
 ) -> Outcome:
     """Take back exactly what was made, in the safe order; the record goes last."""
     found = await survey(client, wish, "undo")
-    await _consent(client, found, agree)
-    _announce(found, observer)
-    return await walk(client, found, observer, timeout)
+    unknown = await _consent(client, found, agree)
+    _announce(found, observer, unknown)
+    return _with(unknown, await walk(client, found, observer, timeout))
 
 
 async def isolate(
@@ -93,9 +93,14 @@ async def isolate(
     """
     found = isolated(await survey(client, wish), remove=remove)
     _insist_on_names(found)
-    await _consent(client, found, agree)
-    _announce(found, observer)
-    return await walk(client, found, observer, timeout, _isolation_road(found, remove=remove))
+    unknown = await _consent(client, found, agree)
+    _announce(found, observer, unknown)
+    stages = _isolation_road(found, remove=remove)
+    return _with(unknown, await walk(client, found, observer, timeout, stages))
+
+
+def _with(unknown: tuple[str, ...], outcome: Outcome) -> Outcome:
+    return msgspec.structs.replace(outcome, unknown=unknown)
 
 
 def _insist_on_names(found: Survey) -> None:
@@ -112,24 +117,29 @@ def _insist_on_names(found: Survey) -> None:
     raise OcGpuError(message, hints=freeing(taken[0].ref))
 
 
-def _announce(found: Survey, observer: Observer) -> None:
-    """Tell what the plan warns of: with --yes nobody saw it."""
+def _announce(found: Survey, observer: Observer, unknown: tuple[str, ...]) -> None:
+    """Tell what is not known and what the plan warns of: with --yes nobody saw it."""
     lost = [recovery.words(found.snapshot)] if found.context.lost else []
     disturbing = [disturbance(action) for action in found.actions]
-    for message in dict.fromkeys((*lost, *filter(None, disturbing))):
+    for message in dict.fromkeys((*unknown, *lost, *filter(None, disturbing))):
         observer(Notice(found.snapshot.now, "", message))
 
 
-async def _consent(client: Client, found: Survey, agree: Gate) -> None:
+async def _consent(client: Client, found: Survey, agree: Gate) -> tuple[str, ...]:
     """Insist on rights, and on the user's word where there is something to write.
 
     What could not be read is asked for as well: it must not pass for empty.
+
+    Returns:
+        What could not be known, a sentence each.
     """
     unread = found.snapshot.unread.values()
+    unknown = ""
     if found.actions or any(why.reason == "forbidden" for why in unread):
-        await rights.demand(client, found)
+        unknown = rights.not_known(await rights.demand(client, found))
     if found.actions:
         await agree(found)
+    return (unknown,) if unknown else ()
 
 
 async def walk(

@@ -32,12 +32,16 @@ class Notice(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """End of a run: last assessments, number of writes, seconds by the cluster's clock."""
+    """End of a run: last assessments, number of writes, seconds by the cluster's clock.
+
+    `unknown` says what could not be known before it, a sentence each.
+    """
 
     assessments: tuple[Assessment, ...]
     writes: int
     seconds: float
     simulated: bool
+    unknown: tuple[str, ...] = ()
 
 
 Event = StageChanged | Written | Notice

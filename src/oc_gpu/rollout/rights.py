@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from oc_gpu.kube import Client, OcGpuError, Resource
+from oc_gpu.checks.inputs import Rights
+from oc_gpu.kube import Client, ForbiddenError, OcGpuError, Resource
 from oc_gpu.kube.resources import (
     CLUSTER_ROLES,
     CRDS,
@@ -65,10 +66,8 @@ class MissingRightsError(OcGpuError):
     exit_code = 3
 
     def __init__(self, rights: tuple[Right, ...]) -> None:
-        named = ", ".join(str(right) for right in rights[:_SHOWN])
-        more = f" and {len(rights) - _SHOWN} more" if len(rights) > _SHOWN else ""
         super().__init__(
-            f"rights are missing, so nothing was written: {named}{more}",
+            f"rights are missing, so nothing was written: {_named(rights)}",
             hints=(
                 f"see it with `{rights[0].command}`, and who you are with `oc whoami`",
                 "a cluster administrator can grant them (cluster-admin has them all)",
@@ -138,39 +137,91 @@ def _later_back(found: Survey) -> tuple[Right, ...]:
     return (Right("patch", NODES), *(Right("delete", kind) for kind in kinds))
 
 
-async def missing(client: Client, rights: Iterable[Right]) -> tuple[Right, ...]:
-    """Return the rights that this user lacks, by asking the server for each.
+class Answers(Struct, frozen=True):
+    """What the server says of this user's rights.
+
+    Attributes:
+        asked: How many rights were asked for.
+        missing: Those that it denies.
+        unasked: Those that it would not be asked for, which may be there or not.
+    """
+
+    asked: int
+    missing: tuple[Right, ...] = ()
+    unasked: tuple[Right, ...] = ()
+
+
+async def ask(client: Client, rights: Iterable[Right]) -> Answers:
+    """Return which of some rights this user lacks, by asking the server for each.
 
     A right on everything of a kind is asked for first: the same question for many objects is then
     one; where it is denied, each object is asked for by name.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def allowed(right: Right) -> bool:
+    async def allowed(right: Right) -> bool | None:
         async with gate:
-            return await client.can_i(
-                right.verb, right.resource, right.namespace, right.name, right.subresource
-            )
+            try:
+                return await client.can_i(
+                    right.verb, right.resource, right.namespace, right.name, right.subresource
+                )
+            except ForbiddenError:
+                return None
 
     wanted = tuple(dict.fromkeys(rights))
     broad = tuple(dict.fromkeys(_broad(right) for right in wanted))
     answers = dict(zip(broad, await asyncio.gather(*map(allowed, broad)), strict=True))
-    denied = [right for right in wanted if not answers[_broad(right)]]
+    denied = [right for right in wanted if answers[_broad(right)] is False]
     narrow = await asyncio.gather(*(allowed(right) for right in denied if right.name))
     granted = {r for r, yes in zip([r for r in denied if r.name], narrow, strict=True) if yes}
-    return tuple(dict.fromkeys(_broad(right) for right in denied if right not in granted))
+    return Answers(
+        asked=len(broad),
+        missing=tuple(dict.fromkeys(_broad(right) for right in denied if right not in granted)),
+        unasked=tuple(right for right, yes in answers.items() if yes is None),
+    )
 
 
 def _broad(right: Right) -> Right:
     return Right(right.verb, right.resource, right.namespace, None, right.subresource)
 
 
-async def demand(client: Client, found: Survey) -> None:
+async def of(client: Client, found: Survey) -> Answers:
+    """Return what the server says of the rights that the road of a survey needs."""
+    return await ask(client, of_survey(found))
+
+
+async def demand(client: Client, found: Survey) -> Answers:
     """Insist on every right that the road of a survey needs.
 
     Raises:
         MissingRightsError: Some are missing.
     """
-    lacking = await missing(client, of_survey(found))
-    if lacking:
-        raise MissingRightsError(lacking)
+    answers = await of(client, found)
+    if answers.missing:
+        raise MissingRightsError(answers.missing)
+    return answers
+
+
+def not_known(answers: Answers) -> str:
+    """Say which rights could not be asked for, empty when all could."""
+    if not answers.unasked:
+        return ""
+    return (
+        "the server refuses to be asked about rights (SelfSubjectAccessReview), so these could not "
+        f"be asked for, and one that is missing shows only on the way: {_named(answers.unasked)}"
+    )
+
+
+def told(answers: Answers) -> Rights:
+    """Return the answers as the check of rights looks at them."""
+    return Rights(
+        asked=answers.asked,
+        missing=tuple(map(str, answers.missing)),
+        unasked=tuple(map(str, answers.unasked)),
+        commands=tuple(right.command for right in (*answers.missing, *answers.unasked)[:_SHOWN]),
+    )
+
+
+def _named(rights: tuple[Right, ...]) -> str:
+    named = ", ".join(str(right) for right in rights[:_SHOWN])
+    return f"{named} and {len(rights) - _SHOWN} more" if len(rights) > _SHOWN else named

@@ -7,12 +7,14 @@ import click
 from oc_gpu.checks import catalogue, preflight
 from oc_gpu.checks.context import inputs
 from oc_gpu.checks.hardware import JOURNAL_PATTERN
+from oc_gpu.checks.inputs import Rights
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.report import documents, findings, output
+from oc_gpu.rollout import rights
 from oc_gpu.rollout.survey import Survey, survey
 
 
@@ -29,11 +31,12 @@ def command(settings: Settings) -> int:
     """
     wish = wanted.wish(settings)
 
-    async def look(client: Client) -> Survey:
-        return await survey(client, wish, journal=JOURNAL_PATTERN)
+    async def look(client: Client) -> tuple[Survey, Rights]:
+        found = await survey(client, wish, journal=JOURNAL_PATTERN)
+        return found, rights.told(await rights.of(client, found))
 
-    found = with_client(settings, look, limit=settings.timeout or defaults.READING)
-    told = catalogue.run_all(preflight.CHECKS, inputs(found.context))
+    found, given = with_client(settings, look, limit=settings.timeout or defaults.READING)
+    told = catalogue.run_all(preflight.CHECKS, inputs(found.context, given))
     code = catalogue.exit_code(told)
     document = documents.findings(
         "Check",

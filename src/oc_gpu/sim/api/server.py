@@ -128,9 +128,9 @@ class ApiServer:
         if not depth:
             return self._beside(request)
         call = route(self.backend.registry, request)
+        self.backend.access.check(call.attempt)
         if call.kind.resource.group == reviews.GROUP:
             return reviews.review(self.backend, call)
-        self.backend.access.check(call.attempt)
         if call.subresource in _OBJECT_PARTS:
             answer = _VERBS[call.verb](self.backend, call)
         else:

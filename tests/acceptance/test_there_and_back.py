@@ -142,9 +142,15 @@ def _lasting(objects: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_cluster_without_a_gpu_is_told_so_and_left_alone(no_gpu: Cluster) -> None:
-    for command in (["check"], ["enable", "--yes"]):
+    for command in (["check"], ["plan"], ["enable", "--yes"]):
         run = no_gpu.oc_gpu(*command).ok(1)
         assert "no worker has an NVIDIA GPU" in run.out + run.err
+    lines = [line for line in no_gpu.oc_gpu("plan").ok(1).out.splitlines() if line]
+    assert lines[1].startswith("error")
+    assert "no worker has an NVIDIA GPU" in lines[1]
+    told = json.loads(no_gpu.oc_gpu("plan", "-o", "json").ok(1).out)
+    assert told["clean"] is False
+    assert [finding["cause"] for finding in told["findings"]] == ["no-gpu-node"]
     assert no_gpu.simulation()["writes"]["external"] == 0
 
 

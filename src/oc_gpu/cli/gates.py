@@ -2,9 +2,7 @@
 
 import sys
 
-from oc_gpu.checks import catalogue, preflight
-from oc_gpu.checks.context import inputs
-from oc_gpu.checks.model import Severity
+from oc_gpu.checks import preflight
 from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.talking import Progress, confirm
 from oc_gpu.kube import Client
@@ -36,10 +34,9 @@ class Gates:
             OcGpuError: A check found an error; all of them are shown.
         """
         self.found = found
-        told = catalogue.run_all(preflight.CHECKS, inputs(found.context))
-        if not catalogue.exit_code(told):
+        errors = preflight.obstacles(found.context)
+        if not errors:
             return
-        errors = tuple(finding for finding in told if finding.severity is Severity.ERROR)
         look = Look.of(sys.stderr, self._settings.color)
         for finding in errors:
             for line in findings.one(finding, look):

@@ -183,11 +183,13 @@ class Plan(Document, frozen=True, kw_only=True):
 
     Attributes:
         clean: True when nothing stands in the way.
+        findings: Why the road would not be walked at all, as `check` finds it.
     """
 
     kind: Literal["Plan"] = "Plan"
     cluster: Cluster
     clean: bool
+    findings: tuple[Finding, ...] = ()
     stages: tuple[PlannedStage, ...]
     reboots: tuple[Reboot, ...] = ()
     estimate: Estimate | None = None

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from oc_gpu.report import estimate, stages, when
+from oc_gpu.checks.model import Finding
+from oc_gpu.report import estimate, findings, stages, when
 from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, PlannedStep, cluster
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.preview import Change
@@ -22,8 +23,14 @@ _FIELDS = 4
 """Changed fields that are named; all of them with -v and in the JSON."""
 
 
-def document(found: Survey, changes: Iterable[Change]) -> Plan:
-    """Return the plan of a survey, with what the server says of each write."""
+def document(found: Survey, changes: Iterable[Change], obstacles: tuple[Finding, ...] = ()) -> Plan:
+    """Return the plan of a survey.
+
+    Args:
+        found: The survey.
+        changes: What the server says of each write.
+        obstacles: Findings for which the road would not be walked at all.
+    """
     told = {id(change.action): change for change in changes}
     rebooting = estimate.reboots(found.actions, found.snapshot)
     planned = tuple(
@@ -32,8 +39,10 @@ def document(found: Survey, changes: Iterable[Change]) -> Plan:
     )
     return Plan(
         cluster=cluster(found.snapshot, found.context.platform.version),
-        clean=not any(stage.state in stages.STUCK for stage in planned)
+        clean=not obstacles
+        and not any(stage.state in stages.STUCK for stage in planned)
         and not any(change.change == "refused" for change in _changes(planned)),
+        findings=obstacles,
         stages=planned,
         reboots=rebooting,
         estimate=estimate.estimate(found.actions, rebooting),
@@ -80,6 +89,12 @@ def _planned_change(change: Change) -> PlannedChange:
 def text(plan: Plan, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a plan."""
     yield from stages.heading(plan.cluster, look, simulated=plan.simulated)
+    for finding in plan.findings:
+        yield from findings.one(finding, look, verbose=verbose)
+    if plan.findings:
+        yield ""
+        yield look.hanging("", "This cluster cannot get GPUs as it is. Once it can:")
+        yield ""
     for stage in plan.stages:
         yield from _stage(stage, look, verbose=verbose)
         yield ""

@@ -4,6 +4,8 @@ from functools import partial
 
 import click
 
+from oc_gpu.checks import preflight
+from oc_gpu.checks.hardware import JOURNAL_PATTERN
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options
 from oc_gpu.cli.running import with_client
@@ -26,13 +28,15 @@ from oc_gpu.rollout.survey import survey
 def command(settings: Settings) -> int:
     """Show what enable would create, change and reboot. Nothing is written.
 
-    The server is asked by dry run what each write would do. Exit code 1 when a stage is blocked.
+    The server is asked by dry run what each write would do. Exit code 1 when a check finds that
+    this cluster cannot get GPUs as it is, or a stage is blocked.
     """
     wish = wanted.wish(settings)
 
     async def look(client: Client) -> documents.Plan:
-        found = await survey(client, wish)
-        return report.document(found, await preview(client, found.actions))
+        found = await survey(client, wish, journal=JOURNAL_PATTERN)
+        obstacles = preflight.obstacles(found.context)
+        return report.document(found, await preview(client, found.actions), obstacles)
 
     plan = with_client(settings, look, limit=settings.timeout or defaults.READING)
     text = partial(report.answer, verbose=settings.verbose)

@@ -155,6 +155,14 @@ def test_render_in_json_is_one_list_without_secrets_or_json_files(on: Cli, tmp_p
     assert [document["kind"] for document in yaml.safe_load_all(as_yaml.out)] == kinds
 
 
+def test_rbac_prints_a_role_that_can_be_applied(cli: Cli) -> None:
+    told = cli("rbac")
+    assert (told.code, told.err) == (0, "")
+    role = yaml.safe_load(told.out)
+    assert (role["kind"], role["metadata"]) == ("ClusterRole", {"name": "oc-gpu"})
+    assert json.loads(cli("rbac", "-o", "json").out) == role
+
+
 def test_render_of_nothing_says_why(on: Cli) -> None:
     ended = on("render", "--stage", "entitlement")
     assert ended.code == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from oc_gpu.cli import complete
+from oc_gpu.cli.program import COMMANDS
 from tests.cli.conftest import Cli
 
 KUBECONFIG = """
@@ -27,7 +28,7 @@ def test_commands_come_with_what_they_do_and_keep_files_out() -> None:
 
 
 def test_nothing_typed_yet_offers_every_command() -> None:
-    assert len(_ask("")) == len(_ask()) == 14
+    assert len(_ask("")) == len(_ask()) == len(COMMANDS) + 1
 
 
 def test_options_and_their_values_are_offered() -> None:

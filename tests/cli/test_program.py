@@ -58,6 +58,7 @@ Prepare and try out:
   entitlement  Look at a subscription certificate and try it out.
   config       Write and check the GpuPlatform document.
   render       Write the objects of the road as plain YAML files.
+  rbac         Print a ClusterRole with every right that oc-gpu needs.
   sim          A simulated OpenShift on this machine.
   demo         Watch a simulated cluster get GPUs.
   completion   Print the completion script of a shell.

@@ -32,6 +32,7 @@ COMMANDS = (
     Entry("entitlement", "Look at a subscription certificate and try it out.", PREPARE),
     Entry("config", "Write and check the GpuPlatform document.", PREPARE),
     Entry("render", "Write the objects of the road as plain YAML files.", PREPARE),
+    Entry("rbac", "Print a ClusterRole with every right that oc-gpu needs.", PREPARE),
     Entry("sim", "A simulated OpenShift on this machine.", PREPARE),
     Entry("demo", "Watch a simulated cluster get GPUs.", PREPARE),
     Entry("completion", "Print the completion script of a shell.", PREPARE),

@@ -84,6 +84,8 @@ async def _written(client: Client, action: Apply | Patch, live: RawObject | None
 
 async def _dry_run(client: Client, action: Apply | Patch) -> RawObject:
     ref = action.ref
+    if isinstance(action, Apply) and action.adopt:
+        return await client.create(ref.resource, action.manifest, ref.namespace, dry_run=True)
     if isinstance(action, Apply):
         return await client.apply(ref.resource, action.manifest, dry_run=True)
     return await client.patch(ref.resource, ref.name, action.patch, ref.namespace, dry_run=True)

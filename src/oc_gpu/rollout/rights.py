@@ -1,22 +1,15 @@
 """Which rights a road needs, and which of them this user lacks: known before the first write."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
 from oc_gpu.checks.inputs import Rights
 from oc_gpu.kube import Client, ForbiddenError, OcGpuError, Resource
-from oc_gpu.kube.resources import (
-    CLUSTER_ROLES,
-    CRDS,
-    INSTALL_PLANS,
-    MACHINE_CONFIGS,
-    NODES,
-    OPERATORS,
-    PACKAGE_MANIFESTS,
-    PODS,
-)
+from oc_gpu.kube.resources import PODS
+from oc_gpu.rollout import grants
+from oc_gpu.rollout.grants import Grant
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.packages import NAMESPACE as CATALOGS
 from oc_gpu.snapshot.sources import Source
@@ -70,7 +63,7 @@ class MissingRightsError(OcGpuError):
             f"rights are missing, so nothing was written: {_named(rights)}",
             hints=(
                 f"see it with `{rights[0].command}`, and who you are with `oc whoami`",
-                "a cluster administrator can grant them (cluster-admin has them all)",
+                "a cluster administrator can grant them all: oc-gpu rbac | oc apply -f -",
             ),
         )
         self.rights = rights
@@ -82,17 +75,12 @@ def required(actions: Iterable[Action], sources: Iterable[Source]) -> tuple[Righ
     An apply needs `create` as well as `patch`: the server asks for both when it makes the object.
     """
     reads = [
-        Right(verb, source.resource, namespace, _only_name(source))
+        Right(verb, source.resource, namespace, grants.only_name(source))
         for source in sources
         for namespace in source.namespaces or (None,)
         for verb in ("list", "watch")
     ]
     return tuple(dict.fromkeys([*reads, *(right for action in actions for right in _of(action))]))
-
-
-def _only_name(source: Source) -> str | None:
-    key, _, value = (source.field_selector or "").partition("=")
-    return value if key == "metadata.name" else None
 
 
 def _of(action: Action) -> tuple[Right, ...]:
@@ -118,23 +106,26 @@ def _is_undo(found: Survey) -> bool:
 def _later(found: Survey) -> tuple[Right, ...]:
     """Return what shows only on the way: logs of proof pods, approvals, the taint."""
     platform = found.context.platform
-    rights = [
-        Right("get", PACKAGE_MANIFESTS, CATALOGS),
-        *(Right("patch", INSTALL_PLANS, i.namespace) for i in (platform.nfd, platform.gpu)),
-    ]
+    rights = [*_all(grants.OFFERS, CATALOGS)]
+    for install in (platform.nfd, platform.gpu):
+        rights += _all(grants.APPROVAL, install.namespace)
     if any(action.ref.resource == PODS for action in found.actions):
-        rights.append(Right("get", PODS, "default", subresource="log"))
+        rights += _all(grants.LOG, "default")
     if found.context.taint is not None:
-        rights.append(Right("patch", NODES))
+        rights += _all(grants.TAINTING)
     return tuple(rights)
+
+
+def _all(grant: Grant, namespace: str | None = None) -> Iterator[Right]:
+    for verb in grant.verbs:
+        yield Right(verb, grant.resource, namespace, subresource=grant.subresource)
 
 
 def _later_back(found: Survey) -> tuple[Right, ...]:
     """Return what removing the operators' left-overs needs, which show when they are gone."""
     if found.context.record is None and not found.context.lost:
         return ()
-    kinds = (CRDS, CLUSTER_ROLES, OPERATORS, MACHINE_CONFIGS)
-    return (Right("patch", NODES), *(Right("delete", kind) for kind in kinds))
+    return tuple(right for grant in grants.LEFTOVERS for right in _all(grant))
 
 
 class Answers(Struct, frozen=True):

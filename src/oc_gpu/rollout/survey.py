@@ -142,6 +142,7 @@ def _scope(wish: Wish, snapshot: Snapshot) -> Scope:
         nfd=nfd_resource(platform.release),
         secret_namespace=_PROOF_NAMESPACE,
         record_namespace=records.NAMESPACE,
+        record_name=records.NAME,
     )
 
 

@@ -39,12 +39,14 @@ class Scope(Struct, frozen=True):
         nfd: The NodeFeatureDiscovery resource in the version that this release serves.
         secret_namespace: Where the entitlement Secret is.
         record_namespace: Where the record of what was made is.
+        record_name: The ConfigMap that it is.
     """
 
     namespaces: tuple[str, ...]
     nfd: Resource
     secret_namespace: str
     record_namespace: str
+    record_name: str
 
 
 _STATUS = frozenset(
@@ -145,5 +147,10 @@ def _of_the_road(scope: Scope) -> tuple[Source, ...]:
             namespaces=(scope.secret_namespace,),
             field_selector="metadata.name=entitlement",
         ),
-        Source("configmaps", known.CONFIGMAPS, namespaces=(scope.record_namespace,)),
+        Source(
+            "configmaps",
+            known.CONFIGMAPS,
+            namespaces=(scope.record_namespace,),
+            field_selector=f"metadata.name={scope.record_name}",
+        ),
     )

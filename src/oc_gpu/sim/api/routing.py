@@ -30,8 +30,14 @@ class Call(Struct, frozen=True):
             self.kind.resource,
             self.subresource,
             self.namespace,
-            self.name,
+            self.name or self._selected,
         )
+
+    @property
+    def _selected(self) -> str:
+        """Return the one name that a list or watch is limited to: it counts as its name."""
+        key, _, value = self.request.params.get("fieldSelector", "").partition("=")
+        return value if key == "metadata.name" else ""
 
 
 def route(registry: Registry, request: ApiRequest) -> Call:

@@ -24,8 +24,8 @@ EVERYTHING = (
     *entitlement.machine_configs(b"pem", "worker", "3.2.0"),
     entitlement.mounting_pod("default", "ubi"),
     entitlement.cluster_pod("default", "ubi"),
-    verify.sample_pod("node", "ns", "cuda", "/vectorAdd"),
-    verify.stay_off_pod("node", "ns", "ubi"),
+    verify.sample_pod(verify.Place("node", "ns", "cuda", "run"), "/vectorAdd"),
+    verify.stay_off_pod(verify.Place("node", "ns", "ubi", "run")),
 )
 
 
@@ -90,8 +90,17 @@ def node_of(pod: Any) -> Any:
     return field["values"]
 
 
+PLACE = verify.Place("worker03", "oc-gpu", "cuda", "run1", 1000.5)
+
+
+def test_a_verify_pod_tells_its_run_and_until_when_that_may_need_it() -> None:
+    meta = verify.stay_off_pod(PLACE)["metadata"]
+    assert meta["labels"][verify.RUN] == "run1"
+    assert meta["annotations"] == {verify.UNTIL: "1000"}
+
+
 def test_the_sample_pod_asks_for_one_gpu_of_one_node_and_names_it() -> None:
-    pod = verify.sample_pod("worker03", "oc-gpu", "cuda", "/cuda-samples/vectorAdd")
+    pod = verify.sample_pod(PLACE, "/cuda-samples/vectorAdd")
     (container,) = pod["spec"]["containers"]
     assert node_of(pod) == ["worker03"]
     assert container["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
@@ -101,12 +110,12 @@ def test_the_sample_pod_asks_for_one_gpu_of_one_node_and_names_it() -> None:
 
 def test_the_sample_pod_tolerates_what_it_is_told_to() -> None:
     toleration = {"key": "nodetype", "operator": "Exists"}
-    pod = verify.sample_pod("n", "ns", "cuda", "/x", (toleration,))
+    pod = verify.sample_pod(PLACE, "/x", (toleration,))
     assert pod["spec"]["tolerations"] == [toleration]
 
 
 def test_the_stay_off_pod_asks_for_no_gpu_and_tolerates_nothing() -> None:
-    pod = verify.stay_off_pod("worker03", "oc-gpu", "ubi")
+    pod = verify.stay_off_pod(PLACE)
     assert node_of(pod) == ["worker03"]
     assert "resources" not in pod["spec"]["containers"][0]
     assert "tolerations" not in pod["spec"]
@@ -115,7 +124,7 @@ def test_the_stay_off_pod_asks_for_no_gpu_and_tolerates_nothing() -> None:
 @pytest.mark.parametrize("build", [verify.sample_pod, verify.stay_off_pod])
 def test_verify_pods_end_and_need_no_privilege_nor_credentials(build: Any) -> None:
     more = ("/x",) if build is verify.sample_pod else ()
-    pod = build("n", "ns", "image", *more)
+    pod = build(PLACE, *more)
     assert pod["spec"]["restartPolicy"] == "Never"
     assert pod["spec"]["automountServiceAccountToken"] is False
     context = pod["spec"]["containers"][0]["securityContext"]
@@ -140,7 +149,8 @@ def test_pods_never_fix_a_user_that_the_cluster_may_refuse() -> None:
 
 def test_names_of_verify_pods_differ_by_node_and_fit() -> None:
     long = "a" * 250
-    names = {verify.pod_name("cuda-sample", node) for node in ("n1", "n2", f"{long}x", f"{long}y")}
-    assert len(names) == 4
+    nodes = ("n1", "n2", f"{long}x", f"{long}y")
+    names = {verify.pod_name("cuda-sample", node, run) for node in nodes for run in ("r1", "r2")}
+    assert len(names) == 8
     assert max(map(len, names)) <= 253
-    assert verify.pod_name("cuda-sample", "worker03") == "oc-gpu-cuda-sample-worker03"
+    assert verify.pod_name("cuda-sample", "worker03", "r1") == "oc-gpu-cuda-sample-worker03-r1"

@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from oc_gpu.config import GpuPlatform, IsolationSpec, Spec
+from oc_gpu.config import Entitlement, GpuPlatform, IsolationSpec, Spec, read_entitlement
 from oc_gpu.kube import Client, Response
 from oc_gpu.kube.transport import NO_HEADERS
-from oc_gpu.rollout.events import Event
+from oc_gpu.rollout.events import Event, Outcome
 from oc_gpu.rollout.survey import Wish
 from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.cluster import Simulation
 from oc_gpu.sim.scenario import DenyRule, Scenario, load
+from oc_gpu.stages.model import State
+from tests.portal import portal_zip
 
 T = TypeVar("T")
 TAINT = "nodetype=gpu:NoSchedule"
@@ -100,3 +105,24 @@ def on_cluster(
 def _with(scenario: str | Scenario, denied: tuple[DenyRule, ...]) -> Scenario:
     facts = load(scenario) if isinstance(scenario, str) else scenario
     return msgspec.structs.replace(facts, denied=denied or facts.denied)
+
+
+DONE = {State.DONE, State.NOT_NEEDED}
+
+
+def passed(outcome: Outcome) -> bool:
+    """Tell whether every stage is done or not needed."""
+    return all(assessment.state in DONE for assessment in outcome.assessments)
+
+
+@cache
+def certificate() -> Entitlement:
+    """Return a certificate as the portal hands it out."""
+    with TemporaryDirectory() as folder:
+        return read_entitlement(str(portal_zip(Path(folder))))
+
+
+def wanted(scenario: str, taint: str | None = None) -> Wish:
+    """Return a wish for GPUs with what a scenario needs for it."""
+    given = certificate() if scenario == "seed" else None
+    return Wish(wish(taint).config, given)

@@ -2,30 +2,31 @@
 
 import asyncio
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
 from oc_gpu.checks import catalogue, verify
 from oc_gpu.checks.context import inputs
-from oc_gpu.config import GpuPlatform, read_entitlement
 from oc_gpu.kube import Client, OcGpuError, UsageError
 from oc_gpu.kube.resources import CLUSTER_POLICIES, CONFIGMAPS, NAMESPACES, NODES
 from oc_gpu.rollout import commands
-from oc_gpu.rollout.events import Event, Outcome, StageChanged, Written
+from oc_gpu.rollout.events import Event, StageChanged, Written
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.rights import MissingRightsError
-from oc_gpu.rollout.survey import Survey, Wish, survey
+from oc_gpu.rollout.survey import Survey, survey
 from oc_gpu.sim.scenario import DenyRule
 from oc_gpu.stages.model import State
-from tests.portal import portal_zip
-from tests.rollout.clusters import QUIET, TAINT, Killed, Wire, on_cluster, wish
-
-DONE = {State.DONE, State.NOT_NEEDED}
-
-
-def passed(outcome: Outcome) -> bool:
-    return all(assessment.state in DONE for assessment in outcome.assessments)
+from tests.rollout.clusters import (
+    DONE,
+    QUIET,
+    TAINT,
+    Killed,
+    Wire,
+    on_cluster,
+    passed,
+    wanted,
+    wish,
+)
 
 
 async def proven(client: Client) -> bool:
@@ -206,9 +207,9 @@ def test_who_follows_sees_each_change_at_the_clusters_time_of_it() -> None:
     on_cluster(act)
 
 
-def test_the_steps_of_a_stage_are_counted_up_to_the_same_number(tmp_path: Path) -> None:
+def test_the_steps_of_a_stage_are_counted_up_to_the_same_number() -> None:
     async def act(client: Client, _wire: Wire) -> None:
-        given = Wish(GpuPlatform(), read_entitlement(str(portal_zip(tmp_path))))
+        given = wanted("seed")
         steps: list[tuple[int, int]] = []
 
         def note(event: Event) -> None:
@@ -220,3 +221,34 @@ def test_the_steps_of_a_stage_are_counted_up_to_the_same_number(tmp_path: Path) 
         assert {total for _, total in steps} == {3}
 
     on_cluster(act, "seed")
+
+
+def test_a_proof_whose_log_may_not_be_read_is_blocked_with_the_right_that_is_missing() -> None:
+    rule = DenyRule(verbs=("get",), resources=("pods/log",))
+
+    async def act(client: Client, wire: Wire) -> None:
+        await commands.enable(client, wanted("seed"), QUIET)
+        wire._server.backend.access.denied = (rule,)
+        found = await commands.status(client, wanted("seed"))
+        stage = next(a for a in found.assessments if a.stage == "entitlement")
+        assert stage.state is State.BLOCKED
+        assert "the log of pod" in stage.detail
+        assert "forbidden" in stage.detail
+        assert any("oc auth can-i get pods --subresource=log" in hint for hint in stage.hints)
+
+    on_cluster(act, "seed")
+
+
+def test_a_walk_does_not_wait_for_a_log_that_may_not_be_read() -> None:
+    rules = (
+        DenyRule(verbs=("get",), resources=("pods/log",)),
+        DenyRule(verbs=("create",), resources=("selfsubjectaccessreviews",)),
+    )
+
+    async def act(client: Client, _: Wire) -> None:
+        outcome = await commands.enable(client, wanted("seed"), QUIET, timeout=20)
+        stage = next(a for a in outcome.assessments if a.stage == "entitlement")
+        assert stage.state is State.BLOCKED
+        assert "forbidden" in stage.detail
+
+    on_cluster(act, "seed", denied=rules)

@@ -15,8 +15,8 @@ from oc_gpu.rollout.rights import Right
 from oc_gpu.rollout.survey import survey
 from oc_gpu.sim.api.access import Access, Attempt
 from oc_gpu.sim.api.messages import ADMIN
-from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, wish
-from tests.rollout.test_lost_record import lose_record, wanted
+from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, wanted, wish
+from tests.rollout.test_lost_record import lose_record
 
 SCENARIOS = ("seed", "ocp-4.20")
 UNSEEN = {

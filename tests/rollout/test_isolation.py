@@ -15,9 +15,9 @@ from oc_gpu.rollout.preview import preview
 from oc_gpu.rollout.survey import Wish, survey
 from oc_gpu.sim.actors.nfd import discovery_resource
 from oc_gpu.stages.model import State
-from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, wish
-from tests.rollout.test_commands import passed, proven
-from tests.rollout.test_lost_record import states, wanted
+from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, passed, wanted, wish
+from tests.rollout.test_commands import proven
+from tests.rollout.test_lost_record import states
 
 NODE = "gpu-a100-0"
 THEIRS = {"key": "theirs", "value": "x", "effect": "NoSchedule"}

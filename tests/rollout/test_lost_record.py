@@ -1,36 +1,27 @@
 """The record was deleted: what is ours is known by our labels, and taken back all the same."""
 
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from oc_gpu.config import Entitlement, read_entitlement
 from oc_gpu.kube import Client, NotFoundError
 from oc_gpu.kube.resources import CLUSTER_POLICIES, CONFIGMAPS, NAMESPACES, NODES
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.events import Event, Notice, Outcome
-from oc_gpu.rollout.survey import Wish
 from oc_gpu.stages.model import State
-from tests.acceptance.certificates import portal_zip
 from tests.acceptance.conftest import everything
-from tests.rollout.clusters import QUIET, TAINT, Killed, Wire, on_cluster, wish
-from tests.rollout.test_commands import passed
+from tests.rollout.clusters import (
+    QUIET,
+    TAINT,
+    Killed,
+    Wire,
+    on_cluster,
+    passed,
+    wanted,
+    wish,
+)
 
 SCENARIOS = ("ocp-4.20", "seed")
-
-
-@cache
-def certificate() -> Entitlement:
-    with TemporaryDirectory() as folder:
-        return read_entitlement(str(portal_zip(Path(folder))))
-
-
-def wanted(scenario: str, taint: str | None = None) -> Wish:
-    given = certificate() if scenario == "seed" else None
-    return Wish(wish(taint).config, given)
 
 
 async def lose_record(client: Client) -> None:

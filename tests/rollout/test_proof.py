@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from oc_gpu.checks import verify
+from oc_gpu.checks.context import inputs
+from oc_gpu.checks.model import Severity
 from oc_gpu.kube import Client, RawObject, TimeoutExceededError
 from oc_gpu.kube.resources import NODES, PODS
 from oc_gpu.manifests import verify as manifests
@@ -46,7 +49,7 @@ def test_each_node_gives_evidence_and_keeps_no_test_pod() -> None:
     on_cluster(act)
 
 
-def test_what_a_killed_run_left_is_removed_first() -> None:
+def test_what_a_killed_run_left_is_removed_once_it_is_over() -> None:
     async def act(client: Client, wire: Wire) -> None:
         await commands.enable(client, wish(), QUIET)
         found = await survey(client, wish())
@@ -54,12 +57,92 @@ def test_what_a_killed_run_left_is_removed_first() -> None:
         cut.cut_after = 2
         with pytest.raises(Killed):
             await collect(Client(cut), found)
-        assert await test_pods(client) != []
+        left = await test_pods(client)
+        assert left != []
         evidence = await collect(client, found)
         assert all(item.sample is not None and "PASSED" in item.sample.log for item in evidence)
+        assert await test_pods(client) == left  # for all that is known, that run goes on
+        for name in left:
+            over = {"metadata": {"annotations": {manifests.UNTIL: "1000000000"}}}
+            await client.patch(PODS, name, over, "oc-gpu")
+        await collect(client, found)
         assert await test_pods(client) == []
 
     on_cluster(act)
+
+
+def test_two_runs_at_a_time_leave_each_other_alone() -> None:
+    async def act(client: Client, wire: Wire) -> None:
+        await commands.enable(client, wish(TAINT), QUIET)
+        found = await survey(client, wish(TAINT))
+        both = await asyncio.gather(
+            collect(client, found), collect(Client(Wire(wire._server)), found)
+        )
+        for evidence in both:
+            assert [item.misses for item in evidence] == [(), ()]
+            assert all("PASSED" in item.sample.log for item in evidence if item.sample is not None)
+        assert await test_pods(client) == []
+
+    on_cluster(act)
+
+
+def holder(name: str, node: str, gpus: str) -> RawObject:
+    main = {"name": "main", "image": "ubi", "resources": {"limits": {"nvidia.com/gpu": gpus}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"nodeName": node, "containers": [{**main, "command": ["sleep", "inf"]}]},
+    }
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_who_holds_all_gpus_is_said_at_once(readable: bool) -> None:  # noqa: FBT001
+    rule = DenyRule(verbs=("list",), resources=("pods",), namespaces=("",))
+
+    async def act(client: Client, _: Wire) -> None:
+        await commands.enable(client, wish(), QUIET)
+        await client.create(PODS, holder("training", NODE, "2"), "default")
+        said: list[str] = []
+        found = await survey(client, wish())
+        (item,) = await collect(client, found, nodes=(NODE,), patience=1.0, tell=said.append)
+        (line,) = said
+        who = "default/training (2)" if readable else "may not be listed"
+        assert f"all GPUs of {NODE} are in use" in line
+        assert who in line
+        assert item.sample is not None
+        assert any(who in holding for holding in item.sample.holders)
+        finding = next(
+            f
+            for f in verify.judge(inputs(found.context), (item,))
+            if f.check == "cuda-sample" and f"Node/{NODE}" in f.objects
+        )
+        assert finding.severity is Severity.UNKNOWN
+        assert any(who in evidence.quote for evidence in finding.evidence)
+
+    on_cluster(act, denied=() if readable else (rule,))
+
+
+def test_a_log_that_may_not_be_read_is_named_and_not_waited_for() -> None:
+    rule = DenyRule(verbs=("get",), resources=("pods/log",))
+
+    async def act(client: Client, _: Wire) -> None:
+        await commands.enable(client, wish(), QUIET)
+        found = await survey(client, wish())
+        async with asyncio.timeout(10):
+            (item,) = await collect(client, found, nodes=(NODE,))
+        assert item.sample is not None
+        assert "forbidden" in item.sample.unread
+        finding = next(
+            f
+            for f in verify.judge(inputs(found.context), (item,))
+            if f.check == "cuda-sample" and f"Node/{NODE}" in f.objects
+        )
+        assert finding.severity is Severity.UNKNOWN
+        assert "its log may not be read" in finding.title
+        assert any("pods/log" in line or "--subresource=log" in line for line in finding.remedy)
+
+    on_cluster(act, denied=(rule,))
 
 
 def test_an_interrupted_run_removes_its_pods() -> None:
@@ -104,12 +187,15 @@ def test_a_leftover_that_does_not_go_ends_the_run_in_time() -> None:
     on_cluster(act)
 
 
-def test_a_pod_of_somebody_else_with_our_name_is_left_alone() -> None:
+def test_a_pod_of_somebody_else_with_our_name_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def act(client: Client, _: Wire) -> None:
         offer = {"status": {"allocatable": {"nvidia.com/gpu": "2"}}}
         await client.patch(NODES, NODE, offer, subresource="status")
         found = await survey(client, wish())
-        name = manifests.pod_name("cuda-sample", NODE)
+        monkeypatch.setattr("secrets.token_hex", lambda _: "abcde")
+        name = manifests.pod_name("cuda-sample", NODE, "abcde")
         await client.create(PODS, leftover(name, labels={"theirs": "yes"}), "default")
         (item,) = await collect(client, found, namespace="default", nodes=(NODE,), patience=0.1)
         assert "exists" in (item.miss("sample") or "")
@@ -153,4 +239,7 @@ def test_a_refused_test_pod_is_a_miss_with_the_reason() -> None:
 
 
 def test_pod_names_tell_their_node() -> None:
-    assert manifests.pod_name("cuda-sample", NODE) == f"oc-gpu-cuda-sample-{NODE}"
+    assert manifests.pod_name("cuda-sample", NODE, "abcde") == f"oc-gpu-cuda-sample-{NODE}-abcde"
+    long = manifests.pod_name("cuda-sample", "n" * 253, "abcde")
+    assert len(long) <= 253
+    assert long.endswith("-abcde")

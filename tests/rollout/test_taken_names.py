@@ -12,8 +12,7 @@ from oc_gpu.rollout import commands
 from oc_gpu.rollout.preview import preview
 from oc_gpu.rollout.survey import survey
 from oc_gpu.stages.model import State
-from tests.rollout.clusters import QUIET, Wire, on_cluster
-from tests.rollout.test_lost_record import wanted
+from tests.rollout.clusters import QUIET, Wire, on_cluster, wanted
 
 
 def pod(name: str) -> RawObject:

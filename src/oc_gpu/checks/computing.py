@@ -107,7 +107,9 @@ def _all_in_use(node: Node, given: NodeEvidence) -> Result | None:
     title = f"no CUDA sample ran on {name}: all its GPUs are in use by other pods"
     remedy = (f"oc get pods -A --field-selector spec.nodeName={name}",)
     objects = (f"Node/{name}",)
-    return Result(Severity.UNKNOWN, title, None, objects, _ran(sample), remedy, "capacity")
+    held = tuple(Evidence(f"GPUs of Node/{name}", f"held by {who}") for who in sample.holders)
+    evidence = (*held, *_ran(sample))
+    return Result(Severity.UNKNOWN, title, None, objects, evidence, remedy, "capacity")
 
 
 def _sample_on(given: NodeEvidence, seen: Report | None) -> Result:
@@ -118,6 +120,12 @@ def _sample_on(given: NodeEvidence, seen: Report | None) -> Result:
         title = f"no CUDA sample ran on {node}: {why}"
         return Result(Severity.UNKNOWN, title, objects=objects)
     evidence = _ran(sample)
+    if sample.unread:
+        title = f"it is not known how the CUDA sample on {node} ended: its log may not be read"
+        namespace = sample.pod.partition("/")[0]
+        remedy = (f"oc auth can-i get pods --subresource=log -n {namespace}",)
+        told = (Evidence(f"log of Pod/{sample.pod.rpartition('/')[2]}", clean(sample.unread)),)
+        return Result(Severity.UNKNOWN, title, None, objects, (*evidence, *told), remedy)
     wrong = _failure(node, sample)
     if wrong:
         remedy = (f"oc describe node {node}",)

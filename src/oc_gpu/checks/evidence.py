@@ -24,6 +24,8 @@ class Sample(Struct, frozen=True):
         image_id: `imageID` of its container status: what really ran.
         log: All that it printed. It names the device (`nvidia-smi -L`) and ends with the sample.
         message: Why it did not run, from its conditions or container state.
+        holders: Pods that hold the node's GPUs while it waits for one, as `namespace/name (count)`.
+        unread: Why its log may not be read, empty when it may.
     """
 
     pod: str
@@ -32,6 +34,8 @@ class Sample(Struct, frozen=True):
     image_id: str = ""
     log: str = ""
     message: str = ""
+    holders: tuple[str, ...] = ()
+    unread: str = ""
 
 
 class StayOff(Struct, frozen=True):

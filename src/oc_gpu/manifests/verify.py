@@ -1,5 +1,7 @@
 """Short-lived pods that prove what a GPU node does: compute for those who ask, refuse others."""
 
+from msgspec import Struct
+
 from oc_gpu.kube import RawObject
 from oc_gpu.manifests.labels import PROOF, labels
 from oc_gpu.manifests.pods import on_node, security
@@ -8,25 +10,39 @@ from oc_gpu.snapshot.kinds import GPU
 STAGE = "verify"
 SAMPLE = "cuda-sample"
 STAY_OFF = "stay-off"
+RUN = "oc-gpu.io/run"
+"""Label of a test pod: the run of verify that made it."""
+UNTIL = "oc-gpu.io/until"
+"""Annotation of a test pod: epoch seconds until which its run may need it."""
 
 
-def sample_pod(
-    node: str,
-    namespace: str,
-    image: str,
-    program: str,
-    tolerations: tuple[RawObject, ...] = (),
-) -> RawObject:
+class Place(Struct, frozen=True):
+    """Where a run puts its test pods of one node.
+
+    Attributes:
+        node: Node to run on.
+        namespace: Where they go.
+        image: CUDA sample image (`facts.cuda_sample`).
+        run: A short text that no other run has; runs side by side do not meet.
+        until: Epoch seconds until which the run may need them.
+    """
+
+    node: str
+    namespace: str
+    image: str
+    run: str
+    until: float = 0.0
+
+
+def sample_pod(place: Place, program: str, tolerations: tuple[RawObject, ...] = ()) -> RawObject:
     """Return a pod that names its GPU and computes on it, on one node.
 
     Args:
-        node: Node to run on.
-        namespace: Where the pod goes.
-        image: CUDA sample image (`facts.cuda_sample`).
-        program: Path of vectorAdd in it.
+        place: Node, namespace, image, run.
+        program: Path of vectorAdd in the image.
         tolerations: For the taints of the node.
     """
-    pod = _pod(SAMPLE, node, namespace, image)
+    pod = _pod(SAMPLE, place)
     container = pod["spec"]["containers"][0]
     container["command"] = ["sh", "-c", f"nvidia-smi -L && {program}"]
     container["resources"] = {"limits": {GPU: "1"}}
@@ -35,20 +51,21 @@ def sample_pod(
     return pod
 
 
-def stay_off_pod(node: str, namespace: str, image: str) -> RawObject:
+def stay_off_pod(place: Place) -> RawObject:
     """Return a pod that asks for no GPU and may run on one GPU node only: a taint keeps it off."""
-    pod = _pod(STAY_OFF, node, namespace, image)
+    pod = _pod(STAY_OFF, place)
     pod["spec"]["containers"][0]["command"] = ["true"]
     return pod
 
 
-def pod_name(proof: str, node: str) -> str:
+def pod_name(proof: str, node: str, run: str) -> str:
     """Return the name of the pod that proves something about a node.
 
     Node names may be as long as pod names; the end of a long one is cut and marked.
     """
-    name = f"oc-gpu-{proof}-{node}"
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 9].rstrip('.-')}-{_mark(node)}"
+    name, room = f"oc-gpu-{proof}-{node}", _MAX_NAME - len(run) - 1
+    short = name if len(name) <= room else f"{name[: room - 9].rstrip('.-')}-{_mark(node)}"
+    return f"{short}-{run}"
 
 
 _MAX_NAME = 253
@@ -60,20 +77,21 @@ def _mark(text: str) -> str:
     return f"{crc32(text.encode()):08x}"
 
 
-def _pod(proof: str, node: str, namespace: str, image: str) -> RawObject:
-    container: RawObject = {"name": proof, "image": image, "securityContext": security()}
+def _pod(proof: str, place: Place) -> RawObject:
+    container: RawObject = {"name": proof, "image": place.image, "securityContext": security()}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": pod_name(proof, node),
-            "namespace": namespace,
-            "labels": labels(STAGE, {PROOF: proof}),
+            "name": pod_name(proof, place.node, place.run),
+            "namespace": place.namespace,
+            "labels": labels(STAGE, {PROOF: proof, RUN: place.run}),
+            "annotations": {UNTIL: str(int(place.until))},
         },
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
-            "affinity": on_node(node),
+            "affinity": on_node(place.node),
             "containers": [container],
         },
     }

@@ -1,11 +1,13 @@
 """Collecting on each GPU node what proves that pods compute there, and that others stay off.
 
 nvidia-smi runs in the driver's pod. A CUDA sample and, on nodes with a taint, a pod that asks for
-no GPU are made, watched and removed; what a killed run left of them is removed first.
+no GPU are made, watched and removed. What a killed run left of them is removed first, as soon as
+its time is over: until then it may be a run that goes on elsewhere.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -28,6 +30,8 @@ from oc_gpu.kube import (
 from oc_gpu.kube.resources import PODS
 from oc_gpu.manifests import verify as manifests
 from oc_gpu.manifests.labels import PROOF, STAGE
+from oc_gpu.manifests.verify import Place
+from oc_gpu.rollout.holders import holders, lacks_gpu
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.kinds import Meta, Node, Pod
 from oc_gpu.snapshot.live import LiveView
@@ -38,6 +42,8 @@ from oc_gpu.stages import tolerations, workloads
 
 PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
+_MARGIN = 60.0
+"""Seconds for what comes after the waiting: reading the last log, removing the pods."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
 _OLDEST_DRIVER = "0.0"
 """Stands for a driver that could not be asked: the oldest sample runs on every driver."""
@@ -63,6 +69,7 @@ async def collect(
     namespace: str | None = None,
     nodes: Sequence[str] | None = None,
     patience: float = PATIENCE,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[NodeEvidence, ...]:
     """Return the evidence of each GPU node; what could not be collected is named in it.
 
@@ -72,6 +79,7 @@ async def collect(
         namespace: Where the test pods go; None for the one of the record, else `default`.
         nodes: Names of the nodes; None for those that Node Feature Discovery labelled.
         patience: Seconds to wait for the test pods.
+        tell: Is told at once what the test pods wait for.
 
     Raises:
         ApiError: The test pods may not be made or removed.
@@ -81,18 +89,22 @@ async def collect(
     wanted = found.context.platform.gpu_nodes if nodes is None else tuple(nodes)
     where = namespace or _namespace(found)
     present = [node for node in found.snapshot.nodes if node.metadata.name in wanted]
-    tested = await asyncio.gather(*(_prepare(client, found, node, where) for node in present))
+    name, until = secrets.token_hex(3), found.snapshot.now + patience + _MARGIN
+    tested = await asyncio.gather(
+        *(_prepare(client, found, node, Place("", where, "", name, until)) for node in present)
+    )
     pods = [pod for one in tested for pod in one.pods]
     async with _view(client, where) as view:
         ends = asyncio.get_running_loop().time() + patience
         await _sweep(client, view, patience)
         made: list[Meta] = []
         making = asyncio.create_task(_create(client, pods, made))
+        waiting = _Waiting(client, tested, tell, patience)
         try:
             refused = await asyncio.shield(making)
-            await _settle(view, [p for p in pods if _name(p) not in refused], ends)
+            await _settle(view, [p for p in pods if _name(p) not in refused], ends, waiting)
             snapshot = view.snapshot()
-            return tuple(_evidence(one, snapshot, refused) for one in tested)
+            return tuple(_evidence(one, snapshot, refused, waiting.held) for one in tested)
         finally:
             await asyncio.shield(_clean(client, making, made))
 
@@ -111,19 +123,20 @@ async def _view(client: Client, namespace: str) -> AsyncGenerator[LiveView]:
         yield view
 
 
-async def _prepare(client: Client, found: Survey, node: Node, namespace: str) -> _Node:
+async def _prepare(client: Client, found: Survey, node: Node, place: Place) -> _Node:
     """Ask nvidia-smi on a node, and say which pods are to test it."""
     evidence = await _smi(client, found, node)
     sample = facts.cuda_sample(_driver(evidence))
     image = chosen(found.context.config.spec.images.cuda_sample, sample.image)
     tolerated = tuple(tolerations.for_taint(taint) for taint in node.keeping_off)
     name = node.metadata.name
-    stay_off = manifests.stay_off_pod(name, namespace, image) if node.keeping_off else None
+    place = msgspec.structs.replace(place, node=name, image=image)
+    stay_off = manifests.stay_off_pod(place) if node.keeping_off else None
     if not node.gpus:
         miss = Miss("sample", f"{name} offers no GPU, so no pod that asks for one can run there")
         without = msgspec.structs.replace(evidence, misses=(*evidence.misses, miss))
         return _Node(node, without, None, stay_off)
-    pod = manifests.sample_pod(name, namespace, image, sample.program, tolerated)
+    pod = manifests.sample_pod(place, sample.program, tolerated)
     return _Node(node, evidence, pod, stay_off)
 
 
@@ -193,7 +206,45 @@ def _name(pod: RawObject) -> str:
     return str(pod["metadata"]["name"])
 
 
-async def _settle(view: LiveView, pods: Sequence[RawObject], ends: float) -> None:
+class _Waiting:
+    """Says once for each node who holds its GPUs while its sample waits for one.
+
+    Attributes:
+        held: What was found, by name of the waiting pod.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        tested: Iterable[_Node],
+        tell: Callable[[str], None],
+        patience: float,
+    ) -> None:
+        self.held: dict[str, tuple[str, ...]] = {}
+        self._client = client
+        self._tell = tell
+        self._patience = patience
+        self._nodes = {_name(o.sample): o.evidence.node for o in tested if o.sample is not None}
+
+    async def look(self, pods: Iterable[Pod]) -> None:
+        """Say for whom a pod waits that found no free GPU."""
+        for pod in pods:
+            name = pod.metadata.name
+            if name in self.held or name not in self._nodes:
+                continue
+            if lacks_gpu(workloads.unscheduled(pod)):
+                node = self._nodes[name]
+                self.held[name] = await holders(self._client, node)
+                who = ", ".join(self.held[name]) or "nobody who still runs"
+                self._tell(
+                    f"all GPUs of {node} are in use: {who}; this waits for one, "
+                    f"{self._patience:g} seconds at most"
+                )
+
+
+async def _settle(
+    view: LiveView, pods: Sequence[RawObject], ends: float, waiting: _Waiting
+) -> None:
     """Wait until each test pod has told what it is for, or the time is over."""
     wanted = {_name(pod) for pod in pods}
     try:
@@ -202,6 +253,7 @@ async def _settle(view: LiveView, pods: Sequence[RawObject], ends: float) -> Non
                 snapshot = view.snapshot()
                 if wanted <= {p.metadata.name for p in snapshot.pods if _has_told(p, snapshot)}:
                     return
+                await waiting.look(snapshot.pods)
                 await view.changed()
     except TimeoutError:
         if not limit.expired():
@@ -212,14 +264,20 @@ def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
     """Tell whether a pod's part of the proof is there: where it was put, or its log."""
     if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
         return bool(pod.spec.node_name or workloads.unscheduled(pod))
-    return _full_name(pod) in snapshot.logs or workloads.crash(pod) is not None
+    name = _full_name(pod)
+    return name in {*snapshot.logs, *snapshot.unlogged} or workloads.crash(pod) is not None
 
 
 def _full_name(pod: Pod) -> str:
     return f"{pod.metadata.namespace}/{pod.metadata.name}"
 
 
-def _evidence(one: _Node, snapshot: Snapshot, refused: Mapping[str, str]) -> NodeEvidence:
+def _evidence(
+    one: _Node,
+    snapshot: Snapshot,
+    refused: Mapping[str, str],
+    held: Mapping[str, tuple[str, ...]],
+) -> NodeEvidence:
     """Join what was seen of a node's pods to what nvidia-smi told."""
     pods = {pod.metadata.name: pod for pod in snapshot.pods}
     misses = list(one.evidence.misses)
@@ -235,13 +293,13 @@ def _evidence(one: _Node, snapshot: Snapshot, refused: Mapping[str, str]) -> Nod
     sample, stay_off = found(one.sample, "sample"), found(one.stay_off, "stay-off")
     return msgspec.structs.replace(
         one.evidence,
-        sample=_sample(sample, snapshot) if sample is not None else None,
+        sample=_sample(sample, snapshot, held) if sample is not None else None,
         stay_off=_stay_off(stay_off) if stay_off is not None else None,
         misses=tuple(misses),
     )
 
 
-def _sample(pod: Pod, snapshot: Snapshot) -> Sample:
+def _sample(pod: Pod, snapshot: Snapshot, held: Mapping[str, tuple[str, ...]]) -> Sample:
     trouble = workloads.crash(pod)
     status = pod.status.container_statuses[0] if pod.status.container_statuses else None
     waits = status.state.waiting if status is not None else None
@@ -253,6 +311,8 @@ def _sample(pod: Pod, snapshot: Snapshot) -> Sample:
         image_id=status.image_id if status is not None else "",
         log=snapshot.logs.get(_full_name(pod), ""),
         message=message or workloads.unscheduled(pod) or pod.status.message,
+        holders=held.get(pod.metadata.name, ()),
+        unread=snapshot.unlogged.get(_full_name(pod), ""),
     )
 
 
@@ -262,10 +322,10 @@ def _stay_off(pod: Pod) -> StayOff:
 
 async def _sweep(client: Client, view: LiveView, patience: float) -> None:
     """Remove the test pods that a killed run left, and wait until they are gone."""
-    pods: tuple[Pod, ...] = ()
+    pods: list[Pod] = []
     try:
         async with asyncio.timeout(patience) as limit:
-            while pods := view.snapshot().pods:
+            while pods := _left(view.snapshot()):
                 going = (p.metadata for p in pods if p.metadata.deletion_timestamp is None)
                 await _remove(client, going)
                 await view.changed()
@@ -273,6 +333,16 @@ async def _sweep(client: Client, view: LiveView, patience: float) -> None:
         if not limit.expired():
             raise
         raise _stuck(pods, patience) from None
+
+
+def _left(snapshot: Snapshot) -> list[Pod]:
+    """Return the test pods of runs whose time is over; a mark that is none counts as over."""
+
+    def until(pod: Pod) -> float:
+        text = pod.metadata.annotations.get(manifests.UNTIL, "")
+        return float(text) if text.isdigit() else 0.0
+
+    return [pod for pod in snapshot.pods if until(pod) <= snapshot.now]
 
 
 def _stuck(pods: Sequence[Pod], patience: float) -> TimeoutExceededError:

@@ -152,6 +152,7 @@ def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
         tables={**one.tables, **other.tables},
         unread={**one.unread, **other.unread},
         logs={**one.logs, **other.logs},
+        unlogged={**one.unlogged, **other.unlogged},
     )
 
 

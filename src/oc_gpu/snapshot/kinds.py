@@ -200,11 +200,18 @@ class ContainerStatus(_Wire, frozen=True):
     last_state: ContainerState = field(default_factory=ContainerState)
 
 
+class Resources(_Wire, frozen=True):
+    """What a container may use (quantities as text, or as numbers where somebody wrote so)."""
+
+    limits: dict[str, str | int | float] = field(default_factory=dict)
+
+
 class ContainerSpec(_Wire, frozen=True):
     """A container as specified."""
 
     name: str = ""
     image: str = ""
+    resources: Resources = field(default_factory=Resources)
 
 
 class PodSpec(_Wire, frozen=True):
@@ -232,6 +239,16 @@ class Pod(_Wire, frozen=True):
     metadata: Meta = field(default_factory=Meta)
     spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether its containers have all ended for good."""
+        return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def gpus(self) -> int:
+        """Return how many GPUs its containers ask for."""
+        return sum(int(c.resources.limits.get(GPU, 0)) for c in self.spec.containers)
 
 
 class LabelSelector(_Wire, frozen=True):

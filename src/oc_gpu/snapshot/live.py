@@ -141,6 +141,8 @@ class LiveView:
         self._built: dict[str, tuple[Any, ...]] = {}
         self._logs: dict[str, str] = {}
         """By the pod's uid: a namesake made later has a log of its own."""
+        self._unlogged: dict[str, str] = {}
+        """Why a log may not be read, by the pod's uid."""
         self._asked: set[str] = set()
         self._tried: set[str] = set()
         self._clock = _ClusterClock(client)
@@ -196,7 +198,8 @@ class LiveView:
             now=self._clock.now(),
             tables=tables,
             unread=unread,
-            logs=self._logs_by_name(),
+            logs=self._by_name(self._logs),
+            unlogged=self._by_name(self._unlogged),
         )
 
     async def changed(self) -> None:
@@ -347,21 +350,24 @@ class LiveView:
     async def _read_log(self, meta: Meta) -> None:
         for attempt in range(1, _LOG_TRIES + 1):
             text = await read_log(self._client, meta.namespace, meta.name)
+            if isinstance(text, Unread):
+                self._unlogged[meta.uid] = text.detail
+            elif text is not None:
+                self._logs[meta.uid] = text
             self._tried.add(meta.uid)
             self._wake.set()
             if text is not None:
-                self._logs[meta.uid] = text
                 return
             await asyncio.sleep(Retry().delay(attempt))
         self._asked.discard(meta.uid)  # tried again when a pod changes
 
-    def _logs_by_name(self) -> dict[str, str]:
-        """Return the logs that were read, of pods that are still there."""
+    def _by_name(self, told: Mapping[str, str]) -> dict[str, str]:
+        """Return what is kept of pods by their uid, for those that are still there."""
         return {
-            f"{pod.metadata.namespace}/{pod.metadata.name}": self._logs[pod.metadata.uid]
+            f"{pod.metadata.namespace}/{pod.metadata.name}": told[pod.metadata.uid]
             for part in self._parts_of("pods")
             for pod in part.shard
-            if pod.metadata.uid in self._logs
+            if pod.metadata.uid in told
         }
 
 

@@ -29,6 +29,7 @@ class Snapshot(Struct, frozen=True):
         tables: Objects by source name (see `oc_gpu.snapshot.sources`), typed as the source says.
         unread: Sources that could not be read, with the reason. Never treat them as empty.
         logs: Last lines of containers that were asked for, by `namespace/pod`.
+        unlogged: Why logs that were asked for may not be read, by `namespace/pod`.
         journals: Kernel messages of the current boot by node name, where they were asked for.
     """
 
@@ -39,6 +40,7 @@ class Snapshot(Struct, frozen=True):
     tables: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     unread: Mapping[str, Unread] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    unlogged: Mapping[str, str] = field(default_factory=dict)
     journals: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, source: str) -> tuple[Any, ...]:

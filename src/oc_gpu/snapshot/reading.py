@@ -50,6 +50,7 @@ async def read(
     )
     names = [source.name for source, _ in wanted]
     tables, unread = _tables([*zip(names, answers, strict=True), *offers])
+    logs, unlogged = await _logs(client, tables.get("pods", ()))
     return Snapshot(
         server=client.server,
         simulated=version.simulated,
@@ -57,7 +58,8 @@ async def read(
         now=client.server_time or time.time(),
         tables=tables,
         unread=unread,
-        logs=await _logs(client, tables.get("pods", ())),
+        logs=logs,
+        unlogged=unlogged,
     )
 
 
@@ -118,22 +120,32 @@ def _tables(
     return tables, unread
 
 
-async def _logs(client: Client, pods: Iterable[Pod]) -> dict[str, str]:
+async def _logs(client: Client, pods: Iterable[Pod]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the logs of proof pods that have ended, and why some may not be read."""
     ended = [pod.metadata for pod in pods if is_ended_proof(pod)]
-    texts = await asyncio.gather(*(read_log(client, m.namespace, m.name) for m in ended))
-    found = zip(ended, texts, strict=True)
-    return {f"{m.namespace}/{m.name}": text for m, text in found if text is not None}
+    told = await asyncio.gather(*(read_log(client, m.namespace, m.name) for m in ended))
+    found = {f"{m.namespace}/{m.name}": text for m, text in zip(ended, told, strict=True)}
+    return (
+        {name: text for name, text in found.items() if isinstance(text, str)},
+        {name: why.detail for name, why in found.items() if isinstance(why, Unread)},
+    )
 
 
 def is_ended_proof(pod: Pod) -> bool:
     """Tell whether a pod's log is proof and complete."""
-    return PROOF in pod.metadata.labels and pod.status.phase in ("Succeeded", "Failed")
+    return PROOF in pod.metadata.labels and pod.has_ended
 
 
-async def read_log(client: Client, namespace: str, name: str) -> str | None:
-    """Return the last lines of a pod, None when they cannot be read: that proves nothing."""
+async def read_log(client: Client, namespace: str, name: str) -> str | Unread | None:
+    """Return the last lines of a pod.
+
+    Where they may not be read, the reason is returned, and None where they cannot be read at the
+    moment: neither proves anything.
+    """
     try:
         text = await client.logs(namespace, name, tail=LOG_LINES)
+    except ForbiddenError as error:
+        return Unread("forbidden", str(error))
     except OcGpuError:
         return None
     return None if text.startswith(_NO_LOG) else text

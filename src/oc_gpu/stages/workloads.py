@@ -114,6 +114,14 @@ def proof(snapshot: Snapshot, namespace: str, name: str, sign: str) -> Progress:
         return Progress(State.WAITING, f"pod {name} starts")
     if item.status.phase not in ("Succeeded", "Failed"):
         return crash(item) or Progress(State.WAITING, f"pod {name}: {waiting_reason(item)}")
+    unlogged = snapshot.unlogged.get(f"{namespace}/{name}")
+    if unlogged is not None:
+        return Progress(
+            State.BLOCKED,
+            f"the log of pod {name} is the proof and may not be read: {clean(unlogged)}",
+            hints=(f"oc auth can-i get pods --subresource=log -n {namespace}",),
+            objects=(f"Pod/{name}",),
+        )
     log = snapshot.logs.get(f"{namespace}/{name}")
     if log is None:
         return Progress(State.WAITING, f"log of pod {name} is read")

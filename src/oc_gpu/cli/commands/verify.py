@@ -46,7 +46,12 @@ def command(settings: Settings) -> int:
         if nodes:
             output.say(f"short-lived pods test {', '.join(nodes)}")
         evidence = await proof.collect(
-            client, found, namespace=settings.namespace, nodes=nodes, patience=patience
+            client,
+            found,
+            namespace=settings.namespace,
+            nodes=nodes,
+            patience=patience,
+            tell=output.say,
         )
         after = await survey(client, wish, journal=hardware.JOURNAL_PATTERN)
         told = judge(inputs(after.context), evidence)

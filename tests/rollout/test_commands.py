@@ -8,13 +8,22 @@ import pytest
 from oc_gpu.checks import catalogue, verify
 from oc_gpu.checks.context import inputs
 from oc_gpu.kube import Client, OcGpuError, UsageError
-from oc_gpu.kube.resources import CLUSTER_POLICIES, CONFIGMAPS, NAMESPACES, NODES
+from oc_gpu.kube.resources import (
+    CLUSTER_POLICIES,
+    CONFIGMAPS,
+    MACHINE_CONFIGS,
+    NAMESPACES,
+    NODES,
+    PODS,
+)
+from oc_gpu.manifests.entitlement import SERIAL
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.events import Event, StageChanged, Written
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.rights import MissingRightsError
 from oc_gpu.rollout.survey import Survey, survey
 from oc_gpu.sim.scenario import DenyRule
+from oc_gpu.stages.entitlement import PROOF_PODS
 from oc_gpu.stages.model import State
 from tests.rollout.clusters import (
     DONE,
@@ -223,22 +232,6 @@ def test_the_steps_of_a_stage_are_counted_up_to_the_same_number() -> None:
     on_cluster(act, "seed")
 
 
-def test_a_proof_whose_log_may_not_be_read_is_blocked_with_the_right_that_is_missing() -> None:
-    rule = DenyRule(verbs=("get",), resources=("pods/log",))
-
-    async def act(client: Client, wire: Wire) -> None:
-        await commands.enable(client, wanted("seed"), QUIET)
-        wire._server.backend.access.denied = (rule,)
-        found = await commands.status(client, wanted("seed"))
-        stage = next(a for a in found.assessments if a.stage == "entitlement")
-        assert stage.state is State.BLOCKED
-        assert "the log of pod" in stage.detail
-        assert "forbidden" in stage.detail
-        assert any("oc auth can-i get pods --subresource=log" in hint for hint in stage.hints)
-
-    on_cluster(act, "seed")
-
-
 def test_a_walk_does_not_wait_for_a_log_that_may_not_be_read() -> None:
     rules = (
         DenyRule(verbs=("get",), resources=("pods/log",)),
@@ -249,6 +242,45 @@ def test_a_walk_does_not_wait_for_a_log_that_may_not_be_read() -> None:
         outcome = await commands.enable(client, wanted("seed"), QUIET, timeout=20)
         stage = next(a for a in outcome.assessments if a.stage == "entitlement")
         assert stage.state is State.BLOCKED
+        assert "the log of pod entitled-build-pod is the proof" in stage.detail
         assert "forbidden" in stage.detail
+        assert any("oc auth can-i get pods --subresource=log" in hint for hint in stage.hints)
 
     on_cluster(act, "seed", denied=rules)
+
+
+async def drained(client: Client) -> None:
+    """Take away the proof pods, as the drain of their nodes does."""
+    for name in PROOF_PODS:
+        await client.delete(PODS, name, "default")
+    async for _ in client.watch(PODS, "default"):
+        if not (await client.list(PODS, "default")).items:
+            return
+
+
+def test_a_proof_outlasts_the_pods_that_gave_it() -> None:
+    async def act(client: Client, wire: Wire) -> None:
+        await commands.enable(client, wanted("seed"), QUIET)
+        await drained(client)
+        for look in (wish(), wanted("seed")):
+            found = await commands.status(client, look)
+            assert {a.stage: a.state for a in found.assessments}["entitlement"] is State.DONE
+        wire.writes.clear()
+        assert passed(await commands.enable(client, wanted("seed"), QUIET, timeout=20))
+        assert wire.writes == []
+
+    on_cluster(act, "seed")
+
+
+def test_the_proof_of_one_certificate_is_none_of_another() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        await commands.enable(client, wanted("seed"), QUIET)
+        await drained(client)
+        serial = {"metadata": {"annotations": {SERIAL: "1"}}}
+        await client.patch(MACHINE_CONFIGS, "50-entitlement-pem", serial)
+        found = await commands.status(client, wish())
+        stage = next(a for a in found.assessments if a.stage == "entitlement")
+        assert stage.state is State.DUE
+        assert "entitled-build-pod" in stage.detail
+
+    on_cluster(act, "seed")

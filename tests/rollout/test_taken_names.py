@@ -1,5 +1,6 @@
 """Names that we need and somebody else has: told before the first write, with whose they are."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -16,11 +17,17 @@ from tests.rollout.clusters import QUIET, Wire, on_cluster, wanted
 
 
 def pod(name: str) -> RawObject:
+    """Return a pod of somebody else; masters are not drained by what is done here."""
+    main = {"name": "main", "image": "ubi", "command": ["sleep", "inf"]}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default"},
-        "spec": {"containers": [{"name": "main", "image": "ubi", "command": ["sleep", "inf"]}]},
+        "spec": {
+            "nodeName": "master01",
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [main],
+        },
     }
 
 
@@ -74,16 +81,20 @@ def test_the_plan_shows_a_name_that_is_taken_as_refused(resource: Any, obj: RawO
 
 
 def test_a_name_that_is_taken_on_the_way_stops_the_stage() -> None:
-    async def act(client: Client, _: Wire) -> None:
-        await commands.enable(client, wanted("seed"), QUIET)
-        name = "entitled-build-pod"
-        await client.delete(PODS, name, "default")
-        async for _event in client.watch(PODS, "default"):
-            if await client.find(PODS, name, "default") is None:
-                break
-        await client.apply(PODS, pod(name), field_manager="other-admin")
-        found = await commands.status(client, wanted("seed"))
-        stage = next(a for a in found.assessments if a.stage == "entitlement")
+    name = "cluster-entitled-build-pod"
+
+    async def meddle(client: Client) -> None:
+        """Take the second proof's name as soon as the first proof is there."""
+        async for _ in client.watch(PODS, "default"):
+            if await client.find(PODS, "entitled-build-pod", "default"):
+                await client.apply(PODS, pod(name), field_manager="other-admin")
+                return
+
+    async def act(client: Client, wire: Wire) -> None:
+        meddling = asyncio.create_task(meddle(Client(Wire(wire._server))))
+        outcome = await commands.enable(client, wanted("seed"), QUIET, timeout=20)
+        await meddling
+        stage = next(a for a in outcome.assessments if a.stage == "entitlement")
         assert stage.state is State.BLOCKED
         assert "other-admin" in stage.detail
         assert any(f"oc delete pod {name} -n default" in hint for hint in stage.hints)

@@ -32,7 +32,8 @@ CONFIG_NAMES = (
 )
 
 SERIAL = "oc-gpu.io/certificate-serial"
-"""Annotation of a proof pod: serial number of the certificate that it was made to prove."""
+"""Annotation of MachineConfigs and proof pods: serial number of the certificate that they hold, or
+were made to prove."""
 SEARCH = ("dnf", "search", "kernel-devel", "--showduplicates")
 """Lists kernel-devel packages only where the subscription is accepted."""
 

@@ -5,6 +5,8 @@ MachineConfigs together, so that each node reboots once; then a pod without any 
 the nodes give the entitlement to every container.
 """
 
+from msgspec import structs
+
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import MACHINE_CONFIGS, PODS, SECRETS
 from oc_gpu.manifests import entitlement as manifests
@@ -21,6 +23,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.record import Record
 
 NAME = "entitlement"
 TITLE = "Subscription entitlement"
@@ -86,6 +89,8 @@ def _configs(context: Context) -> tuple[Apply, ...]:
         return ()
     ignition = context.platform.release.ignition
     configs = manifests.machine_configs(context.entitlement.pem, ROLE, ignition)
+    for config in configs:
+        config["metadata"]["annotations"] = {manifests.SERIAL: context.entitlement.serial}
     return tuple(olm.apply(MACHINE_CONFIGS, config, reboots=ROLE) for config in configs)
 
 
@@ -133,10 +138,39 @@ def _rollout(context: Context, actions: tuple[Apply, ...]) -> Milestone:
 
 
 def _proofs(context: Context) -> Milestone:
-    """Prove it on the nodes; the first pod may have gone with the node that was drained."""
+    """Prove it on the nodes; the first pod may have gone with the node that was drained.
+
+    What is proven stays proven when a later drain takes the pods.
+    """
+    title = "any pod is entitled"
+    if _serial(context) and _serial(context) == context.before.proven:
+        return Milestone(title)
+    return Milestone(title, tuple(_pod(context, n) for n in PROOF_PODS), _proven(context))
+
+
+def _proven(context: Context) -> Progress:
     steps = [workloads.proof(context.snapshot, NAMESPACE, name, SIGN) for name in PROOF_PODS]
-    worst = next((step for step in steps if step.state is not State.DONE), steps[0])
-    return Milestone("any pod is entitled", tuple(_pod(context, n) for n in PROOF_PODS), worst)
+    return next((step for step in steps if step.state is not State.DONE), steps[0])
+
+
+def _serial(context: Context) -> str:
+    """Return the serial number of the certificate that the nodes have, as far as we marked it."""
+    found = set()
+    for name in manifests.CONFIG_NAMES:
+        live = _live_config(context, name) or {}
+        notes = (live.get("metadata") or {}).get("annotations") or {}
+        found.add(notes.get(manifests.SERIAL, ""))
+    return found.pop() if len(found) == 1 else ""
+
+
+def recorded(context: Context, base: Record) -> Record:
+    """Return the record with what the proof pods have proven by now."""
+    serial = _serial(context)
+    pods = [workloads.pod(context.snapshot, NAMESPACE, name) for name in PROOF_PODS]
+    proved = {pod.metadata.annotations.get(manifests.SERIAL) for pod in pods if pod is not None}
+    if not serial or proved != {serial} or _proven(context).state is not State.DONE:
+        return base
+    return structs.replace(base, proven=serial)
 
 
 def undo(context: Context) -> StagePlan:

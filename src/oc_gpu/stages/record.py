@@ -58,6 +58,8 @@ class Record(Struct, frozen=True):
         taint: The taint that GPU nodes are to have, as `key=value:Effect`; empty when none. Which
             nodes got it from us is marked on them.
         restores: Fields of others' objects that we changed.
+        proven: Serial number of the certificate that was proven on the nodes, empty when none was.
+            The pods that proved it are bare: they go with the next drain.
         rebuilt: True when it was made again after it was lost, from what carries our labels.
     """
 
@@ -70,6 +72,7 @@ class Record(Struct, frozen=True):
     node_annotations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     taint: str = ""
     restores: tuple[Restore, ...] = ()
+    proven: str = ""
     rebuilt: bool = False
 
 

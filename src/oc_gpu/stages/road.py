@@ -29,7 +29,7 @@ def _record(context: Context, stages: tuple[StagePlan, ...]) -> StagePlan:
     touched = context.record is not None or context.lost
     if not touched and not planned_actions(stages, context.snapshot):
         return StagePlan(RECORD, TITLE, not_needed="nothing was made here")
-    wanted = isolation.recorded(context, context.before)
+    wanted = entitlement.recorded(context, isolation.recorded(context, context.before))
     if context.lost:
         return StagePlan(RECORD, TITLE, _written(wanted), decision=recovery.words(context.snapshot))
     return StagePlan(RECORD, TITLE, _written(wanted))

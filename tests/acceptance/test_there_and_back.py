@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from oc_gpu.kube import Client
-from oc_gpu.kube.resources import CRDS, NODES
+from oc_gpu.kube.resources import CRDS, NAMESPACES, NODES
 from tests.acceptance.conftest import Cluster, cluster, difference
 
 pytestmark = pytest.mark.slow
@@ -36,6 +36,19 @@ def test_road_is_walked_once_and_taken_back_completely(
         again = on.simulation()["writes"]
         assert again["external"] == written, again["log"][-10:]
         on.oc_gpu("disable", "--yes").ok()
+        assert difference(before, on.objects()) == ""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_road_is_taken_back_completely_without_its_record(
+    scenario: str, tmp_path: Path, portal: Path
+) -> None:
+    with cluster(scenario, tmp_path) as on:
+        before = on.objects()
+        _enable(on, scenario, portal, "--taint", "nodetype=gpu:NoSchedule")
+        on.ask(lambda client: client.delete(NAMESPACES, "oc-gpu"))
+        run = on.oc_gpu("disable", "--yes").ok()
+        assert "the record of what was here before is lost" in run.err
         assert difference(before, on.objects()) == ""
 
 

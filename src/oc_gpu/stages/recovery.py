@@ -26,7 +26,10 @@ _LABELLED = (
 )
 """Sources of what is made once and stays; pods come and go, and verify makes some anywhere."""
 _NEVER = "9999-12-31T23:59:59Z"
-LOST = "the record of what was here before is lost, so what is ours is told by its labels"
+LOST = (
+    "the record of what was here before is lost, or was never written, so what is ours is told by "
+    "its labels"
+)
 
 
 def rebuild(snapshot: Snapshot) -> Record | None:

@@ -58,10 +58,15 @@ class LabCluster(Cluster):
         return self.oc(f"--kubeconfig={self.kubeconfig}", *arguments, stdin=stdin)
 
     def writes(self) -> list[dict[str, Any]]:
-        """Return what `gpu-admin` has written, access reviews aside."""
+        """Return the audit of what `gpu-admin` has written: no dry runs, no access reviews."""
         lines = (self.folder / "audit.log").read_text().splitlines()
         events = (json.loads(line) for line in lines)
-        return [e for e in events if e["objectRef"]["resource"] != "selfsubjectaccessreviews"]
+        return [
+            e
+            for e in events
+            if e["objectRef"]["resource"] != "selfsubjectaccessreviews"
+            and "dryRun=All" not in e["requestURI"]
+        ]
 
 
 @contextmanager

@@ -38,13 +38,13 @@ def test_road_is_walked_proven_and_taken_back(lab: LabCluster, entitled: Path) -
     assert lab.writes() == []
 
     lab.oc_gpu("enable", "--yes", *given).ok()
-    states = {s["name"]: s["state"] for s in _status(lab)["stages"]}
+    states = {s["stage"]: s["state"] for s in _status(lab)["stages"]}
     assert states == {
         "record": "done",
         "entitlement": "done",
         "nfd": "done",
         "gpu-operator": "done",
-        "isolation": "not-needed",
+        "isolation": "not needed",
     }
     proven = lab.oc_gpu("verify").ok().out
     assert "proven on every GPU node" in proven

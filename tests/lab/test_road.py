@@ -38,7 +38,8 @@ def test_road_is_walked_proven_and_taken_back(lab: LabCluster, entitled: Path) -
     assert lab.writes() == []
 
     lab.oc_gpu("enable", "--yes", *given).ok()
-    states = {s["stage"]: s["state"] for s in _status(lab)["stages"]}
+    status = json.loads(lab.oc_gpu("status", "-o", "json", *given).ok().out)
+    states = {s["stage"]: s["state"] for s in status["stages"]}
     assert states == {
         "record": "done",
         "entitlement": "done",
@@ -82,7 +83,3 @@ def test_missing_right_is_named_before_the_first_write(lab: LabCluster) -> None:
     assert done.code == 3, done.out + done.err
     assert "clusterpolicies" in done.out + done.err
     assert lab.writes() == []
-
-
-def _status(lab: LabCluster) -> dict[str, list[dict[str, str]]]:
-    return dict(json.loads(lab.oc_gpu("status", "-o", "json").ok().out))

@@ -1,7 +1,5 @@
 """The record was deleted: what is ours is known by our labels, and taken back all the same."""
 
-from typing import Any
-
 import pytest
 
 from oc_gpu.kube import Client, NotFoundError
@@ -9,7 +7,7 @@ from oc_gpu.kube.resources import CLUSTER_POLICIES, CONFIGMAPS, NAMESPACES, NODE
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.events import Event, Notice, Outcome
 from oc_gpu.stages.model import State
-from tests.acceptance.conftest import everything
+from tests.acceptance.conftest import difference, everything
 from tests.rollout.clusters import (
     QUIET,
     TAINT,
@@ -31,14 +29,6 @@ async def lose_record(client: Client) -> None:
             return
 
 
-def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [
-        *(f"new: {path}" for path in sorted(after.keys() - before.keys())),
-        *(f"gone: {path}" for path in sorted(before.keys() - after.keys())),
-        *(f"changed: {p}" for p in sorted(before.keys() & after.keys()) if before[p] != after[p]),
-    ]
-
-
 def states(outcome: Outcome) -> dict[str, State]:
     return {assessment.stage: assessment.state for assessment in outcome.assessments}
 
@@ -54,7 +44,7 @@ def test_without_a_record_disable_takes_back_all_that_carries_our_label(scenario
         told = " ".join(event.message for event in events if isinstance(event, Notice))
         assert "the record of what was here before is lost" in told
         assert "labels" in told
-        assert difference(before, await everything(client)) == []
+        assert difference(before, await everything(client)) == ""
 
     on_cluster(act, scenario)
 
@@ -72,7 +62,7 @@ def test_enable_after_a_lost_record_makes_it_again(scenario: str) -> None:
         assert len(wire.writes) == 2
         assert "nodetype=gpu" in str(await client.get(CONFIGMAPS, "oc-gpu-record", "oc-gpu"))
         assert passed(await commands.disable(client, wish(), QUIET, timeout=20))
-        assert difference(before, await everything(client)) == []
+        assert difference(before, await everything(client)) == ""
 
     on_cluster(act, scenario)
 
@@ -88,7 +78,7 @@ def test_disable_without_a_record_that_is_cut_off_is_continued(writes: int) -> N
         with pytest.raises(Killed):
             await commands.disable(Client(cut), wish(), QUIET, timeout=20)
         assert passed(await commands.disable(client, wish(), QUIET, timeout=20))
-        assert difference(before, await everything(client)) == []
+        assert difference(before, await everything(client)) == ""
 
     on_cluster(act)
 
@@ -102,7 +92,7 @@ def test_a_taint_of_somebody_else_stays_without_a_record() -> None:
         await commands.enable(client, wish(TAINT), QUIET)
         await lose_record(client)
         assert passed(await commands.disable(client, wish(), QUIET, timeout=20))
-        assert difference(before, await everything(client)) == []
+        assert difference(before, await everything(client)) == ""
 
     on_cluster(act)
 

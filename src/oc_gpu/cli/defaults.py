@@ -1,4 +1,7 @@
-"""Times and limits of the command line, each with its reason."""
+"""Times, limits and exit codes of the command line, each with its reason."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 ANSWER = 30.0
 """Seconds to wait for an answer to begin: a list of thousands of pods takes some."""

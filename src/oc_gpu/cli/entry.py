@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from oc_gpu.cli import defaults
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import OcGpuError
 from oc_gpu.report import errors as report
 
-INTERRUPTED = 130
 GC_THRESHOLD = 50_000
 """Objects between two collections: a short run creates many that live until its end."""
 PLUGIN_NAMES = {"kubectl-gpu": "kubectl gpu"}
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str], *, name: str = "oc-gpu") -> int:
         return _perform(arguments, name)
     except KeyboardInterrupt:
         report.show("interrupted", ("run the same command again to continue",))
-        return INTERRUPTED
+        return defaults.INTERRUPTED
     except (OcGpuError, ExceptionGroup) as error:
         return _show(error)
     except OSError as error:

@@ -12,8 +12,6 @@ from oc_gpu.report import status as report
 from oc_gpu.report.documents import Status
 from oc_gpu.rollout import commands
 
-INTERRUPTED = 130
-
 
 def status(settings: Settings) -> int:
     """Show where everything stands and return the exit code."""
@@ -40,5 +38,5 @@ def follow(settings: Settings) -> int:
         with picture or nullcontext():
             with_client(settings, look, limit=settings.timeout)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return defaults.INTERRUPTED
     return 0

@@ -43,7 +43,7 @@ def test_a_release_is_found_by_version_and_by_csv(release: GpuOperatorRelease) -
 def test_every_release_has_the_driver_and_the_device_plugin_on_each_gpu_node(
     release: GpuOperatorRelease,
 ) -> None:
-    everywhere = {operand.name for operand in release.era.operands if operand.every}
+    everywhere = {operand.name for operand in release.era.operands if not operand.only}
     assert {"nvidia-driver-daemonset", "nvidia-device-plugin-daemonset"} <= everywhere
     assert "nvidia-mig-manager" not in everywhere
 

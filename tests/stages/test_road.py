@@ -9,6 +9,7 @@ from oc_gpu.snapshot.packages import PackageManifest
 from oc_gpu.stages import context as contexts
 from oc_gpu.stages import record as records
 from oc_gpu.stages.engine import assess, planned_actions
+from oc_gpu.stages.gpu_operator import node_operands
 from oc_gpu.stages.model import Apply, Assessment, Delete, State
 from oc_gpu.stages.road import road, way_back
 from tests.stages.builders import meta, node, pool, snapshot
@@ -165,6 +166,15 @@ def test_operands_tolerate_a_taint_that_gpu_nodes_have_already() -> None:
         if isinstance(a, Apply) and a.ref.resource.kind == "ClusterPolicy"
     )
     assert policy["spec"]["daemonsets"]["tolerations"][1]["key"] == "dedicated"
+
+
+def test_mig_manager_is_waited_for_where_the_cards_can_be_divided() -> None:
+    labels = {CARD: "true", "nvidia.com/gpu.product": "A100", "nvidia.com/mig.capable": "true"}
+    context = contexts.build(GpuPlatform(), snapshot(**_world()))
+    whole, divisible = node("gpu-0", labels={CARD: "true"}), node("gpu-1", labels=labels)
+    more = set(node_operands(context, divisible)) - set(node_operands(context, whole))
+    assert more == {"nvidia-mig-manager"}
+    assert node_operands(context, whole) == node_operands(context)
 
 
 def test_way_back_deletes_what_is_ours_and_waits_for_what_depends_on_it() -> None:

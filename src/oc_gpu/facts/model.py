@@ -145,14 +145,14 @@ class Operand(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: Name of the DaemonSet; the driver's gets a suffix with the Driver Toolkit.
         key: Its part of the ClusterPolicy's spec.
-        every: It runs on every GPU node, not only on those with a special capability.
         container: Its main container.
+        only: It runs only on GPU nodes where this label is `true`; empty: on every one.
     """
 
     name: str
     key: str
-    every: bool
     container: str
+    only: str = ""
 
 
 class OperatorEra(Entry, frozen=True, kw_only=True):

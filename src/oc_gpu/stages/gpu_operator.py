@@ -12,7 +12,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
-from oc_gpu.snapshot.kinds import GPU, DaemonSet, Pod, Taint, Toleration
+from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.stages import drivers, leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -143,7 +143,8 @@ def _operands(context: Context) -> Progress:
     upgrading = drivers.upgrading(context.snapshot, context.platform)
     if upgrading is not None:
         return upgrading
-    steps = [_node(context, node) for node in context.platform.gpu_nodes]
+    gpu = frozenset(context.platform.gpu_nodes)
+    steps = [_node(context, n) for n in context.snapshot.nodes if n.metadata.name in gpu]
     for state in (State.FAILED, State.WAITING):
         for step in steps:
             if step.state is state:
@@ -152,23 +153,23 @@ def _operands(context: Context) -> Progress:
     return Progress(State.WAITING, unready) if unready else Progress(State.DONE)
 
 
-def _node(context: Context, node: str) -> Progress:
+def _node(context: Context, node: Node) -> Progress:
     """Say how far the operands of one node are, in the order in which they need each other.
 
     Without the driver the others fail and start again, which is no failure of theirs: what counts
     is what fails after all before it was ready.
     """
-    namespace = context.platform.operand_namespace
-    pods = workloads.pods_on(context.snapshot, namespace, node)
+    name = node.metadata.name
+    pods = workloads.pods_on(context.snapshot, context.platform.operand_namespace, name)
     since = ""
-    for operand in node_operands(context):
+    for operand in node_operands(context, node):
         pod = _pod_of(operand, pods)
         if pod is None:
             others = (pod for pod in pods if not pod.metadata.owner_references)
-            missing = Progress(State.WAITING, f"{operand} on {node}: no pod yet")
+            missing = Progress(State.WAITING, f"{operand} on {name}: no pod yet")
             return workloads.first_crash(others) or missing
         if not workloads.is_ready(pod):
-            waiting = f"{operand} on {node}: {workloads.waiting_reason(pod)}"
+            waiting = f"{operand} on {name}: {workloads.waiting_reason(pod)}"
             return workloads.crash(pod, since) or Progress(State.WAITING, waiting)
         since = max(since, workloads.ready_since(pod))
     return Progress(State.DONE)
@@ -297,16 +298,30 @@ def _untolerated(context: Context, node: str, taint: Taint) -> Progress:
     )
 
 
-def node_operands(context: Context) -> tuple[str, ...]:
-    """Return the operands of every GPU node, less those that a ClusterPolicy switches off."""
+def node_operands(context: Context, node: Node | None = None) -> tuple[str, ...]:
+    """Return the operands of every GPU node, or of a given one, less those that are switched off.
+
+    Args:
+        context: The cluster.
+        node: A GPU node: operands of what its labels tell are among them, as the MIG manager.
+    """
     off = {
         key
         for policy in _policies(context)
         for key, part in (policy.get("spec") or {}).items()
         if isinstance(part, dict) and part.get("enabled") is False
     }
-    every = context.platform.operator.era.operands
-    return tuple(operand.name for operand in every if operand.every and operand.key not in off)
+    return tuple(
+        operand.name
+        for operand in context.platform.operator.era.operands
+        if operand.key not in off and _runs_on(operand, node)
+    )
+
+
+def _runs_on(operand: facts.Operand, node: Node | None) -> bool:
+    if not operand.only:
+        return True
+    return node is not None and node.metadata.labels.get(operand.only) == "true"
 
 
 def _offered(context: Context) -> Progress:

@@ -117,9 +117,15 @@ SERVER_OWNED = (
 )
 
 
+LEADER = "control-plane.alpha.kubernetes.io/leader"
+"""Annotation that is a Lease in its older form, renewed every few seconds."""
+
+
 def _cleaned(item: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in item.items() if key not in ("status", "metadata")}
     kept["metadata"] = {k: v for k, v in item["metadata"].items() if k not in SERVER_OWNED}
+    notes = kept["metadata"].get("annotations", {})
+    kept["metadata"]["annotations"] = {k: v for k, v in notes.items() if k != LEADER}
     if any(o.get("controller") for o in kept["metadata"].get("ownerReferences", ())):
         return {"controlled": True}
     return kept

@@ -8,6 +8,7 @@ from msgspec import convert
 from oc_gpu.snapshot.kinds import Meta, Named, Operator
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import leftovers
+from oc_gpu.stages import record as records
 from oc_gpu.stages.model import REACHED, Delete, State
 from oc_gpu.stages.record import Record
 from tests.stages.builders import snapshot
@@ -60,6 +61,23 @@ def test_operator_goes_when_olm_sees_nothing() -> None:
     deletions, progress = leftovers.operator(left(), Record(), NAME)
     assert names(deletions) == [NAME]
     assert progress == REACHED
+
+
+def test_roles_out_of_the_bundle_go_for_olm_leaves_them() -> None:
+    csv = {"olm.managed": "true", "olm.owner": "nfd.v4.17.0"}
+    roles = [
+        Named(Meta(name="nfd-master", labels=csv)),
+        Named(Meta(name="nfd.v4.17.0-a8h5", labels={**csv, "olm.owner.kind": "X"})),
+        Named(Meta(name="other", labels={"olm.owner": "nfdx.v1"})),
+        Named(Meta(name="admin")),
+    ]
+    seen = left(clusterroles=roles, clusterrolebindings=roles)
+    found = leftovers.bundle_roles(seen, Record(), "nfd")
+    assert [(f.ref.resource.kind, f.ref.name) for f in found] == [
+        ("ClusterRoleBinding", "nfd-master"),
+        ("ClusterRole", "nfd-master"),
+    ]
+    assert leftovers.bundle_roles(seen, records.take(seen), "nfd") == ()
 
 
 @pytest.mark.parametrize("record", [Record(operators=(NAME,)), Record(crds=(TOPOLOGY,))])

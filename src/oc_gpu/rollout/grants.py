@@ -12,6 +12,7 @@ from oc_gpu import facts
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import (
     CLUSTER_POLICIES,
+    CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CONFIGMAPS,
     CRDS,
@@ -59,7 +60,10 @@ TAINTING = Grant(NODES, ("patch",))
 ASKING = Grant(SELF_SUBJECT_ACCESS_REVIEWS, ("create",))
 LEFTOVERS = (
     TAINTING,
-    *(Grant(kind, ("delete",)) for kind in (CRDS, CLUSTER_ROLES, OPERATORS, MACHINE_CONFIGS)),
+    *(
+        Grant(kind, ("delete",))
+        for kind in (CRDS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, OPERATORS, MACHINE_CONFIGS)
+    ),
     *(
         Grant(source.resource, ("delete",))
         for source in CUSTOM_OBJECTS

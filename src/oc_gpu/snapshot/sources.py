@@ -128,6 +128,7 @@ def _cluster_wide(scope: Scope) -> tuple[Source, ...]:
         Source("clusterpolicies", known.CLUSTER_POLICIES),
         Source("crds", known.CRDS, Named),
         Source("clusterroles", known.CLUSTER_ROLES, Named),
+        Source("clusterrolebindings", known.CLUSTER_ROLE_BINDINGS, Named),
         Source("operators", known.OPERATORS, Operator),
     )
 

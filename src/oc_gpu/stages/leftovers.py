@@ -8,13 +8,20 @@ there before; only the difference is removed.
 from collections.abc import Iterable, Mapping
 
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.resources import CLUSTER_ROLES, CRDS, MACHINE_CONFIGS, NODES, OPERATORS
+from oc_gpu.kube.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CRDS,
+    MACHINE_CONFIGS,
+    NODES,
+    OPERATORS,
+)
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import REACHED, Action, Delete, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.pools import files
-from oc_gpu.stages.record import Record, is_olm_role, rendered_names
+from oc_gpu.stages.record import Record, bundle_owner, is_olm_role, rendered_names
 
 _COMPONENT = "operators.coreos.com"
 """Prefix of the label that OLM puts on all parts of an operator (since OpenShift 4.6)."""
@@ -121,6 +128,26 @@ def group_roles(snapshot: Snapshot, record: Record, namespace: str) -> tuple[Del
         Delete(ObjectRef(CLUSTER_ROLES, name))
         for name in _new_roles(snapshot, record)
         if name.startswith(f"olm.og.{namespace}.")
+    )
+
+
+def bundle_roles(snapshot: Snapshot, record: Record, package: str) -> tuple[Delete, ...]:
+    """Return the deletion of new ClusterRoles, and bindings, that were files of a package's bundle.
+
+    Args:
+        snapshot: What is known now.
+        record: What was there before.
+        package: OLM's name of the package; its CSVs are named `<package>.<version>`.
+    """
+    looked = (
+        (CLUSTER_ROLE_BINDINGS, "clusterrolebindings", record.cluster_role_bindings),
+        (CLUSTER_ROLES, "clusterroles", record.cluster_roles),
+    )
+    return tuple(
+        Delete(ObjectRef(resource, name))
+        for resource, source, before in looked
+        for name, role in sorted(snapshot.named(source).items())
+        if bundle_owner(role).startswith(f"{package}.") and name not in before
     )
 
 

@@ -137,7 +137,12 @@ def remains(context: Context, install: Install, groups: tuple[str, ...]) -> tupl
         ),
         Milestone(
             f"what OLM leaves of {install.package} is gone",
-            (*leftovers.crd_roles(snapshot, before, groups), *own, *operator),
+            (
+                *leftovers.crd_roles(snapshot, before, groups),
+                *leftovers.bundle_roles(snapshot, before, install.package),
+                *own,
+                *operator,
+            ),
             seen,
         ),
     )

@@ -14,7 +14,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import ConfigError, clean
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
 from oc_gpu.manifests.labels import labels
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import Named, Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Apply, ObjectRef
 
@@ -49,7 +49,8 @@ class Record(Struct, frozen=True):
 
     Attributes:
         crds: CustomResourceDefinitions of the operators' groups.
-        cluster_roles: ClusterRoles that OLM makes for CRDs and OperatorGroups.
+        cluster_roles: ClusterRoles that OLM makes for CRDs and OperatorGroups, or out of bundles.
+        cluster_role_bindings: ClusterRoleBindings that OLM makes out of bundles.
         operators: OLM Operator objects.
         csvs: ClusterServiceVersions in the namespaces of the road, as `namespace/name`.
         rendered: Rendered MachineConfigs.
@@ -65,6 +66,7 @@ class Record(Struct, frozen=True):
 
     crds: tuple[str, ...] = ()
     cluster_roles: tuple[str, ...] = ()
+    cluster_role_bindings: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     csvs: tuple[str, ...] = ()
     rendered: tuple[str, ...] = ()
@@ -80,7 +82,8 @@ def take(snapshot: Snapshot) -> Record:
     """Return the record of a cluster that we have not touched yet."""
     return Record(
         crds=_names(snapshot, "crds", _is_operator_crd),
-        cluster_roles=_names(snapshot, "clusterroles", is_olm_role),
+        cluster_roles=_olm_roles(snapshot, "clusterroles"),
+        cluster_role_bindings=_olm_roles(snapshot, "clusterrolebindings"),
         operators=_names(snapshot, "operators", bool),
         csvs=tuple(sorted(csv_key(csv) for csv in snapshot.table("csvs"))),
         rendered=tuple(sorted(rendered_names(snapshot))),
@@ -96,6 +99,22 @@ def csv_key(csv: RawObject) -> str:
 
 def _names(snapshot: Snapshot, source: str, wanted: Callable[[str], bool]) -> tuple[str, ...]:
     return tuple(sorted(name for name in snapshot.named(source) if wanted(name)))
+
+
+def _olm_roles(snapshot: Snapshot, source: str) -> tuple[str, ...]:
+    found = snapshot.named(source).items()
+    return tuple(sorted(name for name, r in found if is_olm_role(name) or bundle_owner(r)))
+
+
+def bundle_owner(role: Named) -> str:
+    """Return the CSV whose bundle a ClusterRole or its binding is a file of, empty for others.
+
+    OLM labels those with the CSV's name alone. Roles that it makes from a CSV's permissions also
+    carry the owner's kind and namespace, and only those does it remove with the CSV (seen with OLM
+    0.42 and the bundle of NFD 4.17).
+    """
+    given = role.metadata.labels
+    return "" if "olm.owner.kind" in given else given.get("olm.owner", "")
 
 
 def _is_operator_crd(name: str) -> bool:

@@ -44,6 +44,9 @@ def rebuild(snapshot: Snapshot) -> Record | None:
     return Record(
         crds=_older(snapshot, "crds", present.crds, since),
         cluster_roles=_older(snapshot, "clusterroles", present.cluster_roles, since),
+        cluster_role_bindings=_older(
+            snapshot, "clusterrolebindings", present.cluster_role_bindings, since
+        ),
         operators=_older(snapshot, "operators", present.operators, since),
         csvs=tuple(sorted(csv_key(c) for c in snapshot.table("csvs") if _created(c) < since)),
         rendered=tuple(

@@ -44,9 +44,11 @@ Options:
   -h, --help  Show this message and exit.
 
 Look (nothing is changed):
-  check   Can this cluster get GPUs, and what would stop it?
-  plan    What enable would create, change and reboot, and how long it takes.
-  status  Where the road stands: stages, GPU nodes, operands.
+  check    Can this cluster get GPUs, and what would stop it?
+  plan     What enable would create, change and reboot, and how long it takes.
+  doctor   The root cause of trouble, and the fix; live or from a bundle.
+  explain  What a code such as OCG0520 means, and what to do.
+  status   Where the road stands: stages, GPU nodes, operands.
 
 Change the cluster:
   enable   Walk the road to working GPUs; continue where it stands.

@@ -8,15 +8,20 @@ import msgspec
 import pytest
 from inline_snapshot import snapshot
 
-from oc_gpu.report import documents, output, schemas, walk
+from oc_gpu.checks.doctor import CHECKS
+from oc_gpu.report import doctor, documents, output, schemas, walk
+from tests.checks.ailments import AILMENTS
 from tests.report import samples
 from tests.report.test_texts import CHECK, PLAN, STATUS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
+PATIENT = AILMENTS["driver-in-use-cannot-unload"][0]()
 EXAMPLES = (
     CHECK,
     STATUS,
     PLAN,
+    doctor.document(PATIENT.snapshot(), PATIENT.diagnosis(), openshift="4.16.10"),
+    doctor.explanation(CHECKS[0]),
     walk.document("Enable", samples.CLUSTER, samples.OUTCOME),
     documents.Certificates(
         path="e.zip",

@@ -5,7 +5,8 @@ name and layer. A check names the sources it needs: where one of them could not 
 says `unknown` instead of running it, so that nothing unread is ever taken for good.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -47,6 +48,9 @@ class Result(Struct, frozen=True):
     remedy: tuple[str, ...] = ()
     layer: str | None = None
     """Layer of this result where it is not the check's own."""
+    confidence: float = 1.0
+    about: Mapping[str, str] = {}
+    """What the words in braces of the check's own remedy stand for."""
 
 
 Results = tuple[Result, ...]
@@ -73,6 +77,12 @@ class Check(Struct, Generic[T], frozen=True):
         title: A sentence that is true when the check passes.
         run: The function.
         needs: Names of the sources without which it cannot judge.
+        cause: Slug of the one cause that it finds; empty where results name theirs.
+        family: Group of causes that it belongs to, as the shared taxonomy has them.
+        says: The cause in one sentence, for checks of one cause.
+        means: What it means and how it comes about.
+        remedy: What to do, commands included; `{node}`, `{namespace}`, `{pod}` and `{container}`
+            stand for those of the finding. A result's own remedy goes before it.
     """
 
     code: str
@@ -81,25 +91,41 @@ class Check(Struct, Generic[T], frozen=True):
     title: str
     run: Callable[[T], Results]
     needs: tuple[str, ...] = ()
+    cause: str = ""
+    family: str = ""
+    says: str = ""
+    means: str = ""
+    remedy: tuple[str, ...] = ()
 
 
 def run_all(checks: Iterable[Check[T]], given: T) -> tuple[Finding, ...]:
     """Run checks and return their findings in the order of the checks."""
-    return tuple(
-        Finding(
-            code=check.code,
-            check=check.name,
-            severity=result.severity,
-            layer=result.layer or check.layer,
-            title=result.title,
-            cause=result.cause,
-            objects=result.objects,
-            evidence=result.evidence,
-            remedy=result.remedy,
-        )
-        for check in checks
-        for result in _results(check, given)
+    return tuple(_finding(check, result) for check in checks for result in _results(check, given))
+
+
+def _finding(check: Check[T], result: Result) -> Finding:
+    return Finding(
+        code=check.code,
+        check=check.name,
+        severity=result.severity,
+        layer=result.layer or check.layer,
+        title=result.title,
+        cause=result.cause or check.cause or None,
+        family=check.family or None,
+        objects=result.objects,
+        evidence=result.evidence,
+        remedy=result.remedy or tuple(_filled(line, result.about) for line in check.remedy),
+        means=check.means,
+        confidence=result.confidence,
     )
+
+
+_BLANK = re.compile(r"\{(node|namespace|pod|container)\}")
+
+
+def _filled(line: str, about: Mapping[str, str]) -> str:
+    """Return a line of a remedy with the names of this finding; in capitals what is not known."""
+    return _BLANK.sub(lambda match: about.get(match[1]) or match[1].upper(), line)
 
 
 def _results(check: Check[T], given: T) -> Results:

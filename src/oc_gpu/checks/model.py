@@ -35,6 +35,11 @@ class Finding(Struct, frozen=True):
         objects: Names of the objects concerned.
         evidence: What was seen.
         remedy: What to do, commands included; nothing of it is done by a check.
+        family: Group of causes that it belongs to, for the doctor's findings.
+        means: What it means and how it comes about.
+        confidence: How sure it is that this is the cause, from 0 to 1; what is below one half is
+            a hint where to look.
+        explained_by: Code of the finding that this one follows from.
     """
 
     code: str
@@ -46,3 +51,7 @@ class Finding(Struct, frozen=True):
     objects: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     remedy: tuple[str, ...] = ()
+    family: str | None = None
+    means: str = ""
+    confidence: float = 1.0
+    explained_by: str | None = None

@@ -62,6 +62,47 @@ class Findings(Document, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+Verdict = Literal["healthy", "cause", "unclear", "unknown"]
+
+
+class Diagnosis(Document, frozen=True, kw_only=True):
+    """What `doctor` found.
+
+    Attributes:
+        verdict: `cause` when a finding is sure enough to be one; `unclear` when something is wrong
+            and its cause cannot be told from what was read; `unknown` when too little was read;
+            `healthy` otherwise.
+        clean: True when the exit code is 0.
+        source: Bundle or server that was looked at.
+        findings: The root cause first; those with `explainedBy` follow from it.
+        unread: Kinds of objects that could not be read, with the reason.
+        notes: What of a bundle was left out, and why.
+    """
+
+    kind: Literal["Diagnosis"] = "Diagnosis"
+    cluster: Cluster
+    verdict: Verdict
+    clean: bool
+    source: str
+    findings: tuple[Finding, ...] = ()
+    unread: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+
+
+class Explanation(Document, frozen=True, kw_only=True):
+    """What `explain` tells of one code."""
+
+    kind: Literal["Explanation"] = "Explanation"
+    code: str
+    name: str
+    layer: str
+    family: str = ""
+    title: str
+    says: str = ""
+    means: str = ""
+    remedy: tuple[str, ...] = ()
+
+
 class Stage(Value, frozen=True, kw_only=True):
     """Where one stage stands.
 
@@ -288,6 +329,8 @@ class Started(Document, frozen=True, kw_only=True):
 
 DOCUMENTS: tuple[type[Document], ...] = (
     Findings,
+    Diagnosis,
+    Explanation,
     Status,
     Plan,
     Walk,

@@ -200,10 +200,25 @@ class ContainerStatus(_Wire, frozen=True):
     last_state: ContainerState = field(default_factory=ContainerState)
 
 
+class EnvVar(_Wire, frozen=True):
+    """An environment variable with its value as text; empty when it comes from elsewhere."""
+
+    name: str = ""
+    value: str = ""
+
+
 class Resources(_Wire, frozen=True):
     """What a container may use (quantities as text, or as numbers where somebody wrote so)."""
 
     limits: dict[str, str | int | float] = field(default_factory=dict)
+    requests: dict[str, str | int | float] = field(default_factory=dict)
+
+
+class VolumeMount(_Wire, frozen=True):
+    """Where a container sees a volume."""
+
+    name: str = ""
+    mount_path: str = ""
 
 
 class ContainerSpec(_Wire, frozen=True):
@@ -211,15 +226,47 @@ class ContainerSpec(_Wire, frozen=True):
 
     name: str = ""
     image: str = ""
+    env: list[EnvVar] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
     resources: Resources = field(default_factory=Resources)
+    volume_mounts: list[VolumeMount] = field(default_factory=list)
+
+    def variable(self, name: str) -> str:
+        """Return the value of an environment variable, empty when it is not set here."""
+        return next((one.value for one in self.env if one.name == name), "")
+
+
+class ConfigMapSource(_Wire, frozen=True):
+    """The ConfigMap that a volume shows."""
+
+    name: str = ""
+
+
+class Volume(_Wire, frozen=True):
+    """A volume; only ConfigMaps are told apart."""
+
+    name: str = ""
+    config_map: ConfigMapSource | None = None
 
 
 class PodSpec(_Wire, frozen=True):
-    """The part of a pod's spec that checks look at."""
+    """The part of a pod's spec, or of a pod template's, that checks look at."""
 
     node_name: str = ""
     containers: list[ContainerSpec] = field(default_factory=list)
+    init_containers: list[ContainerSpec] = field(default_factory=list)
+    volumes: list[Volume] = field(default_factory=list)
+    node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: list[Toleration] = field(default_factory=list)
+    runtime_class_name: str = ""
+    service_account_name: str = ""
+    priority_class_name: str = ""
+
+    @property
+    def every(self) -> list[ContainerSpec]:
+        """Return all containers, those of the initialisation first."""
+        return [*self.init_containers, *self.containers]
 
 
 class PodStatus(_Wire, frozen=True):
@@ -257,17 +304,11 @@ class LabelSelector(_Wire, frozen=True):
     match_labels: dict[str, str] = field(default_factory=dict)
 
 
-class TemplateSpec(_Wire, frozen=True):
-    """Pod template spec of a workload."""
-
-    node_selector: dict[str, str] = field(default_factory=dict)
-    tolerations: list[Toleration] = field(default_factory=list)
-
-
 class Template(_Wire, frozen=True):
     """Pod template of a workload."""
 
-    spec: TemplateSpec = field(default_factory=TemplateSpec)
+    metadata: Meta = field(default_factory=Meta)
+    spec: PodSpec = field(default_factory=PodSpec)
 
 
 class UpdateStrategy(_Wire, frozen=True):
@@ -320,6 +361,28 @@ class Deployment(_Wire, frozen=True):
     metadata: Meta = field(default_factory=Meta)
     spec: WorkloadSpec = field(default_factory=WorkloadSpec)
     status: DeploymentStatus = field(default_factory=DeploymentStatus)
+
+
+class ObjectReference(_Wire, frozen=True):
+    """The object that an event is about."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    field_path: str = ""
+
+
+class Event(_Wire, frozen=True):
+    """An event; times are RFC 3339."""
+
+    metadata: Meta = field(default_factory=Meta)
+    involved_object: ObjectReference = field(default_factory=ObjectReference)
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int = 0
+    last_timestamp: str | None = None
+    event_time: str | None = None
 
 
 class Component(_Wire, frozen=True):

@@ -6,16 +6,28 @@ from typing import Any, TypeVar
 from msgspec import Struct, field
 
 from oc_gpu.kube import RawObject
-from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Pod
+from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Event, Named, Node, Pod
+from oc_gpu.snapshot.texts import Text, TextRef
 
 T = TypeVar("T")
 
 
 class Unread(Struct, frozen=True):
-    """Why a source could not be read: `absent` (the API is not served), `forbidden`, `failed`."""
+    """Why a source could not be read.
+
+    `absent` (the API is not served), `forbidden`, `failed`, `not gathered` (a bundle has none).
+    """
 
     reason: str
     detail: str = ""
+
+
+class Alert(Struct, frozen=True):
+    """An alert that was firing, as Prometheus tells it."""
+
+    name: str
+    message: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Snapshot(Struct, frozen=True):
@@ -31,6 +43,8 @@ class Snapshot(Struct, frozen=True):
         logs: Last lines of containers that were asked for, by `namespace/pod`.
         unlogged: Why logs that were asked for may not be read, by `namespace/pod`.
         journals: Kernel messages of the current boot by node name, where they were asked for.
+        alerts: Alerts that were firing, where they were asked for.
+        texts: Logs of containers and files of nodes, for the doctor; the parts that were read.
     """
 
     server: str
@@ -42,6 +56,8 @@ class Snapshot(Struct, frozen=True):
     logs: Mapping[str, str] = field(default_factory=dict)
     unlogged: Mapping[str, str] = field(default_factory=dict)
     journals: Mapping[str, str] = field(default_factory=dict)
+    alerts: tuple[Alert, ...] = ()
+    texts: Mapping[TextRef, tuple[Text, ...]] = field(default_factory=dict)
 
     def table(self, source: str) -> tuple[Any, ...]:
         """Return the objects of a source; empty when unread (ask `known` first)."""
@@ -71,6 +87,11 @@ class Snapshot(Struct, frozen=True):
     def deployments(self) -> tuple[Deployment, ...]:
         """Return the Deployments of the namespaces of the road."""
         return self.tables.get("deployments", ())
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Return the warning events that were read."""
+        return self.tables.get("events", ())
 
     def named(self, source: str) -> dict[str, Named]:
         """Return the objects of a source of which only metadata is read, by name."""

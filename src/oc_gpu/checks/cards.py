@@ -1,0 +1,36 @@
+"""Generation of a card by its PCI device id (the PCI ID database groups them by chip)."""
+
+ORDER = ("kepler", "maxwell", "pascal", "volta", "turing", "ampere", "hopper", "ada", "blackwell")
+"""Generations, oldest first."""
+
+_RANGES: tuple[tuple[int, int, str], ...] = (
+    (0x0FC0, 0x12FF, "kepler"),
+    (0x1340, 0x143F, "maxwell"),
+    (0x1600, 0x17FF, "maxwell"),
+    (0x15F0, 0x15FF, "pascal"),
+    (0x1D80, 0x1DFF, "volta"),
+    (0x1B00, 0x1D7F, "pascal"),
+    (0x1E00, 0x1FFF, "turing"),
+    (0x2180, 0x21FF, "turing"),
+    (0x2080, 0x20FF, "ampere"),
+    (0x2320, 0x234F, "hopper"),
+    (0x2200, 0x25FF, "ampere"),
+    (0x2600, 0x28FF, "ada"),
+    (0x2900, 0x2FFF, "blackwell"),
+    (0x3180, 0x31FF, "blackwell"),
+)
+
+
+def generation(device: str) -> str:
+    """Return the generation of a device id, empty when it is not known.
+
+    >>> generation("1eb8")
+    'turing'
+    """
+    number = int(device, 16)
+    return next((name for low, high, name in _RANGES if low <= number <= high), "")
+
+
+def older(name: str, than: str) -> bool:
+    """Tell whether a generation is known and before another one."""
+    return name in ORDER and ORDER.index(name) < ORDER.index(than)

@@ -1,0 +1,223 @@
+"""Layer driver: why the module is not built."""
+
+from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.driver import failing
+from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, find, result
+from oc_gpu.checks.systems import is_odd
+from oc_gpu.checks.troubles import PULLING
+
+_FAMILY = "driver-build"
+
+_NO_VERSION = (
+    "could not locate linux kernel version string",
+    "extract-vmlinux: cannot find vmlinux",
+    "cannot find vmlinux",
+    "not in gzip format",
+    "generating linux kernel version string",
+    "unable to find a match: kernel-rt",
+    "unable to find a match: kernel-64k",
+    "kernel-rt-devel",
+    "kernel-64k",
+    "kernel-core-*not found",
+    "vmlinuz: no such file",
+    "could not resolve linux kernel version",
+    "unsupported kernel",
+    "unsupported distribution",
+    "unsupported operating system",
+    "kernel-devel-*",
+)
+_COMPILER = (
+    "the compiler used to build the kernel",
+    "compiler differs from the one used to build",
+    "not exactly match the compiler used",
+    "gcc version check failed",
+    "cc version check failed",
+    "unrecognized command line option",
+    "unrecognized command-line option",
+    "gcc: error: unrecognized",
+    "incompatible gcc",
+    "gcc_version",
+    "mismatch*gcc",
+    "gcc-*: not found",
+    "gcc-*: command not found",
+    "cannot find gcc",
+    "compiler version check",
+    "unknown compiler",
+    "plugin was built*gcc",
+    "ftrivial-auto-var-init",
+)
+_SOURCES = (
+    "error: implicit declaration of function",
+    "error: too few arguments to function",
+    "error: too many arguments to function",
+    "error: unknown type name",
+    "has no member named",
+    "error: conflicting types",
+    "incompatible pointer type",
+    "incompatible-pointer-types",
+    "gpl-incompatible module",
+    "error: modpost",
+    "modpost: ",
+    "unable to build the nvidia kernel module",
+    "error building nvidia",
+    "error occurred while performing the step",
+    "building kernel modules*error",
+    "the nvidia kernel module*failed to build",
+    "failed to build*kernel module",
+    "kernel module build*failed",
+    "error: the nvidia kernel module failed",
+    "make[1]: *** ",
+    "make[2]: *** ",
+    "make: *** [",
+    "bad exit status: make",
+    "conftest",
+    "fatal error: linux/",
+    "fatal error: asm/",
+    "error: call to undeclared",
+    "redefinition of",
+    "undefined!",
+    "version magic",
+    "disagrees about version of symbol module_layout",
+)
+
+
+def _variant(case: Case, says: str) -> Results:
+    nodes = failing(case)
+    for node in nodes:
+        info = node.status.node_info
+        if not is_odd(node):
+            continue
+        quotes = [
+            q
+            for q in find(case, _NO_VERSION, (DRIVER,), ("log",))
+            if q.live and q.node == node.metadata.name
+        ]
+        where = f"status of Node/{node.metadata.name}"
+        kernel = Evidence(where, f"kernel {info.kernel_version}, {info.os_image}")
+        if quotes:
+            return (result(says, quotes, at=0.93, more=(kernel,)),)
+        if not _told_otherwise(case) and any(t.fails for t in case.troubles_of(DRIVER)):
+            name = node.metadata.name
+            objects, told = (f"Node/{name}",), {"node": name}
+            return (
+                Result(Severity.ERROR, says, None, objects, (kernel,), confidence=0.7, about=told),
+            )
+    quotes = [
+        q
+        for q in find(
+            case,
+            ("unsupported distribution", "unsupported kernel", "kernel variant"),
+            (DRIVER,),
+            ("log",),
+        )
+        if q.live
+    ]
+    return (result(says, quotes, at=0.88),) if quotes else ()
+
+
+def _told_otherwise(case: Case) -> bool:
+    """Tell whether the driver container's log is there: then it says itself what is wrong."""
+    return any(
+        part == DRIVER and "manager" not in ref.container for ref, _, part in case.logs
+    ) or any(one.state in PULLING for one in case.troubles_of(DRIVER))
+
+
+_SINCE = ((6, 11), (6, 8), (6, 5), (5, 18), (5, 15))
+_ABLE = ((560,), (550, 54), (535, 129), (515, 48), (470, 82))
+"""Kernels, and the drivers whose first releases built against them (release notes, fixed "
+"issues)."""
+
+
+def _too_new(case: Case, says: str) -> Results:
+    if _told_otherwise(case) or not case.driver_version:
+        return ()
+    for node in failing(case):
+        kernel = version(node.status.node_info.kernel_version)
+        wanted = next((d for k, d in zip(_SINCE, _ABLE, strict=True) if kernel[:2] >= k), None)
+        if wanted is None or case.driver_version >= wanted or case.on_openshift:
+            continue
+        name = node.metadata.name
+        shown_driver = ".".join(map(str, case.driver_version))
+        evidence = (
+            Evidence(f"status of Node/{name}", f"kernel {node.status.node_info.kernel_version}"),
+            Evidence("image of the driver", f"version {shown_driver}, which is older"),
+        )
+        objects, told = (f"Node/{name}",), {"node": name}
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.6, about=told),)
+    return ()
+
+
+def _compiler(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _COMPILER, (DRIVER,), ("log", "client")) if q.live]
+    return (result(says, quotes, at=0.94),) if quotes else ()
+
+
+def _incompatible(case: Case, says: str) -> Results:
+    if _compiler(case, says):
+        return ()
+    quotes = [q for q in find(case, _SOURCES, (DRIVER,), ("log", "client")) if q.live]
+    return (result(says, quotes, at=0.88),) if quotes else _too_new(case, says)
+
+
+COMPILER = cause(
+    "OCG0840",
+    "gcc-mismatch",
+    _FAMILY,
+    "driver",
+    title="the driver container's compiler fits the kernel",
+    says="the compiler in the driver container does not fit the one that built the kernel",
+    means="The kernel was built by a newer gcc, with options that the container's gcc does not "
+    "know, as with "
+    "hardware-enablement kernels of Ubuntu.",
+    remedy=(
+        "oc get node {node} -o jsonpath='{.status.nodeInfo.kernelVersion}'",
+        (
+            "use a driver image whose system has the kernel's compiler, or the distribution's "
+            "default "
+            "kernel"
+        ),
+    ),
+    look=_compiler,
+)
+VARIANT = cause(
+    "OCG0841",
+    "kernel-variant-unsupported",
+    _FAMILY,
+    "driver",
+    title="the driver container handles the nodes' kernel variant",
+    says="the driver container cannot handle this kernel variant or distribution",
+    means="Real-time and 64k-page kernels and other distributions name and pack their kernels "
+    "otherwise than the "
+    "driver container expects.",
+    remedy=(
+        "oc get nodes -o custom-columns=NAME:.metadata.name,KERNEL:.status.nodeInfo.kernelVersion",
+        (
+            "use Driver Toolkit (operator.use_ocp_driver_toolkit: true) or the default kernel on "
+            "GPU "
+            "nodes"
+        ),
+        "or install the driver on the host and set driver.enabled=false",
+    ),
+    look=_variant,
+)
+INCOMPATIBLE = cause(
+    "OCG0842",
+    "driver-kernel-incompatible",
+    _FAMILY,
+    "driver",
+    title="the driver's sources compile against the running kernel",
+    says="the driver's sources do not compile against this kernel version",
+    means="The kernel is newer than this driver release, or changed an interface in an update. A "
+    "newer release of "
+    "the same branch usually follows.",
+    remedy=(
+        "oc logs -n {namespace} {pod} -c {container} | grep -iE 'error|warning' | head -30",
+        "set driver.version to a newer release of the branch, or go back to the earlier kernel",
+    ),
+    look=_incompatible,
+)
+
+CAUSES = (COMPILER, VARIANT, INCOMPATIBLE)

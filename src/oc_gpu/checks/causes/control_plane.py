@@ -1,0 +1,353 @@
+"""Layer access: whether the API server, the network and the operators themselves work."""
+
+import re
+
+from oc_gpu import facts
+from oc_gpu.checks import components
+from oc_gpu.checks.case import Case, key, version
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.access import pod_result
+from oc_gpu.checks.components import GPU_STACK, OPERATOR
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, result, said
+from oc_gpu.snapshot.kinds import Pod
+
+_CONTROL = "control-plane-and-webhooks"
+
+
+_OPERATORS = (OPERATOR, components.NFD_OPERATOR, components.NFD_MASTER)
+
+
+def _killed(case: Case, says: str) -> Results:
+    for pod in case.pods_of(*_OPERATORS):
+        trouble = case.trouble.get(key(pod))
+        for one in pod.status.container_statuses:
+            for state in (one.state, one.last_state):
+                ended = state.terminated
+                if ended is None or ended.reason != "OOMKilled":
+                    continue
+                if trouble is None and not case.unwell:
+                    continue
+                evidence = Evidence(
+                    f"status of Pod/{pod.metadata.name}, {one.name}",
+                    f"OOMKilled, exit code {ended.exit_code}, {one.restart_count} restarts",
+                )
+                return (pod_result(says, pod, evidence, 0.95),)
+    quotes = [q for q in find(case, ("oomkilled",), _OPERATORS) if q.live]
+    return (result(says, quotes, at=0.9),) if quotes else ()
+
+
+_API_GONE = (
+    "dial tcp*:443: connect: connection refused",
+    "dial tcp*:443: connect: no route to host",
+    "dial tcp*:443: i/o timeout",
+    "dial tcp*:443: connect: connection timed out",
+    "dial tcp*:6443: connect: connection refused",
+    "dial tcp*:6443: i/o timeout",
+    "the connection to the server*was refused",
+    "unable to connect to the server: dial tcp",
+    "failed to get api group resources*dial tcp",
+    "error retrieving resource lock*dial tcp",
+    "failed to get server groups*dial tcp",
+    "http2: client connection lost",
+    "etcdserver: request timed out",
+    "etcdserver: leader changed",
+)
+
+
+_NETWORK = (
+    "network plugin is not ready",
+    "networkpluginnotready",
+    "cni plugin not initialized",
+    "cni config uninitialized",
+    "failed to setup network for sandbox",
+    "failed to set up sandbox container*network",
+    "failed to create pod network sandbox",
+    "error adding container to network",
+    "error adding pod*to network",
+    "has no assigned ip",
+    "no podcidr",
+    "failed to allocate for range",
+)
+
+
+def _network(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _NETWORK, None, ("event", "state", "log")) if q.live]
+    if quotes:
+        return (result(says, quotes, at=0.9),)
+    silent = [
+        q
+        for q in find(case, _API_GONE, None, ("log",))
+        if q.live and q.pod is not None and _to_server(q)
+    ]
+    sets = {(q.component, q.pod.metadata.namespace) for q in silent if q.pod is not None}
+    crashed = {
+        one.pod.metadata.namespace
+        for one in case.troubles
+        if one.fails and one.state not in ("ImagePullBackOff", "ErrImagePull")
+    }
+    spread = len({namespace for _, namespace in sets}) > 1 or (bool(sets) and len(crashed) > 1)
+    outside = [one for one in case.troubles if _is_network(one.pod) and one.fails]
+    if silent and (spread or outside):
+        return (result(says, silent, at=0.9),)
+    if outside and case.unwell:
+        evidence = Evidence(f"status of Pod/{outside[0].pod.metadata.name}", outside[0].state)
+        return (pod_result(says, outside[0].pod, evidence, 0.7),)
+    return ()
+
+
+_CNI = ("calico", "cilium", "flannel", "weave", "multus", "ovnkube", "sdn-", "kube-proxy", "canal")
+
+
+def _is_network(pod: Pod) -> bool:
+    return any(name in pod.metadata.name for name in _CNI)
+
+
+def _odd_pair(case: Case, says: str) -> Results:
+    """Find systems and runtimes that were never supported together (platform support pages)."""
+    quotes = [
+        q
+        for q in find(
+            case,
+            (
+                "unsupported container runtime",
+                "runtime*is not supported on",
+                "unsupported os",
+                "unsupported runtime",
+            ),
+            tuple(GPU_STACK),
+        )
+        if q.live
+    ]
+    if quotes:
+        return (result(says, quotes, at=0.85),)
+    for node in case.gpu_nodes:
+        info = node.status.node_info
+        runtime = info.container_runtime_version.partition(":")[0]
+        old_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*7", info.os_image)
+        new_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*[89]", info.os_image)
+        odd = (
+            (old_red_hat and runtime in ("containerd", "cri-o"))
+            or (new_red_hat and runtime == "docker")
+            or (
+                "CoreOS" not in info.os_image
+                and runtime == "cri-o"
+                and case.operator_version < (1, 9)
+            )
+        )
+        if odd and case.unwell and case.managed and "CoreOS" not in info.os_image:
+            name = node.metadata.name
+            text = f"{info.os_image}, {info.container_runtime_version}"
+            evidence = (Evidence(f"status of Node/{name}", text),)
+            objects, told = (f"Node/{name}",), {"node": name}
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.46, about=told),
+            )
+    return ()
+
+
+def _unsupported(case: Case, says: str) -> Results:
+    """Compare the GPU Operator with the releases of OpenShift that it is made for."""
+    operator, openshift = case.operator_version, case.openshift
+    if not operator or not openshift or not case.unwell:
+        return ()
+    shown = ".".join(map(str, operator))
+    try:
+        release = facts.gpu_operator_release(shown)
+    except (ValueError, KeyError, LookupError):
+        return ()
+    here = ".".join(map(str, openshift[:2]))
+    first, last = (version(bound) for bound in release.openshift)
+    if first <= openshift[:2] <= last:
+        return ()
+    far = openshift[1] > last[1] + 1 or openshift[1] + 1 < first[1]
+    shown_range = f"{release.openshift[0]} to {release.openshift[1]}"
+    evidence = (
+        Evidence("GPU Operator", f"version {shown} supports OpenShift {shown_range}"),
+        Evidence("ClusterVersion/version", f"OpenShift {here}"),
+    )
+    at = 0.6 if far else 0.4
+    return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
+
+
+def _gone(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _API_GONE) if q.live and _to_server(q)]
+    return (result(says, quotes, at=0.88),) if quotes else ()
+
+
+def _to_server(quote: Quote) -> bool:
+    """Tell whether a connection was meant for the API server, not for a registry or repository."""
+    text = quote.evidence.quote.lower()
+    pulled = any(word in text for word in ("pull", "registry", "/v2/", "manifest", "image"))
+    built = quote.component == components.DRIVER and "manager" not in quote.container
+    return not pulled and not built
+
+
+LEADER = cause(
+    "OCG0130",
+    "leader-election-lost-apiserver",
+    _CONTROL,
+    "access",
+    title="the operators keep their leader lease",
+    says="the operator restarts because a slow API server kept it from renewing its leader lease",
+    means="An operator that cannot renew its lease in time ends itself. The API server or etcd is "
+    "slow, or "
+    "cannot be reached now and then; the operator is only the first to say so.",
+    remedy=(
+        "oc get --raw /readyz?verbose",
+        "oc get clusteroperators etcd kube-apiserver",
+        "oc logs -n {namespace} {pod} --previous",
+    ),
+    look=said(
+        "leader election lost",
+        "failed to renew lease",
+        "error*leader election*lost",
+        "failed to update lock*timed out",
+        "failed to update lock*deadline exceeded",
+        "error retrieving resource lock*deadline exceeded",
+        "error retrieving resource lock*client.timeout",
+        "lost leader",
+        by=(*_OPERATORS, components.OLM, components.NFD_OTHER),
+        at=0.93,
+    ),
+)
+
+
+KILLED = cause(
+    "OCG0131",
+    "operator-oomkilled",
+    _CONTROL,
+    "access",
+    title="the operators have enough memory",
+    says="the operator is killed because its memory limit is too low for this cluster",
+    means="Operators cache objects of the whole cluster; what they need grows with it.",
+    remedy=(
+        "oc get subscription -n {namespace} -o name",
+        (
+            "oc patch subscription NAME -n {namespace} --type merge -p "
+            '\'{"spec":{"config":{"resources":{"limits":{"memory":"2Gi"}}}}}\''
+        ),
+    ),
+    look=_killed,
+)
+
+
+NETWORK = cause(
+    "OCG0132",
+    "pod-network-broken",
+    _CONTROL,
+    "access",
+    title="the pod network works",
+    says="the pod network is broken, so that several components fail together",
+    means="Pods of different owners cannot reach the service network or get no address. The GPU "
+    "stack is a "
+    "victim among others.",
+    remedy=(
+        "oc get clusteroperator network dns",
+        "oc get pods -n openshift-ovn-kubernetes -o wide",
+        "oc get nodes -o wide",
+    ),
+    look=_network,
+)
+
+
+API_GONE = cause(
+    "OCG0133",
+    "apiserver-unreachable",
+    _CONTROL,
+    "access",
+    title="the API server answers",
+    says="the API server refuses or drops connections",
+    means="A program of the cluster gets no connection to the API server: it is down, overloaded, "
+    "or the way "
+    "to it is blocked.",
+    remedy=("oc get --raw /readyz?verbose", "oc get pods -n openshift-kube-apiserver -o wide"),
+    look=_gone,
+)
+
+
+WEBHOOK = cause(
+    "OCG0134",
+    "webhook-unreachable",
+    _CONTROL,
+    "access",
+    title="admission webhooks answer",
+    says="an admission webhook cannot be reached and blocks requests",
+    means="The API server asks a webhook before it admits an object. Where its service has no "
+    "pod, or the "
+    "way to it is blocked, every such request is refused.",
+    remedy=(
+        "oc get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+        "oc get endpoints -A | grep webhook",
+    ),
+    look=said("failed calling webhook", "failed to call webhook", at=0.94),
+)
+
+
+UNSUPPORTED = cause(
+    "OCG0135",
+    "unsupported-version-matrix",
+    "version-matrix",
+    "access",
+    title="the platform's release is one that the operator supports",
+    says="the platform's version is outside the range that the installed operator supports",
+    means="The operator asks for an API version that this release no longer serves, or does not "
+    "serve yet, or "
+    "it was never made for it.",
+    remedy=(
+        "oc get csv -n {namespace}",
+        "oc api-versions",
+        "oc-gpu check   # names the release that fits",
+    ),
+    look=any_of(
+        said(
+            'no matches for kind "podsecuritypolicy"',
+            'no matches for kind "runtimeclass"',
+            'no matches for kind "cronjob"',
+            'no matches for kind "poddisruptionbudget"',
+            'no matches for kind*in version "policy/v1beta1"',
+            'no matches for kind*in version "node.k8s.io',
+            'no matches for kind*in version "apiextensions.k8s.io/v1beta1"',
+            'no matches for kind*in version "rbac.authorization.k8s.io/v1beta1"',
+            'no matches for kind*in version "batch/v1beta1"',
+            "could not find the requested resource*podsecuritypolic",
+            "could not find the requested resource*runtimeclass",
+            "chart requires kubeversion",
+            "incompatible with kubernetes",
+            "unsupported kubernetes version",
+            "minkubeversion",
+            "maxopenshiftversion",
+            by=(*_OPERATORS, components.OLM, components.OTHER),
+            at=0.91,
+        ),
+        _unsupported,
+    ),
+)
+
+
+PAIR = cause(
+    "OCG0136",
+    "unsupported-runtime-os",
+    "version-matrix",
+    "access",
+    title="system and container runtime of the GPU nodes are a supported pair",
+    says="the pair of operating system and container runtime on the GPU node is not supported",
+    means="Each release of the operator was tested with some pairs only; with others the toolkit "
+    "writes what "
+    "nobody reads.",
+    remedy=(
+        "oc get nodes -o wide",
+        "take a pair of the platform support page of this release of the GPU Operator",
+    ),
+    look=_odd_pair,
+)
+
+CAUSES = (
+    WEBHOOK,
+    KILLED,
+    NETWORK,
+    LEADER,
+    API_GONE,
+    UNSUPPORTED,
+    PAIR,
+)

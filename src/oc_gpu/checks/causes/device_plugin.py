@@ -1,0 +1,324 @@
+"""Layer device-plugin: its configuration, and GPUs that it takes out of service."""
+
+import re
+
+from oc_gpu.checks.case import Case, namespace_of
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, find, result, said
+from oc_gpu.snapshot.kinds import Node
+
+_CONFIG = "device-plugin-config"
+_HARDWARE = "gpu-hardware"
+_LABEL = "nvidia.com/device-plugin.config"
+
+
+def node_result(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    """Return a finding about one node."""
+    name = node.metadata.name
+    objects, told = (f"Node/{name}",), {"node": name}
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _wanted_map(case: Case) -> tuple[str, str]:
+    """Return name and namespace of the ConfigMap that the plugin is to read."""
+    name = str(case.setting("devicePlugin", "config", "name") or "")
+    where = next((p.metadata.namespace for p in case.pods_of(PLUGIN)), "") or next(
+        (item.metadata.namespace for item in case.sets_of(PLUGIN)), ""
+    )
+    return name, where
+
+
+def _missing(case: Case, says: str) -> Results:
+    name, where = _wanted_map(case)
+    phrases = (
+        'configmap "*" not found',
+        "configmap*not found",
+        "references non-existent config key",
+    )
+    quotes = [
+        q
+        for q in find(case, phrases, (PLUGIN, GFD, MIG, EXPORTER, DCGM), ("event", "state"))
+        if q.live and (not name or name in q.evidence.quote or q.component in (PLUGIN, GFD))
+    ]
+    here = {
+        str(raw["metadata"]["name"])
+        for raw in case.snapshot.table("configmaps")
+        if namespace_of(raw) == where
+    }
+    if quotes:
+        return (result(says, quotes, at=0.95),)
+    if name and here and name not in here and case.unwell:
+        evidence = (
+            Evidence("ClusterPolicy", f"spec.devicePlugin.config.name: {name}"),
+            Evidence(f"ConfigMaps in {where}", "it is not among them"),
+        )
+        return (
+            Result(
+                Severity.ERROR, says, evidence=evidence, confidence=0.9, about={"namespace": where}
+            ),
+        )
+    return ()
+
+
+def _wrong(case: Case, says: str) -> Results:
+    quotes = [
+        q
+        for q in find(
+            case,
+            (
+                "specified config*does not exist",
+                "specified configuration*does not exist",
+                "no such config",
+                "config*not found in*available configs",
+                "unable to load config",
+                "error parsing config",
+                "unable to parse config",
+                "error unmarshal",
+                "unknown field",
+                "invalid config",
+                "unable to finalize config",
+                "unable to validate resource",
+                "no default config",
+                "named config*not found",
+                "failed to construct resource managers",
+                "failed to load config",
+                "unknown version:",
+                "could not find config",
+                "must specify a default",
+                "resource name*invalid",
+                "failrequestsgreaterthanone",
+            ),
+            (PLUGIN, GFD),
+        )
+        if q.live
+    ]
+    if quotes:
+        return (result(says, quotes, at=0.9),)
+    return _unused(case, says)
+
+
+def _configs(case: Case) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the ConfigMaps that hold configurations of the plugin: namespace and data by name."""
+    found = {}
+    for raw in case.snapshot.table("configmaps"):
+        data = {str(k): str(v) for k, v in (raw.get("data") or {}).items()}
+        if any(
+            re.search(r"(?m)^version:\s*v1", text) and _ABOUT.search(text) for text in data.values()
+        ):
+            found[str(raw["metadata"]["name"])] = (namespace_of(raw), data)
+    return found
+
+
+_ABOUT = re.compile(r"timeSlicing|sharing:|migStrategy|mps:|failRequestsGreaterThanOne")
+_REPLICAS = re.compile(r"replicas:\s*(\d+)")
+
+
+def _unused(case: Case, says: str) -> Results:
+    """Find a configuration that exists, and that no node and no ClusterPolicy puts to use."""
+    name, where = _wanted_map(case)
+    configs = _configs(case)
+    if name and name in configs:
+        return _unpicked(case, says, configs[name][1], name)
+    mounted = {
+        volume.config_map.name
+        for item in case.sets_of(PLUGIN)
+        for volume in item.spec.template.spec.volumes
+        if volume.config_map is not None
+    }
+    for other, (namespace, data) in configs.items():
+        if other in mounted or (name and namespace != where):
+            continue
+        wanted = max((int(n) for text in data.values() for n in _REPLICAS.findall(text)), default=0)
+        for node in case.gpu_nodes:
+            if wanted > 1 and node.metadata.labels.get("nvidia.com/gpu.replicas", "1") == "1":
+                evidence = (
+                    Evidence(f"ConfigMap/{other} in {namespace}", f"replicas: {wanted}"),
+                    Evidence(
+                        "ClusterPolicy", f"spec.devicePlugin.config.name: {name or 'not set'}"
+                    ),
+                    Evidence(f"labels of Node/{node.metadata.name}", "nvidia.com/gpu.replicas: 1"),
+                )
+                return (node_result(node, says, evidence, 0.88),)
+    return ()
+
+
+def _unpicked(case: Case, says: str, data: dict[str, str], name: str) -> Results:
+    default = str(case.setting("devicePlugin", "config", "default") or "")
+    for node in case.gpu_nodes:
+        picked = node.metadata.labels.get(_LABEL, "") or default
+        where = f"labels of Node/{node.metadata.name}"
+        if picked and picked not in data:
+            evidence = (
+                Evidence(where, f"{_LABEL}: {picked}"),
+                Evidence(f"ConfigMap/{name}", f"holds {', '.join(data)}"),
+            )
+            return (node_result(node, says, evidence, 0.92),)
+        wanted = max((int(n) for n in _REPLICAS.findall(data.get(picked, ""))), default=0)
+        any_wanted = max((int(n) for t in data.values() for n in _REPLICAS.findall(t)), default=0)
+        has = node.metadata.labels.get("nvidia.com/gpu.replicas", "")
+        lacks = has in ("", "1") and "nvidia.com/gpu.shared" not in node.status.allocatable
+        if lacks and has and ((picked and wanted > 1) or (not picked and any_wanted > 1)):
+            seen = (
+                Evidence(f"ConfigMap/{name}", f"holds {', '.join(data)}"),
+                Evidence(where, f"{_LABEL}: {picked or 'not set, and there is no default'}"),
+                Evidence(where, f"nvidia.com/gpu.replicas: {has}"),
+            )
+            return (node_result(node, says, seen, 0.88),)
+    return ()
+
+
+def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
+    phrases = (
+        "marked unhealthy",
+        "marking device as unhealthy",
+        "xidcriticalerror",
+        "device unhealthy",
+    )
+    quotes = find(case, phrases, (PLUGIN,), ("log", "event"))
+    quotes = [q for q in quotes if q.live or _lacks(case, q.node)]
+    codes = [
+        q
+        for q in find(
+            case, ("xidcriticalerror", "xid=", "critical xid", "xid error"), (PLUGIN,), ("log",)
+        )
+        if q.live or _lacks(case, q.node)
+    ]
+    kernel = find(case, ("nvrm: xid (",), None, ("kernel",)) if quotes or _less(case) else []
+    if xid and (codes or (quotes and kernel)):
+        evidence = tuple(quote.evidence for quote in kernel[:1])
+        return (result(says, codes or quotes, at=0.94, more=evidence),)
+    if not xid and not codes and not kernel:
+        if quotes:
+            return (result(says, quotes, at=0.9),)
+        node = _less(case)
+        if node is not None:
+            where = f"status of Node/{node.metadata.name}"
+            gpu = "nvidia.com/gpu"
+            evidence = (
+                Evidence(where, f"capacity {gpu}: {node.status.capacity[gpu]}"),
+                Evidence(where, f"allocatable {gpu}: {node.status.allocatable.get(gpu, '0')}"),
+            )
+            return (node_result(node, says, evidence, 0.86),)
+    return ()
+
+
+def _lacks(case: Case, name: str) -> bool:
+    node = _less(case)
+    return node is not None and name in ("", node.metadata.name)
+
+
+def _less(case: Case) -> Node | None:
+    """Return a node that offers fewer GPUs than it has."""
+    gpu = "nvidia.com/gpu"
+    for node in case.gpu_nodes:
+        has, offers = node.status.capacity.get(gpu, "0"), node.status.allocatable.get(gpu, "0")
+        if has.isdigit() and offers.isdigit() and int(offers) < int(has):
+            return node
+    return None
+
+
+def _with_xid(case: Case, says: str) -> Results:
+    return _unhealthy(case, says, xid=True)
+
+
+def _without_xid(case: Case, says: str) -> Results:
+    return _unhealthy(case, says, xid=False)
+
+
+MISSING = cause(
+    "OCG1020",
+    "device-plugin-configmap-missing",
+    _CONFIG,
+    "device-plugin",
+    title="the ConfigMap of the device plugin exists",
+    says="the ConfigMap named for the device plugin does not exist in the operator's namespace",
+    means="devicePlugin.config.name refers to a ConfigMap in the namespace of the operands; "
+    "elsewhere it is not found, and "
+    "the pods wait for their volume.",
+    remedy=(
+        "oc get configmaps -n {namespace}",
+        "oc create configmap NAME -n {namespace} --from-file=any=CONFIG.yaml",
+    ),
+    look=_missing,
+)
+WRONG = cause(
+    "OCG1021",
+    "device-plugin-config-wrong",
+    _CONFIG,
+    "device-plugin",
+    title="the configuration of the device plugin that exists is the one in use",
+    says="a configuration of the device plugin exists, but it is not the one in use, or cannot be "
+    "used",
+    means="A ConfigMap takes effect where devicePlugin.config.name names it and either default or "
+    "the node's label "
+    "nvidia.com/device-plugin.config picks one of its keys.",
+    remedy=(
+        "oc get clusterpolicy -o jsonpath='{.items[*].spec.devicePlugin.config}'",
+        "oc label node {node} nvidia.com/device-plugin.config=KEY --overwrite",
+    ),
+    look=_wrong,
+)
+SYMLINK = cause(
+    "OCG1022",
+    "device-plugin-config-symlink",
+    _CONFIG,
+    "device-plugin",
+    title="the configuration manager can switch its link",
+    says="the configuration manager of the device plugin fails to switch its configuration link",
+    means="It makes a link to the chosen configuration and finds one there that it cannot replace.",
+    remedy=("oc delete pod -n {namespace} {pod}",),
+    look=said(
+        "symlink*file exists",
+        "failed to create symlink",
+        "unable to create symlink",
+        "error updating symlink",
+        "unable to update symlink",
+        "error creating symlink",
+        by=(PLUGIN, GFD),
+        at=0.94,
+    ),
+)
+XID = cause(
+    "OCG1040",
+    "gpu-marked-unhealthy-xid",
+    _HARDWARE,
+    "device-plugin",
+    title="no GPU was taken out of service for an Xid",
+    says="the device plugin took a GPU out of service after a critical Xid error",
+    means="The driver reported an error of the card or of its memory. The plugin offers the card "
+    "no more until it starts "
+    "anew; NVIDIA's Xid catalogue says which errors want a reset and which another card.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host dmesg | grep -i xid",
+        (
+            "oc adm drain {node} --ignore-daemonsets --delete-emptydir-data   # then reset the "
+            "GPU or "
+            "reboot"
+        ),
+    ),
+    look=_with_xid,
+)
+UNHEALTHY = cause(
+    "OCG1041",
+    "gpu-marked-unhealthy",
+    _HARDWARE,
+    "device-plugin",
+    title="the node offers all GPUs that it has",
+    says="the device plugin reports GPUs as unhealthy",
+    means="The node has more GPUs than it offers, and nothing that was gathered says why.",
+    remedy=(
+        "oc logs -n {namespace} -l app=nvidia-device-plugin-daemonset",
+        "oc debug node/{node} -- chroot /host dmesg | grep -iE 'xid|nvrm'",
+    ),
+    look=_without_xid,
+)
+
+CAUSES = (
+    MISSING,
+    SYMLINK,
+    WRONG,
+    XID,
+    UNHEALTHY,
+)

@@ -1,0 +1,420 @@
+"""Layer driver: why the kernel does not take the module."""
+
+import re
+
+from oc_gpu.checks.cards import generation, older
+from oc_gpu.checks.case import Case
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
+from oc_gpu.snapshot.kinds import Node
+
+_FAMILY = "driver-module-load"
+_EVERYWHERE = ("log", "event", "state", "client", "kernel")
+_BLACKWELL_DRIVER = (570,)
+
+_NO_LOAD = (
+    "could not insert 'nvidia",
+    'could not insert "nvidia',
+    "could not insert module nvidia",
+    "unable to load the kernel module 'nvidia.ko'",
+    "unable to load the 'nvidia.ko'",
+    "failed to load module nvidia",
+    "modprobe: fatal: module nvidia",
+    "kernel module load error",
+    "failed to insert module",
+)
+
+
+def generations(case: Case, node: str) -> list[str]:
+    """Return the generations of the cards that lspci shows on a node."""
+    devices = [d for d in case.devices.get(node, []) if d.kind.startswith("03")]
+    return [name for device in devices if (name := generation(device.device))]
+
+
+def _virtual(case: Case, node: str) -> bool:
+    for ref, texts in case.texts_of_nodes("dmesg"):
+        if ref.node == node:
+            return any(_HYPERVISOR.search(text.content) for text in texts)
+    return False
+
+
+_HYPERVISOR = re.compile(
+    r"(?i)hypervisor detected|booting paravirtualized|kvm-clock|vmware virtual"
+)
+
+
+def failing(case: Case) -> list[Node]:
+    """Return the nodes on which the driver does not work, for another reason than its image."""
+    return list(case.driverless)
+
+
+def _on_node(
+    case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float
+) -> Result:
+    name = node.metadata.name
+    pods = [p for p in case.pods_of(DRIVER) if p.spec.node_name == name]
+    objects = (*(f"Pod/{pod.metadata.name}" for pod in pods[:1]), f"Node/{name}")
+    told = about(pods[0] if pods else None, "nvidia-driver-ctr", name)
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _open_required(case: Case, says: str) -> Results:
+    wanted = case.setting("driver", "kernelModuleType")
+    proprietary = wanted == "proprietary" or case.setting("driver", "useOpenKernelModules") is False
+    silent = wanted in (None, "") and case.driver_version[:1] < _BLACKWELL_DRIVER
+    for node in failing(case):
+        name = node.metadata.name
+        new = (
+            "blackwell" in generations(case, name)
+            or node.metadata.labels.get("nvidia.com/gpu.family") == "blackwell"
+        )
+        if new and (proprietary or silent) and case.policies:
+            evidence = (
+                Evidence(f"lspci of Node/{name}", "a GPU of the Blackwell generation"),
+                Evidence("ClusterPolicy", f"spec.driver.kernelModuleType: {wanted or 'not set'}"),
+            )
+            return (_on_node(case, node, says, evidence, 0.88),)
+    return ()
+
+
+def _open_unsupported(case: Case, says: str) -> Results:
+    wanted = case.setting("driver", "kernelModuleType") == "open" or bool(
+        case.setting("driver", "useOpenKernelModules")
+    )
+    for node in failing(case) if wanted else []:
+        for name in generations(case, node.metadata.name):
+            if older(name, "turing"):
+                evidence = (
+                    Evidence(
+                        f"lspci of Node/{node.metadata.name}", f"a GPU of the {name} generation"
+                    ),
+                    Evidence("ClusterPolicy", "spec.driver asks for the open kernel modules"),
+                )
+                return (_on_node(case, node, says, evidence, 0.88),)
+    return ()
+
+
+def _dropped(driver: tuple[int, ...]) -> str:
+    """Return the oldest generation that a driver branch drives (NVIDIA's legacy list)."""
+    if driver >= (590,):
+        return "turing"
+    return "maxwell" if driver >= (495,) else "kepler"
+
+
+def _too_old(case: Case, says: str) -> Results:
+    if not case.driver_version:
+        return ()
+    oldest = _dropped(case.driver_version)
+    for node in failing(case) or case.gpu_nodes:
+        for name in generations(case, node.metadata.name):
+            if older(name, oldest) and case.unwell:
+                shown = ".".join(map(str, case.driver_version))
+                evidence = (
+                    Evidence(
+                        f"lspci of Node/{node.metadata.name}", f"a GPU of the {name} generation"
+                    ),
+                    Evidence("image of the driver", f"version {shown}, which begins with {oldest}"),
+                )
+                return (_on_node(case, node, says, evidence, 0.9),)
+    return ()
+
+
+def _vgpu(case: Case, says: str) -> Results:
+    quotes = [
+        q
+        for q in find(
+            case,
+            ("installed in this system is not supported by the", "nvrm: vgpu"),
+            None,
+            ("kernel", "log"),
+        )
+        if q.live or q.source == "kernel"
+    ]
+    for quote in quotes:
+        ages = generations(case, quote.node)
+        oldest = _dropped(case.driver_version)
+        if ages and any(older(age, oldest) for age in ages):
+            continue
+        at = 0.9 if _virtual(case, quote.node) or not ages else 0.62
+        return (result(says, [quote], at=at),)
+    return _instance(case, says)
+
+
+INSTANCE = "node.kubernetes.io/instance-type"
+"""Label by which cloud providers tell the kind of machine."""
+FRACTION = re.compile(r"(?i)^Standard_NV\d+\w*_A10_v5$|^Standard_NC\w*_vgpu")
+"""Instance types that give a part of a GPU as vGPU (Azure NVadsA10 v5)."""
+
+
+def _instance(case: Case, says: str) -> Results:
+    for node in failing(case):
+        kind = node.metadata.labels.get(INSTANCE, "")
+        image = " ".join(c.image for pod in case.pods_of(DRIVER) for c in pod.spec.containers)
+        if FRACTION.match(kind) and "grid" not in image and "vgpu" not in image:
+            name = node.metadata.name
+            evidence = (Evidence(f"labels of Node/{name}", f"instance type {kind}"),)
+            return (_on_node(case, node, says, evidence, 0.72),)
+    return ()
+
+
+def _nouveau(case: Case, says: str) -> Results:
+    for node, devices in case.devices.items():
+        held = [d for d in devices if d.driver == "nouveau"]
+        if held and (node in case.unwell_nodes or case.node(node) is None):
+            evidence = (Evidence(f"lspci of Node/{node}", "Kernel driver in use: nouveau"),)
+            quotes = find(case, ("nouveau",), (DRIVER,), ("log",))
+            every = (*evidence, *(quote.evidence for quote in quotes[:1]))
+            objects, told = (f"Node/{node}",), {"node": node}
+            return (
+                Result(Severity.ERROR, says, None, objects, every, confidence=0.95, about=told),
+            )
+    return ()
+
+
+def _generic(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _NO_LOAD, (DRIVER,)) if q.live]
+    if quotes:
+        return (result(says, quotes, at=0.7),)
+    return ()
+
+
+def _unsigned(case: Case, says: str) -> Results:
+    """Find Secure Boot where the module was refused, by what the firmware or tools say."""
+    boots = find(
+        case,
+        (
+            "secureboot enabled",
+            "secure boot enabled",
+            "secureboot: secure boot enabled",
+            "kernel is locked down from efi secure boot",
+            "has uefi secure boot enabled",
+        ),
+        None,
+        ("kernel", "log", "client"),
+    )
+    boots += _files(case)
+    refused = [q for q in find(case, (*_NO_LOAD, "operation not permitted"), (DRIVER,)) if q.live]
+    boots = [q for q in boots if q.live or q.source == "kernel"]
+    if boots and (refused or any("uefi" in b.evidence.quote.lower() for b in boots)):
+        return (result(says, [*refused, *boots], at=0.92),)
+    if boots and failing(case):
+        return (result(says, boots, at=0.8),)
+    return ()
+
+
+def _files(case: Case) -> list[Quote]:
+    found = []
+    for ref, texts in case.texts_of_nodes("mokutil_--sb-state", "mokutil", "sb-state"):
+        for text in texts:
+            for line in text.find(("secureboot enabled",)):
+                evidence = Evidence(f"{ref.where}:{line.number}", line.text)
+                found.append(
+                    Quote(evidence, live=True, component="kernel", node=ref.node, source="kernel")
+                )
+    return found
+
+
+_UNSIGNED = (
+    "required key not available",
+    "key was rejected by service",
+    "loading of unsigned module is rejected",
+    "unsigned module loading is restricted",
+    "not signed by a key that is trusted",
+    "module verification failed*rejected",
+    "lockdown: modprobe",
+    "module signature verification failed",
+    "could not insert 'nvidia*operation not permitted",
+    "could not insert 'nvidia*': permission denied",
+    "kernel module load error: operation not permitted",
+    "pkcs#7 signature not signed with a trusted key",
+    "module is rejected",
+)
+
+SECURE_BOOT = cause(
+    "OCG0820",
+    "secure-boot-enabled",
+    _FAMILY,
+    "driver",
+    title="no GPU node refuses unsigned kernel modules",
+    says="Secure Boot, or enforced module signatures, refuses the unsigned NVIDIA kernel module",
+    means="Modules that are built in the cluster are not signed by a key that the firmware knows, "
+    "and with "
+    "Secure Boot the kernel takes no others.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host mokutil --sb-state",
+        "turn Secure Boot off in the firmware or in the virtual machine's settings of {node}",
+    ),
+    look=any_of(said(*_UNSIGNED, sources=_EVERYWHERE, at=0.95, by=(DRIVER, "kernel")), _unsigned),
+)
+OPEN_REQUIRED = cause(
+    "OCG0821",
+    "open-kernel-module-required",
+    _FAMILY,
+    "driver",
+    title="GPUs that need the open kernel modules get them",
+    says="the GPU needs the open kernel modules, but the proprietary ones are configured",
+    means="Blackwell and Grace Hopper are driven by the open modules only. From driver 570 on "
+    "kernelModuleType "
+    "auto chooses; before that they have to be asked for.",
+    remedy=(
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"kernelModuleType":"open"}}}\''
+        ),
+    ),
+    look=any_of(
+        said(
+            "requires use of the nvidia open kernel modules",
+            "requires the use of the nvidia open",
+            "requires use of the open",
+            "open kernel modules*required",
+            sources=_EVERYWHERE,
+            always=True,
+            at=0.96,
+        ),
+        _open_required,
+    ),
+)
+OPEN_UNSUPPORTED = cause(
+    "OCG0822",
+    "open-kernel-module-unsupported",
+    _FAMILY,
+    "driver",
+    title="the open kernel modules support these GPUs",
+    says="the open kernel module of this driver release does not support this GPU",
+    means="The open modules need a GPU System Processor, which cards before Turing lack; releases "
+    "before 555 "
+    "take consumer cards with an extra parameter only.",
+    remedy=(
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"kernelModuleType":"proprietary"}}}\''
+        ),
+        "or set NVreg_OpenRmEnableUnsupportedGpus=1 in driver.kernelModuleConfig",
+    ),
+    look=any_of(
+        said(
+            "not supported by open nvidia.ko",
+            "openrmenableunsupportedgpus",
+            "gpu system processor (gsp)",
+            "open gpu kernel modules*not supported",
+            "required gpu system processor",
+            sources=_EVERYWHERE,
+            always=True,
+            at=0.96,
+        ),
+        _open_unsupported,
+    ),
+)
+TOO_OLD = cause(
+    "OCG0823",
+    "gpu-too-old-for-driver",
+    _FAMILY,
+    "driver",
+    title="the driver branch still drives these GPUs",
+    says="the GPU's generation was dropped by the installed driver branch",
+    means="Branch 470 is the last for Kepler, 580 the last for Maxwell, Pascal and Volta.",
+    remedy=(
+        (
+            'oc patch clusterpolicy gpu-cluster-policy --type merge -p \'{"spec":{"driver":{'
+            '"repository":"nvcr.io/nvidia","image":"driver","version":"VERSION OF AN OLDER '
+            "BRANCH\"}}}'"
+        ),
+    ),
+    look=any_of(
+        said(
+            "legacy drivers",
+            "legacy driver",
+            "will ignore this gpu",
+            "xx driver will ignore",
+            sources=("kernel", "log"),
+            always=True,
+            at=0.96,
+        ),
+        _too_old,
+    ),
+)
+VGPU = cause(
+    "OCG0824",
+    "vgpu-needs-guest-driver",
+    _FAMILY,
+    "driver",
+    title="virtual GPUs get the guest driver",
+    says="the node sees a vGPU, which needs the vGPU guest driver instead of the data-centre "
+    "driver",
+    means="The hypervisor gives a virtual GPU, not the card. Only the guest (GRID) driver of its "
+    "vGPU release "
+    "drives it; it is downloaded from NVIDIA's licensing portal and built into an own image.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host lspci -nnk -d 10de:",
+        (
+            "build the driver image from the guest package and set driver.repository, image and "
+            "version"
+        ),
+    ),
+    look=_vgpu,
+)
+NOUVEAU = cause(
+    "OCG0825",
+    "nouveau-loaded",
+    _FAMILY,
+    "driver",
+    title="the GPUs are free of the kernel's own driver",
+    says="the kernel's own driver nouveau holds the GPU",
+    means="Only one driver can have the card. On RHCOS nouveau is not loaded; other systems load "
+    "it at boot.",
+    remedy=(
+        (
+            "add the kernel arguments rd.driver.blacklist=nouveau modprobe.blacklist=nouveau "
+            "(MachineConfig spec.kernelArguments; the node reboots)"
+        ),
+        "oc debug node/{node} -- chroot /host lsmod | grep nouveau",
+    ),
+    look=any_of(
+        _nouveau,
+        said(
+            "nouveau is currently in use",
+            "already bound to nouveau",
+            "module nouveau is in use",
+            "nouveau*is loaded",
+            "nouveau kernel driver is currently in use",
+            "rmmod: error: module nouveau",
+            "nouveau driver",
+            "nouveau*refcount",
+            by=(DRIVER, "kernel"),
+            sources=_EVERYWHERE,
+            at=0.94,
+        ),
+        said("a driver such as*nouveau", "nouveau, rivafb", sources=("kernel", "log"), at=0.85),
+        said("nouveau 0000:", sources=("kernel",), at=0.85),
+    ),
+)
+GENERIC = cause(
+    "OCG0826",
+    "module-load-failed-generic",
+    _FAMILY,
+    "driver",
+    title="the kernel takes the NVIDIA module",
+    says="the kernel module could not be loaded, and the kernel messages that tell why are not "
+    "here",
+    means="The build worked and the kernel refused the module, or found no card that it drives. "
+    "The kernel's "
+    "own messages name the reason.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host dmesg | grep -iE 'nvrm|nvidia|nouveau|lockdown'",
+        "oc debug node/{node} -- chroot /host lspci -nnk -d 10de:",
+    ),
+    look=_generic,
+)
+
+CAUSES = (
+    SECURE_BOOT,
+    OPEN_REQUIRED,
+    OPEN_UNSUPPORTED,
+    TOO_OLD,
+    NOUVEAU,
+    VGPU,
+    GENERIC,
+)

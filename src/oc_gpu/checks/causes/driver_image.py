@@ -1,0 +1,341 @@
+"""Layer driver: images of the driver and of the other operands that do not exist or do not fit."""
+
+import re
+
+from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
+from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import about, cause, find, shown
+from oc_gpu.checks.troubles import Trouble
+
+_FAMILY = "driver-image"
+_ELSEWHERE = (
+    "x509",
+    "proxyconnect",
+    "timeout",
+    "timed out",
+    "refused",
+    "unauthorized",
+    "denied",
+    "forbidden",
+    "toomanyrequests",
+    "too many requests",
+    "no such host",
+    "no route",
+    "unreachable",
+    "authentication required",
+    "deadline exceeded",
+)
+"""What a failed pull says where the image is not what is wrong."""
+
+
+def _one(
+    case: Case, trouble: Trouble, says: str, evidence: tuple[Evidence, ...], at: float
+) -> Result:
+    del case
+    pod = trouble.pod
+    objects = (f"Pod/{pod.metadata.name}",)
+    told = about(pod, trouble.container)
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _driver_pulls(case: Case) -> list[Trouble]:
+    names = ("driver-manager", "toolkit-ctr")
+    return [t for t in pulls(case, DRIVER) if not any(name in t.container for name in names)]
+
+
+def _explained(case: Case, trouble: Trouble) -> bool:
+    """Tell whether the registry gave another reason than that there is no such image."""
+    name = trouble.pod.metadata.name
+    texts = [trouble.message]
+    texts += [e.message for e in case.snapshot.events if e.involved_object.name == name]
+    return any(word in text.lower() for text in texts for word in _ELSEWHERE)
+
+
+def _images_of(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
+    pod = trouble.pod.metadata.name
+    found = [
+        Evidence(f"status of Pod/{pod}, {trouble.container}", f"{trouble.state} {trouble.image}")
+    ]
+    quotes = [q for q in about_pulls(case, NOT_THERE) if q.pod is trouble.pod]
+    return (*found, *(quote.evidence for quote in quotes[:1]))
+
+
+def _precompiled(case: Case, says: str) -> Results:
+    wanted = case.setting("driver", "usePrecompiled") is True
+    for one in _driver_pulls(case):
+        node = case.node(one.pod.spec.node_name)
+        kernel = node.status.node_info.kernel_version if node is not None else ""
+        labelled = one.pod.metadata.labels.get("nvidia.com/precompiled") == "true"
+        stem = kernel.split("-")[0]
+        in_tag = bool(stem) and stem in one.image.rpartition(":")[2]
+        if (wanted or labelled or in_tag) and not _explained(case, one):
+            more = (
+                Evidence(f"status of Node/{one.pod.spec.node_name}", f"kernelVersion: {kernel}"),
+            )
+            return (_one(case, one, says, (*_images_of(case, one), *more), 0.95),)
+    return ()
+
+
+def _tag(case: Case, says: str) -> Results:
+    for one in _driver_pulls(case):
+        if case.setting("driver", "usePrecompiled") is True or _explained(case, one):
+            continue
+        evidence = _images_of(case, one)
+        others = [t for t in pulls(case) if t.pod is not one.pod]
+        at = 0.93 if len(evidence) > 1 else 0.6 if others else 0.78
+        return (_one(case, one, says, evidence, at),)
+    return ()
+
+
+_NO_IMAGE = (
+    "empty image path provided",
+    "imagepath*not set",
+    "image path*empty",
+    "failed to find image",
+    "unable to get image",
+    "driver image path*invalid",
+    "invalid values for driver image",
+    "failed to get image for driver",
+    "error*driver image path",
+    "invalid image path",
+    "failed to apply transformation*image",
+    'no matches for kind "nvidiadriver"',
+    'no matches for kind "clusterpolicy"',
+    "error validating clusterpolicy",
+    "clusterpolicy*unknown field",
+    'strict decoding error: unknown field "spec',
+)
+
+
+def _incomplete(case: Case) -> list[Evidence]:
+    """Return operands of which the ClusterPolicy gives only a part of the image."""
+    found = []
+    for part in ("driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "validator"):
+        given = {
+            name: str(case.setting(part, name) or "") for name in ("repository", "image", "version")
+        }
+        lacking = [name for name, value in given.items() if not value]
+        if 0 < len(lacking) < len(given) and (given["version"] or given["repository"]):
+            found.append(Evidence("ClusterPolicy", f"spec.{part} lacks {', '.join(lacking)}"))
+    return found
+
+
+def _hit(case: Case) -> tuple[list[Evidence], bool]:
+    """Return what shows that an image could not be put together, and whether it is proof."""
+    bad = [t for t in case.troubles_of(*GPU_STACK) if t.state == "InvalidImageName"]
+    evidence = [
+        Evidence(f"status of Pod/{t.pod.metadata.name}, {t.container}", f"{t.state} {t.image}")
+        for t in bad
+    ]
+    quotes = [q for q in find(case, _NO_IMAGE, (OPERATOR,)) if q.live]
+    quotes += find(case, ("couldn't parse image reference", "invalidimagename"), None, ("event",))
+    evidence += [quote.evidence for quote in quotes if quote.live]
+    return evidence, bool(evidence)
+
+
+def _part(case: Case, says: str) -> Results:
+    lacks = [e for e in _incomplete(case) if "spec.driver" in e.quote] or _incomplete(case)
+    evidence, sure = _hit(case)
+    if not lacks or not case.unwell:
+        return ()
+    at = 0.95 if sure else 0.85 if not case.sets_of(DRIVER) or _driver_pulls(case) else 0.5
+    told = tuple(evidence[:2])
+    return (Result(Severity.ERROR, says, evidence=(*lacks[:1], *told), confidence=at),)
+
+
+def _versions(case: Case, says: str) -> Results:
+    evidence, sure = _hit(case)
+    if _incomplete(case):
+        return ()
+    written = _written_for(case)
+    if sure and case.policies:
+        found = (*written, *evidence[:2])
+        return (Result(Severity.ERROR, says, evidence=found, confidence=0.92),)
+    if written and case.unwell:
+        return (Result(Severity.ERROR, says, evidence=written, confidence=0.66),)
+    return ()
+
+
+def _written_for(case: Case) -> tuple[Evidence, ...]:
+    """Return the release that the ClusterPolicy was written for, if not the operator's."""
+    if not case.policies or not case.operator_version:
+        return ()
+    labels = case.policies[0]["metadata"].get("labels") or {}
+    for name in ("helm.sh/chart", "app.kubernetes.io/version"):
+        told = version(str(labels.get(name) or ""))
+        if told and told[:2] != case.operator_version[:2]:
+            shown_version = ".".join(map(str, case.operator_version))
+            return (
+                Evidence("labels of the ClusterPolicy", f"{name}: {labels[name]}"),
+                Evidence("GPU Operator", f"version {shown_version}"),
+            )
+    return ()
+
+
+_SUFFIX = re.compile(r"-(rhcos|rhel|ubuntu|centos|fedora|sles)(\d+(?:\.\d+)?)$")
+
+
+def _stale(case: Case, says: str) -> Results:
+    for component, item in case.sets:
+        if component not in ON_NODE:
+            continue
+        spec = item.spec.template.spec
+        tags = {c.name: c.image.rpartition(":")[2] for c in spec.every}
+        suffixes = {n: m[0] for n, tag in tags.items() if (m := _SUFFIX.search(tag))}
+        found = _odd(suffixes) if component == DRIVER else None
+        found = found or _old_validator(case, tags, [c.image for c in spec.every])
+        if found is None or not _troubled(case, component):
+            continue
+        where = f"DaemonSet/{item.metadata.name}"
+        evidence = (Evidence(where, shown(found)),)
+        objects = (where,)
+        told = {"namespace": item.metadata.namespace}
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=told),)
+    return _old_system(case, says)
+
+
+def _troubled(case: Case, component: str) -> bool:
+    return bool(case.troubles_of(component)) or case.unwell
+
+
+def _odd(suffixes: dict[str, str]) -> str | None:
+    if len(set(suffixes.values())) < 2:  # noqa: PLR2004
+        return None
+    return ", ".join(f"{name} has {suffix}" for name, suffix in suffixes.items())
+
+
+def _old_validator(case: Case, tags: dict[str, str], images: list[str]) -> str | None:
+    """Return containers that run the operator's own image of another release."""
+    del tags
+    wanted = case.operator_version
+    for image in images:
+        own = "gpu-operator-validator:" in image or "/gpu-operator:" in image
+        has = version(image.rpartition(":")[2])
+        if own and has and wanted and has != wanted:
+            return f"image {image}, and the operator is {'.'.join(map(str, wanted))}"
+    return None
+
+
+def _old_system(case: Case, says: str) -> Results:
+    """Find driver pods whose image is for another system than the node runs."""
+    for one in case.troubles_of(DRIVER):
+        node = case.node(one.pod.spec.node_name)
+        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
+        match = _SUFFIX.search(images[0]) if images else None
+        if node is None or match is None:
+            continue
+        wanted = _system(case, node.status.node_info.os_image)
+        if wanted and wanted[0] == match[1] and wanted[1] != match[2] and "." in match[2]:
+            evidence = (
+                Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
+                Evidence(f"status of Node/{node.metadata.name}", node.status.node_info.os_image),
+            )
+            return (_one(case, one, says, evidence, 0.86),)
+    return ()
+
+
+def _system(case: Case, text: str) -> tuple[str, str] | None:
+    if "CoreOS" in text and "Red Hat" in text:
+        release = case.openshift[:2]
+        return ("rhcos", ".".join(map(str, release))) if release else None
+    match = re.search(r"(?i)(ubuntu|centos|red hat|sles|rocky)\D*(\d+(?:\.\d+)?)", text)
+    if match is None:
+        return None
+    return match[1].lower().replace("red hat", "rhel"), match[2]
+
+
+TAG = cause(
+    "OCG0830",
+    "driver-image-tag-missing",
+    _FAMILY,
+    "driver",
+    title="the driver's image exists for the nodes' system",
+    says="no driver image is published for this driver version and the node's operating system",
+    means="The tag is put together from the driver's version and the system's name and release. "
+    "NVIDIA publishes "
+    "some combinations only.",
+    remedy=(
+        "oc get node {node} -o jsonpath='{.status.nodeInfo.osImage}'",
+        "skopeo list-tags docker://nvcr.io/nvidia/driver | grep SYSTEM",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"repository":"nvcr.io/nvidia","image":"driver","version":"VERSION"}}}\''
+        ),
+    ),
+    look=_tag,
+)
+PRECOMPILED = cause(
+    "OCG0831",
+    "precompiled-kernel-mismatch",
+    _FAMILY,
+    "driver",
+    title="precompiled drivers exist for the running kernels",
+    says="precompiled drivers are on, but no precompiled image exists for the running kernel",
+    means="A precompiled image is for exactly one kernel, whose name is part of its tag.",
+    remedy=(
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"usePrecompiled":false}}}\''
+        ),
+        "or build the image for this kernel and push it to your registry",
+    ),
+    look=_precompiled,
+)
+PART = cause(
+    "OCG0832",
+    "clusterpolicy-driver-image-incomplete",
+    _FAMILY,
+    "driver",
+    title="the ClusterPolicy gives images in full or not at all",
+    says="the ClusterPolicy gives only a part of repository, image and version",
+    means="Where one of the three is given, the operator puts the image together from them and no "
+    "longer takes "
+    "its own default, so all three are needed.",
+    remedy=(
+        "oc get clusterpolicy -o jsonpath='{.items[*].spec.driver}'",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"repository":"nvcr.io/nvidia","image":"driver","version":"VERSION"}}}\''
+        ),
+    ),
+    look=_part,
+)
+VERSIONS = cause(
+    "OCG0833",
+    "clusterpolicy-version-mismatch",
+    _FAMILY,
+    "driver",
+    title="the ClusterPolicy is of the operator's release",
+    says="the ClusterPolicy and the operator are of different releases, so image fields are not "
+    "filled",
+    means="Fields that this operator expects are missing in a ClusterPolicy written for another "
+    "release, or the CRD "
+    "was not updated (Helm does not), so that they were dropped.",
+    remedy=(
+        "oc get clusterpolicy -o yaml",
+        "take the ClusterPolicy of the CSV's alm-examples and carry your changes over",
+        "with Helm: apply the chart's CRDs, then helm upgrade --reset-values",
+    ),
+    look=_versions,
+)
+STALE = cause(
+    "OCG0834",
+    "operand-image-stale",
+    _FAMILY,
+    "driver",
+    title="all containers of an operand have images of one release",
+    says="a container of an operand still carries the image of an earlier system or operator "
+    "release",
+    means="The DaemonSet was changed in part: the operator did not write it anew after the "
+    "upgrade.",
+    remedy=(
+        "oc get daemonsets -n {namespace} -o wide",
+        "oc delete daemonset NAME -n {namespace}   # the operator makes it anew",
+    ),
+    look=_stale,
+)
+
+CAUSES = (PRECOMPILED, PART, VERSIONS, STALE, TAG)

@@ -1,0 +1,317 @@
+"""Layer hardware: cards that do not answer, and cards that are passed to virtual machines."""
+
+import re
+
+from oc_gpu.checks.cards import older
+from oc_gpu.checks.case import Case
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.driver import generations
+from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import about, cause, find, result, said
+
+_GPU = "gpu-hardware"
+_PASSED = "passthrough"
+_EVERYWHERE = ("kernel", "log", "event", "state", "client")
+_ON_HOST = (SANDBOX, VFIO, VGPU_MANAGER)
+
+
+def _bus(case: Case, says: str) -> Results:
+    phrases = (
+        "fallen off the bus",
+        "xid*: 79,",
+        "xid*79, gpu has fallen",
+        "gpu is lost",
+        "gpu_is_lost",
+        "unable to determine the device handle for gpu",
+    )
+    quotes = find(case, phrases, None, _EVERYWHERE)
+    return (result(says, quotes, at=0.96),) if quotes else ()
+
+
+def _adapter(case: Case, says: str) -> Results:
+    quotes = find(
+        case,
+        (
+            "rminitadapter failed",
+            "rm_init_adapter failed",
+            "cannot initialize gsp firmware",
+            "gsp rm heartbeat",
+            "failed to copy vbios",
+        ),
+        None,
+        _EVERYWHERE,
+    )
+    return (result(says, quotes, at=0.84),) if quotes else ()
+
+
+def _iommu(case: Case, says: str) -> Results:
+    quotes = [
+        q
+        for q in find(
+            case,
+            (
+                "iommu is not enabled",
+                "iommu not enabled",
+                "no iommu",
+                "iommu_groups*no such file",
+                "iommu_group*no such file",
+                "failed to get iommu group",
+                "probe of*failed with error -22",
+                "vfio-pci*error -22",
+                "vfio: no iommu group",
+                "no devices in iommu group",
+                "please ensure all devices within the iommu_group",
+                "enable iommu",
+            ),
+            (*_ON_HOST, "kernel"),
+            _EVERYWHERE,
+        )
+        if q.live or q.source == "kernel"
+    ]
+    off = _no_argument(case)
+    if quotes:
+        return (result(says, quotes, at=0.93, more=off),)
+    down = case.troubles_of(*_ON_HOST)
+    if off and down:
+        one = down[0]
+        evidence = (
+            *off,
+            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+        )
+        objects, told = (f"Node/{one.pod.spec.node_name}",), about(one.pod, one.container)
+        at = 0.82 if one.container.startswith(("vfio", "nvidia-vfio")) else 0.45
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return ()
+
+
+def _no_argument(case: Case) -> tuple[Evidence, ...]:
+    for ref, texts in case.texts_of_nodes("proc_cmdline", "proc/cmdline"):
+        content = " ".join(text.content for text in texts)
+        on = re.search(r"(intel_iommu|amd_iommu|iommu)=(on|pt|force)", content)
+        if content.strip() and not on and "amd_iommu" not in content:
+            return (Evidence(ref.where, "no intel_iommu=on or amd_iommu=on"),)
+    return ()
+
+
+def _sandbox(case: Case) -> bool:
+    return case.setting("sandboxWorkloads", "enabled") is True or bool(case.pods_of(*_ON_HOST))
+
+
+def _sriov(case: Case, says: str) -> Results:
+    for one in case.troubles_of(SANDBOX):
+        waits = "vgpu" in one.container
+        manager = [t for t in case.troubles_of(VGPU_MANAGER) if t.fails]
+        name = one.pod.spec.node_name
+        old = [age for age in generations(case, name) if older(age, "ampere")]
+        quotes = [
+            q
+            for q in find(
+                case, ("sriov", "sr-iov", "no vfs", "virtual functions"), (SANDBOX,), ("log",)
+            )
+            if q.live
+        ]
+        if not waits or manager or not (old or quotes):
+            continue
+        evidence = (
+            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+            *(
+                Evidence(f"lspci of Node/{name}", f"a GPU of the {age} generation")
+                for age in old[:1]
+            ),
+            *(quote.evidence for quote in quotes[:1]),
+        )
+        objects, told = (
+            (f"Pod/{one.pod.metadata.name}", f"Node/{name}"),
+            about(one.pod, one.container),
+        )
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.88, about=told),)
+    return ()
+
+
+def _held(case: Case, says: str) -> Results:
+    down = case.troubles_of(SANDBOX, VFIO)
+    machines = [
+        pod
+        for pod in case.snapshot.pods
+        if pod.metadata.labels.get("kubevirt.io") == "virt-launcher"
+        or pod.metadata.name.startswith("virt-launcher-")
+    ]
+    phrases = (
+        "device or resource busy",
+        "device is in use",
+        "in use by",
+        "already in use",
+        "no vgpu devices found",
+        "no gpu bound to vfio-pci",
+    )
+    quotes = [q for q in find(case, phrases, (SANDBOX, VFIO), ("log",)) if q.live]
+    for one in down:
+        here = [pod for pod in machines if pod.spec.node_name == one.pod.spec.node_name]
+        if here:
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+                Evidence(f"Pod/{here[0].metadata.name}", "a virtual machine runs on this node"),
+                *(quote.evidence for quote in quotes[:1]),
+            )
+            objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod, one.container)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=told),
+            )
+    return (result(says, quotes, at=0.84),) if quotes else ()
+
+
+BUS = cause(
+    "OCG1520",
+    "gpu-fallen-off-bus",
+    _GPU,
+    "hardware",
+    title="all GPUs answer on the PCIe bus",
+    says="the GPU no longer answers on the PCIe bus",
+    means="Xid 79: power, heat, the slot or the card itself. Nothing that runs on the cluster can "
+    "bring it back.",
+    remedy=(
+        "oc adm drain {node} --ignore-daemonsets --delete-emptydir-data",
+        (
+            "power {node} off and on; look at its power supply, temperature, riser and slot; "
+            "exchange "
+            "the card"
+        ),
+    ),
+    look=_bus,
+)
+ADAPTER = cause(
+    "OCG1521",
+    "rminitadapter-failed",
+    _GPU,
+    "hardware",
+    title="the driver initialises the GPUs",
+    says="the driver cannot initialise a GPU that it supports",
+    means="The module is loaded and the card does not start: its firmware, a state left by an "
+    "earlier driver, or "
+    "resources that a virtual machine does not give.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host dmesg | grep -i nvrm",
+        "power {node} off and on, not only reboot; then try another driver release",
+    ),
+    look=_adapter,
+)
+BAR = cause(
+    "OCG1530",
+    "passthrough-bar-mmio",
+    _PASSED,
+    "hardware",
+    title="the machine has room for the GPU's memory window",
+    says="the virtual machine has too little 64-bit MMIO space for the GPU's memory BAR",
+    means="Cards with much memory want a large address window, which the firmware of the machine "
+    "has to give: EFI, "
+    "and on vSphere 64-bit MMIO of sufficient size.",
+    remedy=(
+        (
+            "vSphere: firmware EFI, pciPassthru.use64bitMMIO=TRUE, pciPassthru.64bitMMIOSizeGB=512 "
+            "(power cycle {node})"
+        ),
+        "add the kernel argument pci=realloc on {node}",
+    ),
+    look=said(
+        "pci i/o region assigned to your nvidia device is invalid",
+        "bar1 is 0m @ 0x0",
+        "bar*: no space for",
+        "bar*: failed to assign",
+        "can't assign*no space",
+        "bar*: can't assign mem",
+        "bar0 is 0m",
+        "bar*is 0m @ 0x0",
+        "this pci i/o region",
+        sources=("kernel", "log", "client"),
+        always=True,
+        at=0.94,
+    ),
+)
+CRASH = cause(
+    "OCG1531",
+    "hypervisor-passthrough-crash",
+    _PASSED,
+    "hardware",
+    title="the hypervisor bears the passed-through GPU",
+    says="the hypervisor or the virtual machine crashes when the passed-through GPU is initialised",
+    means="The machine ends at the moment in which the driver starts the card.",
+    remedy=(
+        "look at the hypervisor's own log of the machine at that moment",
+        "update its firmware; check ACS, resizable BAR and the host's IOMMU settings",
+    ),
+    look=said(
+        "pcipassthru*error",
+        "hypervisor*crash",
+        "qemu*terminated",
+        "qemu-kvm*killed",
+        "kvm: internal error",
+        "internal-error",
+        "vfio_err_notifier_handler",
+        "unrecoverable error*pci",
+        "vcpu-*unrecoverable",
+        "vmx*unrecoverable error",
+        "msi-x*passthru",
+        "vm was reset",
+        "guest*triple fault",
+        "domain*crashed",
+        "purple screen",
+        "#pf exception 14",
+        "kvm_set_msi_irq",
+        "vmexit",
+        sources=_EVERYWHERE,
+        always=True,
+        at=0.85,
+        by=(*_ON_HOST, "kernel", "other"),
+    ),
+)
+IOMMU = cause(
+    "OCG1532",
+    "iommu-disabled",
+    _PASSED,
+    "hardware",
+    title="the IOMMU is on where GPUs are passed through",
+    says="the IOMMU is not enabled, so the GPU cannot be bound to VFIO",
+    means="Passing a card to a virtual machine needs the IOMMU, in the firmware and as a kernel "
+    "argument.",
+    remedy=(
+        (
+            "add the kernel argument intel_iommu=on (or amd_iommu=on) by a MachineConfig; the node "
+            "reboots"
+        ),
+        "turn VT-d or AMD-Vi on in the firmware of {node}",
+    ),
+    look=_iommu,
+)
+SRIOV = cause(
+    "OCG1533",
+    "sandbox-validator-sriov",
+    _PASSED,
+    "hardware",
+    title="the sandbox validation fits the card",
+    says="the sandbox validator expects an SR-IOV capable vGPU, which this GPU does not have",
+    means="vGPU by SR-IOV exists from Ampere on. Older cards use mediated devices, which this "
+    "validator does not take.",
+    remedy=(
+        "oc logs -n {namespace} {pod} -c {container}",
+        "use an earlier release of the operator, or a card of the Ampere generation or later",
+    ),
+    look=_sriov,
+)
+HELD = cause(
+    "OCG1534",
+    "sandbox-validation-device-in-use",
+    _PASSED,
+    "hardware",
+    title="sandbox validations find their devices free",
+    says="a sandbox validation fails, because a virtual machine already holds the device",
+    means="The validation counts devices that are free; after a restart of the operands all may "
+    "be taken.",
+    remedy=(
+        "oc get vmi -A -o wide | grep {node}",
+        "stop the virtual machine, or leave the validation for its next start",
+    ),
+    look=_held,
+)
+
+CAUSES = (BAR, ADAPTER, BUS, CRASH, IOMMU, SRIOV, HELD)

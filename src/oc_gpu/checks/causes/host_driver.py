@@ -1,0 +1,415 @@
+"""Layer driver: a driver on the host, and the driver of before that is still in use."""
+
+from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, WORKLOAD, wants_gpu
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Quote, about, cause, find, result
+from oc_gpu.checks.troubles import PULLING, Trouble
+from oc_gpu.snapshot.kinds import Node
+
+_IN_USE = (
+    "could not unload nvidia driver kernel modules",
+    "module nvidia is in use",
+    "module nvidia_uvm is in use",
+    "module nvidia_modeset is in use",
+    "module nvidia_drm is in use",
+    "rmmod: error: module nvidia",
+    "driver is in use",
+    "driver is currently in use",
+    "failed to unload*nvidia",
+    "unable to unload*nvidia",
+    "auto eviction of gpu pods*is disabled",
+    "failed to uninstall nvidia driver",
+    "auto drain of the node*is disabled",
+    "cannot unload*nvidia",
+)
+_LOADED = (
+    "driver module is already loaded",
+    "driver is already loaded",
+    "already loaded with refcount",
+    "an nvidia kernel module 'nvidia*' appears to be already loaded",
+    "appears to already be loaded in your kernel",
+    "nvidia kernel module*already loaded",
+)
+_ON_HOST = (
+    "driver is pre-installed on the host",
+    "detected pre-installed driver on the host",
+    "existing nvidia driver",
+    "nvidia driver is already installed",
+    "an existing nvidia kernel module was detected",
+    "driver installed on the host",
+    "alternate method of installing the nvidia driver was detected",
+    "host driver",
+    "nvidia-installer*package manager",
+)
+_PACKAGES = (
+    "nvidia-driver",
+    "nvidia-compute",
+    "nvidia-utils",
+    "xorg-x11-drv-nvidia",
+    "kmod-nvidia",
+    "nvidia-dkms",
+    "nvidia-kernel",
+    "nvidia-open-driver",
+    "signed-open-driver",
+    "libnvidia-compute",
+    "cuda-drivers",
+    "nvidia-gfxg",
+    "nvidia-headless",
+)
+_PACKAGE_FILES = ("installed-rpms", "installed-debs", "dpkg_-l", "package-data", "rpm_-qa")
+
+
+def _driver_fails(case: Case) -> list[Trouble]:
+    return [t for t in case.troubles_of(DRIVER) if t.state not in PULLING]
+
+
+def _lspci(case: Case) -> list[tuple[Node, Evidence]]:
+    """Return nodes whose card the nvidia driver holds, though the driver pod is not up."""
+    down = {t.pod.spec.node_name for t in _driver_fails(case)}
+    return [
+        (node, Evidence(f"lspci of Node/{node.metadata.name}", "Kernel driver in use: nvidia"))
+        for node in case.snapshot.nodes
+        if node.metadata.name in down
+        and any(d.driver == "nvidia" for d in case.devices.get(node.metadata.name, []))
+    ]
+
+
+def _packages(case: Case) -> list[Evidence]:
+    found = []
+    for ref, texts in case.texts_of_nodes(*_PACKAGE_FILES):
+        for text in texts:
+            for name in _PACKAGES:
+                line = next(text.find((name,)), None)
+                if line is not None:
+                    found.append(Evidence(f"{ref.where}:{line.number}", line.text.strip()))
+    return found
+
+
+def _history(case: Case) -> bool:
+    """Tell whether the operator's own driver worked on these nodes before."""
+    return any(
+        any(name.startswith("nvidia.com/") for name in node.status.capacity)
+        or node.metadata.labels.get("nvidia.com/gpu-driver-upgrade-state", "")
+        not in ("", "unknown")
+        or "nvidia.com/gpu.product" in node.metadata.labels
+        for node in case.gpu_nodes
+    )
+
+
+def _users(case: Case, node: str) -> list[Evidence]:
+    """Return the pods on a node that hold GPUs."""
+    return [
+        Evidence(f"Pod/{pod.metadata.name} in {pod.metadata.namespace}", "holds a GPU on this node")
+        for pod in case.pods_of(WORKLOAD)
+        if wants_gpu(pod) and pod.spec.node_name == node and key(pod) not in case.trouble
+    ]
+
+
+def _quotes(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
+    return [q for q in find(case, phrases, (DRIVER,)) if q.live]
+
+
+def _in_use(case: Case, says: str) -> Results:
+    direct, loaded = _quotes(case, _IN_USE), _quotes(case, _LOADED)
+    if not direct and not loaded:
+        held = [(n, e) for n, e in _lspci(case) if _users(case, n.metadata.name)]
+        if held and _history(case):
+            node, evidence = held[0]
+            more = (evidence, *_users(case, node.metadata.name)[:1])
+            return (_made(case, node, says, more, 0.7),)
+        return ()
+    quotes = direct or loaded
+    users = _users(case, quotes[0].node)
+    if _packages(case) or _quotes(case, _ON_HOST):
+        at = 0.55
+    elif direct:
+        at = 0.92
+    else:
+        at = 0.86 if users or _history(case) else 0.6
+    return (result(says, quotes, at=at, more=tuple(users[:2])),)
+
+
+def _made(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    name = node.metadata.name
+    pod = next((p for p in case.pods_of(DRIVER) if p.spec.node_name == name), None)
+    objects = (f"Node/{name}",)
+    told = about(pod, "", name)
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _installed(case: Case, says: str) -> Results:
+    if case.setting("driver", "enabled") is False or not _driver_fails(case):
+        return ()
+    packages, quotes = _packages(case), _quotes(case, _ON_HOST)
+    if quotes:
+        return (result(says, quotes, at=0.93, more=tuple(packages[:1])),)
+    if packages:
+        return (_by_packages(case, says, packages),)
+    return () if _quotes(case, _IN_USE) or _history(case) else _loaded(case, says)
+
+
+def _by_packages(case: Case, says: str, packages: list[Evidence]) -> Result:
+    held = _lspci(case)
+    evidence = (*packages[:2], *(e for _, e in held[:1]))
+    if held:
+        return _made(case, held[0][0], says, evidence, 0.92)
+    return Result(Severity.ERROR, says, evidence=evidence, confidence=0.85)
+
+
+def _loaded(case: Case, says: str) -> Results:
+    """Find a driver that is loaded where the operator never had one."""
+    loaded, held = _quotes(case, _LOADED), _lspci(case)
+    if loaded:
+        return (result(says, loaded, at=0.85),)
+    if held:
+        return (_made(case, held[0][0], says, (held[0][1], *_smi(case)), 0.82),)
+    return ()
+
+
+def _smi(case: Case) -> tuple[Evidence, ...]:
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        for text in texts:
+            line = next(text.find(("driver version",)), None)
+            if line is not None:
+                return (Evidence(f"{ref.where}:{line.number}", line.text.strip()),)
+    return ()
+
+
+def _no_driver(case: Case, says: str) -> Results:
+    if case.setting("driver", "enabled") is not False:
+        return _bare_host(case, says)
+    down = [t for t in case.troubles_of(*ON_NODE) if t.container == "driver-validation"]
+    down = down or case.troubles_of(*ON_NODE)
+    for one in down:
+        name = one.pod.spec.node_name
+        devices = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        if any(d.driver == "nvidia" for d in devices):
+            continue
+        evidence = [Evidence("ClusterPolicy", "spec.driver.enabled: false")]
+        if devices:
+            evidence.append(Evidence(f"lspci of Node/{name}", "no kernel driver in use"))
+        state = f"{one.container or 'pod'} {one.state}"
+        evidence.append(Evidence(f"status of Pod/{one.pod.metadata.name}", state))
+        objects = (f"Node/{name}",)
+        told = about(one.pod, one.container)
+        at = 0.92 if devices or one.container == "driver-validation" else 0.6
+        return (
+            Result(Severity.ERROR, says, None, objects, tuple(evidence), confidence=at, about=told),
+        )
+    return ()
+
+
+def _bare_host(case: Case, says: str) -> Results:
+    """Find hosts without driver where nothing is there that would bring one."""
+    if case.managed or case.pods_of(DRIVER):
+        return ()
+    phrases = (
+        "nvml error: driver not loaded",
+        "driver not loaded",
+        "load library failed: libnvidia-ml",
+        "couldn't communicate with the nvidia driver",
+        "driver rpc error",
+        "failed to initialize nvml: driver not loaded",
+    )
+    quotes = [q for q in find(case, phrases, None, ("log", "event", "state")) if q.live]
+    for quote in quotes:
+        devices = [d for d in case.devices.get(quote.node, []) if d.kind.startswith("03")]
+        if not any(d.driver == "nvidia" for d in devices):
+            return (result(says, [quote], at=0.86),)
+    return ()
+
+
+def _markers(case: Case, says: str) -> Results:
+    if case.setting("driver", "enabled") is not False:
+        return ()
+    stuck = [t for t in case.troubles_of(*ON_NODE) if t.container.endswith("-validation")]
+    for one in stuck:
+        name = one.pod.spec.node_name
+        held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
+        if not held:
+            continue
+        no_toolkit = case.setting("toolkit", "enabled") is False
+        evidence = [
+            Evidence("ClusterPolicy", "spec.driver.enabled: false"),
+            Evidence(f"lspci of Node/{name}", "Kernel driver in use: nvidia"),
+            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+        ]
+        if no_toolkit:
+            evidence.insert(1, Evidence("ClusterPolicy", "spec.toolkit.enabled: false"))
+        at = 0.9 if no_toolkit else 0.8
+        objects = (f"Pod/{one.pod.metadata.name}", f"Node/{name}")
+        told = about(one.pod, one.container)
+        return (
+            Result(
+                Severity.ERROR, says, None, objects, tuple(evidence[:3]), confidence=at, about=told
+            ),
+        )
+    return ()
+
+
+_MISMATCH = (
+    "driver/library version mismatch",
+    "api mismatch: the client has the version",
+    "kernel module*version*does not match",
+    "rm version mismatch",
+)
+
+
+def _old_pods(case: Case, says: str) -> Results:
+    """Find pods with GPUs that began before the driver on their node did."""
+    quotes = [q for q in find(case, _MISMATCH, None, ("log", "event", "state", "kernel")) if q.live]
+    if quotes:
+        return (result(says, quotes, at=0.9),)
+    if not case.unwell and not case.troubles_of(WORKLOAD):
+        return ()
+    for driver in case.pods_of(DRIVER):
+        born = driver.metadata.creation_timestamp
+        for pod in case.pods_of(WORKLOAD, *(ON_NODE - {DRIVER, TOOLKIT})):
+            here = pod.spec.node_name == driver.spec.node_name and pod.spec.node_name
+            older = pod.metadata.creation_timestamp and pod.metadata.creation_timestamp < born
+            if here and older and pod.status.phase == "Running" and key(pod) in case.trouble:
+                if case.trouble[key(pod)].container.endswith("-validation"):
+                    continue
+                if key(driver) in case.trouble or not wants_gpu(pod):
+                    continue
+                name = pod.metadata.name
+                evidence = (
+                    Evidence(f"Pod/{name}", f"created {pod.metadata.creation_timestamp}"),
+                    Evidence(f"Pod/{driver.metadata.name}", f"created {born}"),
+                )
+                objects = (f"Pod/{name}",)
+                told = about(pod)
+                return (
+                    Result(
+                        Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=told
+                    ),
+                )
+    return ()
+
+
+def _not_ready(case: Case, says: str) -> Results:
+    for one in case.troubles_of(DRIVER):
+        if one.state in PULLING:
+            continue
+        name = one.pod.metadata.name
+        text = f"{one.container} {one.state}, {one.restarts} restarts"
+        objects = (f"Pod/{name}",)
+        told = about(one.pod, one.container)
+        evidence = (Evidence(f"status of Pod/{name}", text),)
+        at = 0.45 if one.fails else 0.35
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return ()
+
+
+HOST = cause(
+    "OCG0850",
+    "host-driver-installed",
+    "host-driver",
+    "driver",
+    title="no NVIDIA driver is installed on the hosts beside the driver container",
+    says="an NVIDIA driver is installed on the host and conflicts with the driver container",
+    means="Only one of the two can be: either the operator's driver container, or a driver on the "
+    "host with "
+    "driver.enabled=false.",
+    remedy=(
+        (
+            "oc debug node/{node} -- chroot /host sh -c 'cat /proc/driver/nvidia/version; lsmod | "
+            "grep nvidia'"
+        ),
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"enabled":false}}}\''
+        ),
+        "or remove the host's driver and reboot the node",
+    ),
+    look=_installed,
+)
+NO_DRIVER = cause(
+    "OCG0851",
+    "driver-disabled-no-host-driver",
+    "host-driver",
+    "driver",
+    title="where the operator's driver is off, the host has one",
+    says="the operator's driver is disabled, and the host has no working driver",
+    means="With driver.enabled=false the operator expects nvidia-smi to work on the host.",
+    remedy=(
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"enabled":true}}}\''
+        ),
+        "or install the driver on {node}",
+    ),
+    look=_no_driver,
+)
+MARKERS = cause(
+    "OCG0852",
+    "validation-markers-missing",
+    "host-driver",
+    "driver",
+    title="somebody writes the validation markers",
+    says="driver and toolkit come from the host at a place that the validator does not know, so "
+    "nobody writes "
+    "the validation marker files",
+    means="Operands wait for files in /run/nvidia/validations that the validator writes when it "
+    "has found driver "
+    "and toolkit where it looks for them.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host ls /run/nvidia/validations",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"hostPaths":{"driverInstallDir":"/PATH/OF/THE/DRIVER"}}}\'   # 24.6+'
+        ),
+    ),
+    look=_markers,
+)
+IN_USE = cause(
+    "OCG0853",
+    "driver-in-use-cannot-unload",
+    "driver-upgrade",
+    "driver",
+    title="the driver of before can be unloaded",
+    says="the operator's earlier driver is still used by GPU clients, so the new driver pod "
+    "cannot unload it",
+    means="A module in use is not unloaded. Pods that hold GPUs have to go first, by the upgrade "
+    "controller or by hand.",
+    remedy=(
+        "oc get pods -A -o wide --field-selector spec.nodeName={node}",
+        "oc adm drain {node} --ignore-daemonsets --delete-emptydir-data",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"upgradePolicy":{"autoUpgrade":true,"drain":{"enable":true}}}}}\''
+        ),
+    ),
+    look=_in_use,
+)
+OLD_PODS = cause(
+    "OCG0854",
+    "driver-upgrade-stale-gpu-pods",
+    "driver-upgrade",
+    "driver",
+    title="pods with GPUs use the driver that is loaded",
+    says="pods with GPUs are older than the driver pod and still use the earlier driver",
+    means="Their libraries are of the driver that was there when they began; the kernel has "
+    "another one now.",
+    remedy=("oc delete pod -n {namespace} {pod}   # and the others with GPUs on {node}",),
+    look=_old_pods,
+)
+NOT_READY = cause(
+    "OCG0855",
+    "driver-not-ready-generic",
+    "driver-upgrade",
+    "driver",
+    title="the driver is ready",
+    says="the driver pod is not ready, and what was gathered does not say why",
+    means="Everything on the node waits for the driver. Its log and the kernel's messages name "
+    "the reason.",
+    remedy=(
+        "oc logs -n {namespace} {pod} --all-containers --previous",
+        "oc debug node/{node} -- chroot /host dmesg | grep -iE 'nvrm|nvidia|nouveau|lockdown'",
+    ),
+    look=_not_ready,
+)
+
+CAUSES = (HOST, IN_USE, NO_DRIVER, MARKERS, OLD_PODS, NOT_READY)

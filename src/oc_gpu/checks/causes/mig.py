@@ -1,0 +1,323 @@
+"""Layer device-plugin: GPUs that are split, and their layout."""
+
+import re
+
+from oc_gpu.checks.case import Case
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.device_plugin import node_result
+from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN, WORKLOAD
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.snapshot.kinds import Node, Pod
+
+_MIG = "mig"
+
+
+def _pod(pod: Pod, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    objects, told = (f"Pod/{pod.metadata.name}",), about(pod)
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _failed(case: Case, says: str) -> Results:
+    phrases = (
+        "error applying mig configuration",
+        "error setting migconfig",
+        "error setting mig",
+        "failed to apply mig",
+        "unable to apply mig",
+        "selected mig-config not present",
+        "not present in*mig-parted",
+        "invalid mig-config",
+        "unable to validate*mig",
+        "error asserting mig",
+        "error assembling*mig",
+        "error validating*mig",
+        "error creating mig",
+        "failed to create gpu instance",
+        "unable to create gpu instance",
+        "unable to get mig config",
+        "insufficient resources*gpu instance",
+        "changing the 'nvidia.com/mig.config.state' node label to 'failed'",
+        "failed to assert mig",
+    )
+    quotes = [q for q in find(case, phrases, (MIG,), ("log",)) if q.live or _state(case, "failed")]
+    node = _state(case, "failed")
+    if node is not None:
+        where = f"labels of Node/{node.metadata.name}"
+        evidence = [Evidence(where, "nvidia.com/mig.config.state: failed")]
+        wanted = node.metadata.labels.get("nvidia.com/mig.config", "")
+        if wanted:
+            evidence.append(Evidence(where, f"nvidia.com/mig.config: {wanted}"))
+        evidence += [quote.evidence for quote in quotes[:1]]
+        return (node_result(node, says, tuple(evidence), 0.9),)
+    return (result(says, quotes, at=0.86),) if quotes else ()
+
+
+def _state(case: Case, value: str) -> Node | None:
+    label = "nvidia.com/mig.config.state"
+    return next((n for n in case.snapshot.nodes if n.metadata.labels.get(label) == value), None)
+
+
+def _pending(case: Case, says: str) -> Results:
+    phrases = (
+        "mig mode change is pending",
+        "pending enable state",
+        "is in pending",
+        "mig mode*pending",
+        "warning: mig mode is in pending",
+        "in use by another client",
+        "reset of gpu*required",
+        "requires a reboot",
+        "gpu reset*not supported",
+        "unable to reset gpu",
+        "resetting gpu*failed",
+        "could not be reset",
+        "reboot*required*mig",
+    )
+    quotes = [
+        q
+        for q in find(case, phrases, (MIG, PLUGIN, GFD, "client"), ("log", "client"))
+        if q.live or _state(case, "failed") or _state(case, "rebooting")
+    ]
+    if quotes:
+        return (result(says, quotes, at=0.93),)
+    found = _smi(
+        case, re.compile(r"(?i)(Current\s*: (\w+)\s+Pending\s*: (?!\2)\w+)|Enabled\*|Disabled\*")
+    )
+    if found is not None:
+        return (Result(Severity.ERROR, says, evidence=(found,), confidence=0.92),)
+    node = _state(case, "rebooting")
+    if node is not None:
+        evidence = (
+            Evidence(f"labels of Node/{node.metadata.name}", "mig.config.state: rebooting"),
+        )
+        return (node_result(node, says, evidence, 0.75),)
+    return ()
+
+
+def _smi(case: Case, pattern: re.Pattern[str]) -> Evidence | None:
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        for text in texts:
+            match = pattern.search(text.content)
+            if match is not None:
+                return Evidence(ref.where, " ".join(match[0].split()))
+    return None
+
+
+def _strategy(case: Case) -> str:
+    told = str(case.setting("mig", "strategy") or "")
+    for pod in case.pods_of(PLUGIN):
+        for one in pod.spec.containers:
+            told = one.variable("MIG_STRATEGY") or told
+            told = next(
+                (a.partition("=")[2] for a in one.args if a.startswith("--mig-strategy=")), told
+            )
+    return told
+
+
+_INSTANCES = re.compile(r"MIG \d+g\.\d+gb", re.IGNORECASE)
+
+
+def _mismatch(case: Case, says: str) -> Results:
+    strategy = _strategy(case)
+    for pod in case.pods_of(WORKLOAD):
+        asks = {
+            name
+            for one in pod.spec.every
+            for name in one.resources.limits
+            if name.startswith("nvidia.com/mig-")
+        }
+        waits = any(t.pod is pod and t.state == "Unschedulable" for t in case.troubles)
+        if asks and waits and strategy in ("single", "none"):
+            evidence = (
+                Evidence(f"Pod/{pod.metadata.name}", f"asks for {', '.join(sorted(asks))}"),
+                Evidence("device plugin", f"MIG strategy {strategy}"),
+            )
+            return (_pod(pod, says, evidence, 0.93),)
+        whole = any("nvidia.com/gpu" in one.resources.limits for one in pod.spec.every)
+        if whole and waits and strategy == "mixed" and _has_instances(case):
+            evidence = (
+                Evidence(f"Pod/{pod.metadata.name}", "asks for nvidia.com/gpu"),
+                Evidence("device plugin", "MIG strategy mixed"),
+            )
+            return (_pod(pod, says, evidence, 0.85),)
+    for one in case.troubles_of(PLUGIN, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        capable = node is not None and node.metadata.labels.get("nvidia.com/mig.capable") == "true"
+        silent = not any(part == PLUGIN for _, _, part in case.logs)
+        if strategy in ("single", "mixed") and silent and (capable or _splits(case, one.pod)):
+            text = f"{one.container} {one.state}"
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", text),
+                Evidence("device plugin", f"MIG strategy {strategy}"),
+            )
+            return (_pod(one.pod, says, evidence, 0.45),)
+    kinds = _kinds(case)
+    if strategy == "single" and len(kinds) > 1 and case.unwell:
+        evidence = (
+            Evidence("device plugin", "MIG strategy single"),
+            Evidence("nvidia-smi", f"instances of several kinds: {', '.join(sorted(kinds))}"),
+        )
+        return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.92),)
+    return ()
+
+
+def _splits(case: Case, pod: Pod) -> bool:
+    """Tell whether a pod's node has a card that can be split."""
+    devices = case.devices.get(pod.spec.node_name, [])
+    return any(d.device.startswith(("20b", "20f", "23", "29")) for d in devices)
+
+
+def _has_instances(case: Case) -> bool:
+    names = (name for node in case.gpu_nodes for name in node.status.allocatable)
+    return any(name.startswith("nvidia.com/mig-") for name in names)
+
+
+def _kinds(case: Case) -> set[str]:
+    found: set[str] = set()
+    for _, texts in case.texts_of_nodes("nvidia-bug-report"):
+        for text in texts:
+            found |= {match.lower() for match in _INSTANCES.findall(text.content)}
+    return found
+
+
+NO_INSTANCES = cause(
+    "OCG1030",
+    "mig-enabled-no-devices",
+    _MIG,
+    "device-plugin",
+    title="GPUs in MIG mode have MIG devices",
+    says="MIG mode is on, but no MIG devices were created",
+    means="A GPU in MIG mode offers nothing until instances are made on it.",
+    remedy=(
+        (
+            "oc label node {node} nvidia.com/mig.config=all-1g.10gb --overwrite   # a layout of "
+            "this "
+            "card"
+        ),
+        "oc label node {node} nvidia.com/mig.config=all-disabled --overwrite",
+    ),
+    look=any_of(
+        said(
+            "no mig devices associated with",
+            "migenabled=true was not configured correctly",
+            "mig mode*enabled*no mig devices",
+            "no mig devices found",
+            "with mig mode enabled*no*instances",
+            by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD),
+            at=0.94,
+        ),
+    ),
+)
+
+
+STRATEGY = cause(
+    "OCG1031",
+    "mig-strategy-mismatch",
+    _MIG,
+    "device-plugin",
+    title="the MIG strategy fits the MIG devices",
+    says="the MIG strategy does not fit the MIG devices that exist on the node, or what is asked "
+    "for",
+    means="Strategy single wants instances of one kind on all GPUs and offers them as "
+    "nvidia.com/gpu; mixed offers "
+    "each kind under its own name; none offers whole GPUs.",
+    remedy=(
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"mig":{"strategy":"mixed"}}}\''
+        ),
+        "oc describe node {node} | grep nvidia.com/",
+    ),
+    look=any_of(
+        said(
+            "mig-strategy=single*",
+            "more than one mig device type present",
+            "invalid configuration detected for mig-strategy",
+            "invalid mig configuration",
+            "mig strategy*invalid",
+            "mig_strategy=*not",
+            "all devices must have the same",
+            "not all gpus are configured*mig",
+            by=(PLUGIN, GFD),
+            at=0.9,
+        ),
+        _mismatch,
+    ),
+)
+
+
+PENDING = cause(
+    "OCG1032",
+    "mig-mode-needs-reboot",
+    _MIG,
+    "device-plugin",
+    title="no change of MIG mode is pending",
+    says="a change of MIG mode is pending until the GPU or the node is reset",
+    means="MIG mode takes effect with a reset of the GPU, which is refused while anything uses "
+    "it, and in most virtual "
+    "machines altogether. There the node has to reboot (mig-manager WITH_REBOOT).",
+    remedy=(
+        (
+            "oc adm drain {node} --ignore-daemonsets --delete-emptydir-data && oc debug "
+            "node/{node} "
+            "-- chroot /host systemctl reboot"
+        ),
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"migManager":{"env":[{"name":"WITH_REBOOT","value":"true"}]}}}\''
+        ),
+    ),
+    look=_pending,
+)
+
+
+MONITOR = cause(
+    "OCG1033",
+    "mig-monitor-env-missing",
+    _MIG,
+    "device-plugin",
+    title="whoever watches MIG devices may",
+    says="a container lacks the MIG monitoring capability that it needs on a MIG node",
+    means="To read all MIG devices a container needs NVIDIA_MIG_MONITOR_DEVICES=all (or "
+    "NVIDIA_MIG_CONFIG_DEVICES) "
+    "and CAP_SYS_ADMIN.",
+    remedy=("oc set env daemonset/NAME -n {namespace} NVIDIA_MIG_MONITOR_DEVICES=all",),
+    look=said(
+        "nvidia_mig_monitor_devices",
+        "mig monitor",
+        "nvidia-capabilities/mig/monitor",
+        "capabilities/mig",
+        "error getting*mig*insufficient permissions",
+        "insufficient permissions",
+        "no permission*mig",
+        by=(EXPORTER, DCGM, GFD, PLUGIN, MIG),
+        at=0.9,
+    ),
+)
+
+
+FAILED = cause(
+    "OCG1034",
+    "mig-config-failed",
+    _MIG,
+    "device-plugin",
+    title="the MIG layout that was asked for is there",
+    says="the requested MIG configuration could not be applied",
+    means="The layout does not exist in the configuration, does not fit the card, or the GPU was "
+    "in use.",
+    remedy=(
+        "oc logs -n {namespace} -l app=nvidia-mig-manager",
+        "oc get node {node} -o jsonpath='{.metadata.labels}' | tr , '\\n' | grep mig",
+        "oc get configmap default-mig-parted-config -n {namespace} -o yaml",
+    ),
+    look=_failed,
+)
+
+CAUSES = (
+    NO_INSTANCES,
+    PENDING,
+    STRATEGY,
+    FAILED,
+    MONITOR,
+)

@@ -1,0 +1,399 @@
+"""Layer network: names, routes, proxies and certificate authorities."""
+
+import re
+
+from oc_gpu.checks.case import Case, spec, status
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import DRIVER, GPU_STACK, NFD, ON_NODE
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, holds, result, said
+from oc_gpu.checks.troubles import PULLING
+from oc_gpu.snapshot.kinds import ContainerSpec
+
+_FAMILY = "network-proxy-ca"
+_PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
+UNREACHABLE = (
+    "curl error (7)",
+    "curl error (28)",
+    "connection timed out",
+    "failed to connect to",
+    "could not connect to",
+    "unable to connect to",
+    "network is unreachable",
+    "no route to host",
+    "connection refused",
+    "operation timed out",
+    "i/o timeout",
+    "timeout was reached",
+    "failed to reach rhel package repositories",
+    "cannot initiate the connection to",
+)
+"""How dnf, yum, apt, zypper and curl say that a repository does not answer."""
+NO_METADATA = (
+    "failed to download metadata for repo",
+    "cannot download repomd.xml",
+    "all mirrors were tried",
+    "failed to retrieve new repository metadata",
+    "cannot find a valid baseurl",
+    "failed to fetch http",
+    "no urls in mirrorlist",
+    "could not retrieve mirrorlist",
+    "some index files failed to download",
+)
+"""How they say that they have nothing of a repository, without a reason."""
+UNRESOLVED = (
+    "could not resolve host",
+    "couldn't resolve host",
+    "temporary failure in name resolution",
+    "temporary failure resolving",
+    "could not resolve 'http",
+    "could not resolve '",
+    "name or service not known",
+    "curl error (6)",
+    "server misbehaving",
+)
+"""How they say that a name has no address."""
+UNTRUSTED = (
+    "ssl certificate problem",
+    "self signed certificate",
+    "self-signed certificate",
+    "unable to get local issuer certificate",
+    "certificate verify failed",
+    "certificate verification failed",
+    "x509: certificate signed by unknown authority",
+    "peer's certificate issuer",
+    "curl error (60)",
+    "curl error (77)",
+    "error:0a000086",
+    "ssl: certificate_verify_failed",
+)
+
+
+def needs_proxy(case: Case) -> list[Evidence]:
+    """Return what says that the cluster reaches the outside through a proxy only."""
+    found = []
+    for raw in case.snapshot.table("proxies"):
+        for field in ("httpsProxy", "httpProxy"):
+            value = spec(raw).get(field) or status(raw).get(field)
+            if value:
+                found.append(Evidence("Proxy/cluster", f"{field} is set"))
+                break
+    found += [
+        Evidence(f"Pod/{pod.metadata.name}", "its environment names a proxy")
+        for pod in case.pods_of("gpu-operator", *NFD)
+        if any(container.variable(name) for container in pod.spec.every for name in _PROXY_NAMES)
+    ]
+    return found
+
+
+def by_build(quote: Quote) -> bool:
+    """Tell whether whoever builds the driver said it, not the manager that speaks to the API."""
+    return "manager" not in quote.container
+
+
+def _driver_containers(case: Case) -> list[ContainerSpec]:
+    return [
+        one
+        for pod in case.pods_of(DRIVER)
+        for one in pod.spec.containers
+        if "driver" in one.name and "toolkit" not in one.name
+    ]
+
+
+def _proxy_missing(case: Case, says: str) -> Results:
+    wanted = needs_proxy(case)
+    mine = _driver_containers(case)
+    if not wanted or not mine or any(o.variable(n) for o in mine for n in _PROXY_NAMES):
+        return ()
+    quotes = [
+        q for q in find(case, (*UNRESOLVED, *UNREACHABLE), (DRIVER,)) if q.live and by_build(q)
+    ]
+    lacks = Evidence(
+        f"environment of container {mine[0].name}", "neither HTTPS_PROXY nor HTTP_PROXY"
+    )
+    if quotes:
+        return (result(says, quotes, at=0.92, more=(*wanted[:1], lacks)),)
+    silent = [one for one in case.troubles_of(DRIVER, fails=True) if one.state not in PULLING]
+    said_anything = any(pod is not None and part == DRIVER for _, pod, part in case.logs)
+    if silent and not said_anything and wanted[0].where.startswith("Proxy"):
+        pod = silent[0].pod
+        objects = (f"Pod/{pod.metadata.name}",)
+        evidence = (*wanted[:1], lacks)
+        return (
+            Result(
+                Severity.ERROR, says, None, objects, evidence, confidence=0.68, about=about(pod)
+            ),
+        )
+    return ()
+
+
+_API = re.compile(
+    r"https?://(10|172|192\.168|\[?fd)[\d.:a-f]*[.:]\d+\]?(:\d+)?/|kubernetes\.default|api-int\.|"
+    r"unable to connect to the server|the server is currently unable",
+    re.IGNORECASE,
+)
+_PROXY_SAYS = (
+    "proxyconnect tcp",
+    "service unavailable",
+    "bad gateway",
+    "gateway timeout",
+    "gateway time-out",
+    "proxy authentication required",
+    "unable to connect to the server*forbidden",
+    'get "https://*": forbidden',
+    "from proxy after connect",
+    "tunnel connection failed",
+    "squid",
+)
+
+
+def _api_through_proxy(case: Case, says: str) -> Results:
+    quotes = [
+        quote
+        for quote in find(case, _PROXY_SAYS, (*GPU_STACK, *NFD), ("log", "event"))
+        if quote.live and _API.search(quote.evidence.quote)
+    ]
+    if not quotes:
+        quotes = _timeouts_with_proxy(case)
+    return (result(says, quotes, at=0.92),) if quotes else ()
+
+
+def _timeouts_with_proxy(case: Case) -> list[Quote]:
+    """Return what cannot reach the API from containers whose NO_PROXY leaves the API out."""
+    phrases = ("unable to connect to the server", "dial tcp*:443:*timeout", "unexpected eof")
+    return [
+        quote
+        for quote in find(case, phrases, (*ON_NODE, *NFD), ("log",))
+        if quote.live
+        and quote.pod is not None
+        and any(
+            any(one.variable(name) for name in _PROXY_NAMES)
+            and not _covers_api(next((v for n in _NO_PROXY if (v := one.variable(n))), ""))
+            for one in quote.pod.spec.every
+        )
+    ]
+
+
+def _covers_api(no_proxy: str) -> bool:
+    """Tell whether a list holds a network of cluster addresses; their names are not enough."""
+    return any(re.match(r"(10|172|192\.168)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
+
+
+_PULLS = "failed to pull image*"
+_REFUSED_BY_PROXY = tuple(
+    f"{start}https://*{end}: {word}"
+    for start, end in (('get "', '"'), ('head "', '"'), ("get ", "/v2/"))
+    for word in (
+        "forbidden",
+        "proxy authentication required",
+        "service unavailable",
+        "bad gateway",
+        "gateway timeout",
+        "method not allowed",
+    )
+)
+
+
+def _unresolved(case: Case, says: str) -> Results:
+    quotes = [
+        q for q in find(case, UNRESOLVED, (DRIVER,), ("log", "client")) if q.live and by_build(q)
+    ]
+    return (result(says, quotes, at=0.91),) if quotes else ()
+
+
+def _proxy_host(case: Case, says: str) -> Results:
+    """Find connections that fail at the proxy's own address."""
+    hosts = set()
+    for raw in case.snapshot.table("proxies"):
+        hosts |= {str(spec(raw).get(name) or "") for name in ("httpProxy", "httpsProxy")}
+    for one in _driver_containers(case):
+        hosts |= {one.variable(name) for name in _PROXY_NAMES}
+    for host in filter(None, (re.sub(r"^\w+://([^@/]*@)?|[:/].*$", "", h) for h in hosts)):
+        phrases = tuple(f"{word}*{host}" for word in ("connect", "failed", "refused", "timed out"))
+        quotes = [
+            q
+            for q in find(case, phrases, None, ("log", "event", "state"))
+            if q.live and any(holds(q.evidence.quote, w) for w in UNREACHABLE)
+        ]
+        if quotes:
+            return (result(says, quotes, at=0.93),)
+    return ()
+
+
+DNS = cause(
+    "OCG0220",
+    "dns-resolution-failed",
+    _FAMILY,
+    "network",
+    title="names are resolved from the driver container",
+    says="names cannot be resolved from the driver container",
+    means="The driver container asks for packages by name and gets no address. Either the node's "
+    "or "
+    "cluster's DNS has no answer for outside names, or it must not be asked because a proxy is to "
+    "be used.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host getent hosts cdn.redhat.com",
+        "oc get dns.operator/default -o yaml   # forwarders of the cluster's DNS",
+        "oc get pods -n openshift-dns -o wide",
+    ),
+    look=_unresolved,
+)
+PROXY_MISSING = cause(
+    "OCG0221",
+    "proxy-missing-driver",
+    _FAMILY,
+    "network",
+    title="the driver container has the proxy that the cluster needs",
+    says="the cluster needs a proxy, but the driver container is not given its settings",
+    means="The driver container downloads packages itself. GPU Operator 1.6 and later hands it the "
+    "cluster's proxy on OpenShift; before that, and on plain Kubernetes, driver.env of the "
+    "ClusterPolicy has to.",
+    remedy=(
+        "oc get proxy cluster -o yaml",
+        (
+            'oc patch clusterpolicy gpu-cluster-policy --type merge -p \'{"spec":{"driver":{"env":['
+            '{"name":"HTTPS_PROXY","value":"http://PROXY:PORT"},'
+            '{"name":"HTTP_PROXY","value":"http://PROXY:PORT"},'
+            '{"name":"NO_PROXY","value":"LIST"}]}}}\''
+        ),
+    ),
+    look=_proxy_missing,
+)
+NO_PROXY = cause(
+    "OCG0222",
+    "no-proxy-missing-cluster-ip",
+    _FAMILY,
+    "network",
+    title="calls to the API server do not go to the proxy",
+    says="NO_PROXY lacks the addresses of the cluster, so that calls to the API server go to the "
+    "proxy",
+    means="A program that speaks to the API server through the service address asks the proxy for "
+    "it, "
+    "and the proxy does not know the cluster's network. The service network, the pod network and "
+    "the address of the API server belong into the no-proxy list.",
+    remedy=(
+        (
+            "oc get network.config cluster -o jsonpath='{.status.serviceNetwork} "
+            "{.status.clusterNetwork}'"
+        ),
+        (
+            "oc patch proxy cluster --type merge -p "
+            '\'{"spec":{"noProxy":"LIST,SERVICE-NETWORK,POD-NETWORK"}}\''
+        ),
+    ),
+    look=_api_through_proxy,
+)
+PROXY_UNREACHABLE = cause(
+    "OCG0223",
+    "proxy-unreachable",
+    _FAMILY,
+    "network",
+    title="the proxy takes connections",
+    says="the configured proxy refuses or drops connections",
+    means="Whoever uses the proxy gets no connection to it, or is turned away by it: the address "
+    "or "
+    "port is wrong, the proxy is down, or it does not allow this client.",
+    remedy=(
+        "oc get proxy cluster -o jsonpath='{.spec.httpsProxy}'",
+        "oc debug node/{node} -- chroot /host curl -sv -x PROXY https://registry.redhat.io/v2/",
+    ),
+    look=any_of(
+        _proxy_host,
+        said(
+            "proxyconnect tcp: dial tcp",
+            "proxyconnect tcp: net/http",
+            "proxyconnect tcp: eof",
+            "proxyconnect tcp: tls",
+            "could not resolve proxy",
+            "unable to connect to proxy",
+            "proxy connection failed",
+            "cannot connect to proxy",
+            "from proxy after connect",
+            "response from proxy",
+            "proxy tunneling failed",
+            "proxy connect aborted",
+            "tunnel connection failed",
+            "407 proxy authentication required",
+            at=0.93,
+        ),
+    ),
+)
+CRIO_PROXY = cause(
+    "OCG0224",
+    "proxy-crio-blocks-registry",
+    _FAMILY,
+    "network",
+    title="the nodes' proxy lets the registry through",
+    says="the proxy that the node's container runtime uses refuses access to the registry",
+    means="The answer comes from the proxy, not from the registry: it carries no error of a "
+    "registry, only "
+    "the proxy's status. The proxy's rules have to allow the registry and the place of its blobs.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host systemctl show crio -p Environment",
+        "oc debug node/{node} -- chroot /host curl -sv -x PROXY https://REGISTRY/v2/",
+    ),
+    look=said(*_REFUSED_BY_PROXY, sources=("event", "state"), at=0.92),
+)
+REGISTRY_CA = cause(
+    "OCG0225",
+    "registry-ca-untrusted",
+    _FAMILY,
+    "network",
+    title="the nodes trust the registry's certificate",
+    says="the node's container runtime does not trust the certificate authority of the registry",
+    means="The registry, or a proxy that looks into TLS, shows a certificate of an authority that "
+    "the node "
+    "does not know.",
+    remedy=(
+        "oc create configmap registry-ca -n openshift-config --from-file=REGISTRY..PORT=ca.crt",
+        (
+            "oc patch image.config cluster --type merge -p "
+            '\'{"spec":{"additionalTrustedCA":{"name":"registry-ca"}}}\''
+        ),
+    ),
+    look=any_of(
+        said(
+            f"{_PULLS}x509:",
+            f"{_PULLS}certificate signed by unknown",
+            "pinging container registry*x509:",
+            "pinging docker registry*x509:",
+            "failed to do request*x509:",
+            "rpc error*https://*/v2/*x509:",
+            sources=("event", "state"),
+            at=0.93,
+        ),
+    ),
+)
+DRIVER_CA = cause(
+    "OCG0226",
+    "trusted-ca-missing",
+    _FAMILY,
+    "network",
+    title="the driver container trusts the certificates that it meets",
+    says="the driver container does not trust a certificate authority of this site",
+    means="A proxy or mirror of the site signs with its own authority, and the driver container "
+    "does not have "
+    "it. GPU Operator 1.6 and later mounts the cluster's bundle when the Proxy names a trustedCA; "
+    "from 1.9 on driver.certConfig names a ConfigMap.",
+    remedy=(
+        "oc get proxy cluster -o jsonpath='{.spec.trustedCA.name}'",
+        "oc create configmap site-ca -n {namespace} --from-file=ca-bundle.crt",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"certConfig":{"name":"site-ca"}}}}\''
+        ),
+    ),
+    look=said(*UNTRUSTED, by=tuple(ON_NODE), sources=("log",), at=0.92),
+)
+
+CAUSES = (
+    PROXY_UNREACHABLE,
+    NO_PROXY,
+    PROXY_MISSING,
+    CRIO_PROXY,
+    REGISTRY_CA,
+    DRIVER_CA,
+    DNS,
+)

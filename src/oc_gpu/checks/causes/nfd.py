@@ -1,0 +1,215 @@
+"""Layer nfd: labels that Node Feature Discovery should write, and does not."""
+
+import re
+
+import msgspec
+
+from oc_gpu.checks.case import (
+    FEATURES,
+    Case,
+    has_features,
+    pci_label,
+    spec,
+)
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import (
+    NFD_WORKER,
+)
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause
+from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
+from oc_gpu.stages import tolerations
+
+FAMILY = "nfd"
+CONTROL = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
+_PASSING = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+
+
+def untolerated(item: DaemonSet, node: Node) -> list[Taint]:
+    """Return the lasting taints of a node that a DaemonSet's pods do not tolerate."""
+    given = [msgspec.to_builtins(one) for one in item.spec.template.spec.tolerations]
+    return [
+        taint
+        for taint in node.spec.taints
+        if taint.effect in ("NoSchedule", "NoExecute")
+        and not taint.key.startswith(_PASSING)
+        and not tolerations.tolerates(given, taint)
+    ]
+
+
+def is_control(node: Node) -> bool:
+    """Tell whether a node is of the control plane."""
+    return any(role in node.metadata.labels for role in CONTROL)
+
+
+def _bare(case: Case) -> list[Node]:
+    """Return the nodes without any label of NFD, other than mere control-plane nodes."""
+    return [
+        node
+        for node in case.snapshot.nodes
+        if not has_features(node) and (not is_control(node) or has_card(case, node))
+    ]
+
+
+def has_card(case: Case, node: Node) -> bool:
+    """Tell whether lspci shows an NVIDIA card on a node."""
+    return any(d.kind.startswith("03") for d in case.devices.get(node.metadata.name, []))
+
+
+def _worker_on(case: Case, node: Node) -> bool:
+    name = node.metadata.name
+    return any(pod.spec.node_name == name for pod in case.pods_of(NFD_WORKER))
+
+
+def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    """Return a finding about one node."""
+    name = node.metadata.name
+    objects, told = (f"Node/{name}",), {"node": name}
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def _taint(case: Case, says: str) -> Results:
+    for item in case.sets_of(NFD_WORKER):
+        for node in case.snapshot.nodes:
+            lacking = [t for t in untolerated(item, node) if t.key not in CONTROL]
+            if not lacking or pci_label(node) or _worker_on(case, node):
+                continue
+            name, taint = node.metadata.name, str(lacking[0])
+            evidence = (
+                Evidence(f"taints of Node/{name}", taint),
+                Evidence(f"DaemonSet/{item.metadata.name}", f"does not tolerate {taint}"),
+                Evidence(f"labels of Node/{name}", f"no {FEATURES}pci-10de.present"),
+            )
+            sure = has_card(case, node) or has_features(node) is False
+            return (of_node(node, says, evidence, 0.93 if sure else 0.8),)
+    return ()
+
+
+def _role(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        suspect = is_control(node) and not pci_label(node) and not _worker_on(case, node)
+        if not suspect or not (has_card(case, node) or case.gpu_nodes == (node,)):
+            continue
+        for item in case.sets_of(NFD_WORKER):
+            name = node.metadata.name
+            evidence = (
+                Evidence(f"lspci of Node/{name}", "an NVIDIA GPU"),
+                Evidence(f"labels of Node/{name}", "node-role.kubernetes.io/control-plane"),
+                Evidence(f"DaemonSet/{item.metadata.name}", "has no pod there"),
+            )
+            return (of_node(node, says, evidence, 0.94),)
+    return ()
+
+
+_ANY_CARD = re.compile(r"feature\.node\.kubernetes\.io/pci-[\w.-]*10de[\w.-]*$")
+_ANY_PCI = re.compile(r"feature\.node\.kubernetes\.io/pci-[\w.-]+$")
+
+
+def _misconfigured(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        if pci_label(node) or not has_features(node):
+            continue
+        names = node.metadata.labels
+        other = [name for name in names if _ANY_CARD.match(name)]
+        if not other and has_card(case, node):
+            other = [n for n in names if re.match(r".*/pci-03\d\d(_[\w.]+)?\.present$", n)]
+        if other:
+            where = f"labels of Node/{node.metadata.name}"
+            evidence = (
+                Evidence(where, other[0]),
+                Evidence(where, f"no {FEATURES}pci-10de.present"),
+                *config(case),
+            )
+            return (of_node(node, says, evidence, 0.94),)
+    settings = config(case)
+    for node in case.snapshot.nodes:
+        if settings and has_features(node) and not pci_label(node) and has_card(case, node):
+            return (of_node(node, says, settings, 0.9),)
+    seen = any(has_features(node) for node in case.snapshot.nodes)
+    if settings and case.managed and not case.labelled and seen:
+        return (Result(Severity.ERROR, says, evidence=settings, confidence=0.82),)
+    return ()
+
+
+def config(case: Case) -> tuple[Evidence, ...]:
+    """Return settings of NFD that leave NVIDIA's devices out or name them otherwise."""
+    found = []
+    for raw in case.snapshot.table("nodefeaturediscoveries"):
+        text = str(((spec(raw).get("workerConfig") or {}).get("configData")) or "")
+        found += unusual(text, f"NodeFeatureDiscovery/{raw['metadata']['name']}")
+    for raw in case.snapshot.table("configmaps"):
+        if "nfd" in str(raw["metadata"]["name"]) or "node-feature" in str(raw["metadata"]["name"]):
+            for name, text in (raw.get("data") or {}).items():
+                found += unusual(str(text), f"ConfigMap/{raw['metadata']['name']}, {name}")
+    return tuple(found)
+
+
+def unusual(text: str, where: str) -> list[Evidence]:
+    """Return settings of a worker configuration that leave NVIDIA's cards out."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    body = "\n".join(lines)
+    found = []
+    fields = re.search(r"deviceLabelFields:\s*(\[[^\]]*\]|(?:\n\s*-\s*\S+)+)", body)
+    if fields is not None:
+        names = re.findall(r"\w+", fields[1])
+        if sorted(names) not in (["vendor"], ["class", "vendor"]):
+            found.append(Evidence(where, f"deviceLabelFields: {', '.join(names)}"))
+    classes = re.search(r"deviceClassWhitelist:\s*(\[[^\]]*\]|(?:\n\s*-\s*\S+)+)", body)
+    if classes is not None:
+        values = re.findall(r"[0-9a-fA-F]{2,6}", classes[1])
+        if not any(value.startswith("03") for value in values):
+            found.append(Evidence(where, f"deviceClassWhitelist: {', '.join(values)}"))
+    return found
+
+
+WORKERS = "oc get pods -A -o wide | grep nfd-worker"
+
+TAINT = cause(
+    "OCG0620",
+    "nfd-worker-not-tolerating-taint",
+    FAMILY,
+    "nfd",
+    title="nfd-worker tolerates the taints of the GPU nodes",
+    says="nfd-worker does not tolerate a taint of the node, so the node gets no feature labels",
+    means="Without labels of NFD the GPU Operator does not know the node as a GPU node, and "
+    "starts nothing on it.",
+    remedy=(
+        "oc describe node {node} | grep -A3 Taints",
+        "oc edit nodefeaturediscovery -n openshift-nfd   # spec.operand.workerTolerations (4.19+)",
+        "with the NFD chart: --set worker.tolerations[0].operator=Exists",
+    ),
+    look=_taint,
+)
+ROLE = cause(
+    "OCG0621",
+    "nfd-worker-excluded-by-role",
+    FAMILY,
+    "nfd",
+    title="nfd-worker runs on GPU nodes of the control plane, too",
+    says="nfd-worker is kept off the GPU node, because the node also has the control-plane role",
+    means="NFD's DaemonSet leaves nodes of the control plane out, by taint or by affinity.",
+    remedy=(WORKERS, "oc get daemonset -A -l app=nfd-worker -o yaml | grep -A12 affinity"),
+    look=_role,
+)
+MISCONFIGURED = cause(
+    "OCG0622",
+    "nfd-cr-misconfigured",
+    FAMILY,
+    "nfd",
+    title="NFD writes the PCI labels that the GPU Operator looks for",
+    says="NFD is configured to make other PCI labels than the GPU Operator looks for",
+    means="The GPU Operator looks for pci-10de.present, pci-0302_10de.present or "
+    "pci-0300_10de.present. "
+    "deviceLabelFields other than vendor (or class and vendor), or a whitelist without class 03, "
+    "give others.",
+    remedy=(
+        "oc get nodefeaturediscovery -A -o yaml | grep -A20 configData",
+        (
+            "set sources.pci.deviceLabelFields: [vendor] and deviceClassWhitelist: ['0200', '03', "
+            "'12']"
+        ),
+    ),
+    look=_misconfigured,
+)
+
+CAUSES = (TAINT, ROLE, MISCONFIGURED)

@@ -1,0 +1,325 @@
+"""Layer nfd: labels that are wrong, or still there."""
+
+import re
+
+from oc_gpu.checks.case import (
+    FEATURES,
+    Case,
+    has_features,
+    offers_gpu,
+    pci_label,
+    spec,
+)
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.nfd import (
+    FAMILY,
+    WORKERS,
+    config,
+    has_card,
+    is_control,
+    of_node,
+)
+from oc_gpu.checks.components import (
+    DRIVER,
+    MIG,
+    NFD,
+    NFD_MASTER,
+    NFD_OPERATOR,
+    NFD_WORKER,
+    OPERATOR,
+)
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, find
+from oc_gpu.snapshot.kinds import Node
+
+
+def _here(case: Case) -> bool:
+    """Tell whether anything of NFD is installed, or has labelled nodes."""
+    return bool(
+        case.pods_of(*NFD)
+        or any(name in NFD for name, _ in case.workloads)
+        or any(str(spec(raw).get("name")) == "nfd" for raw in case.snapshot.table("subscriptions"))
+        or case.snapshot.table("nodefeaturediscoveries")
+    )
+
+
+def _missing(case: Case, says: str) -> Results:
+    nodes = case.snapshot.nodes
+    if not nodes or not case.managed or _here(case):
+        return ()
+    if any(has_features(node) for node in nodes):
+        return ()
+    evidence = (
+        Evidence("nodes", f"none of {len(nodes)} has a label {FEATURES}*"),
+        Evidence("pods, DaemonSets and Deployments", "none of Node Feature Discovery"),
+    )
+    return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.93),)
+
+
+def _unlabelled(case: Case, says: str) -> Results:
+    """Find GPU nodes that NFD, installed as it is, does not label."""
+    if not _here(case) or case.labelled or not case.snapshot.nodes:
+        return _single(case, says)
+    if any(has_features(node) for node in case.snapshot.nodes):
+        return _single(case, says)
+    has_instance = bool(case.snapshot.table("nodefeaturediscoveries")) or case.pods_of(NFD_WORKER)
+    lacks = (
+        Evidence("NodeFeatureDiscovery", "there is no instance, so no worker")
+        if not has_instance
+        else Evidence("nodes", f"none has a label {FEATURES}*")
+    )
+    operator = [t for t in case.troubles_of(NFD_OPERATOR) if t.fails]
+    at = 0.9 if not has_instance and not operator else 0.75
+    if not case.managed and not operator and not has_instance:
+        at = 0.6
+    return (Result(Severity.ERROR, says, evidence=(lacks,), confidence=at),)
+
+
+def _single(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        if has_card(case, node) and not pci_label(node) and case.managed and _here(case):
+            name = node.metadata.name
+            evidence = (
+                Evidence(f"lspci of Node/{name}", "an NVIDIA GPU"),
+                Evidence(f"labels of Node/{name}", f"no {FEATURES}pci-10de.present"),
+            )
+            return (of_node(node, says, evidence, 0.8),)
+    return ()
+
+
+def _no_gpu(case: Case, says: str) -> Results:
+    nodes = case.snapshot.nodes
+    labelled = [node for node in nodes if has_features(node)]
+    if not case.managed or not labelled or case.gpu_nodes:
+        return ()
+    if any(has_card(case, node) for node in nodes) or config(case):
+        return ()
+    evidence = [Evidence("nodes", f"{len(labelled)} labelled by NFD, none with pci-10de.present")]
+    quotes = find(case, ("could not get any nodes to match pci", "no gpu node"), (OPERATOR,))
+    evidence += [quote.evidence for quote in quotes[:1]]
+    bare = [n for n in nodes if not has_features(n) and not is_control(n)]
+    at = 0.55 if bare else 0.88
+    return (Result(Severity.ERROR, says, evidence=tuple(evidence), confidence=at),)
+
+
+_DEPLOY = "nvidia.com/gpu.deploy."
+
+
+_UPGRADE = "nvidia.com/gpu-driver-upgrade-state"
+
+
+_BUSY = ("", "upgrade-done", "upgrade-failed", "unknown")
+
+
+def _deploy(case: Case, says: str) -> Results:
+    for node in case.labelled:
+        labels = node.metadata.labels
+        off = {
+            name: value
+            for name, value in labels.items()
+            if name.startswith(_DEPLOY) and value != "true" and _meant(case, name)
+        }
+        upgrading = labels.get(_UPGRADE, "") not in _BUSY
+        changing = labels.get("nvidia.com/mig.config.state") in ("pending", "rebooting")
+        if not off or upgrading or changing:
+            continue
+        name = node.metadata.name
+        where = f"labels of Node/{name}"
+        evidence = tuple(Evidence(where, f"{k}: {v!r}") for k, v in list(off.items())[:3])
+        driver = [t for t in case.troubles_of(DRIVER, MIG) if t.pod.spec.node_name == name]
+        paused = all("paused" in value for value in off.values())
+        at = 0.45 if driver and paused else 0.6 if driver else 0.94
+        if offers_gpu(node) and not case.unwell:
+            at = 0.7
+        return (of_node(node, says, evidence, at),)
+    return _undeployed(case, says)
+
+
+def _meant(case: Case, name: str) -> bool:
+    """Leave out labels of operands that this kind of node does not run."""
+    part = name.removeprefix(_DEPLOY)
+    return (
+        not part.startswith(("sandbox", "vgpu", "vfio", "kata", "cc-"))
+        or case.setting("sandboxWorkloads", "enabled") is True
+    )
+
+
+def _undeployed(case: Case, says: str) -> Results:
+    """Find GPU nodes that lack all labels that switch operands on, though the operator runs."""
+    if not case.policies or case.operator_version[:2] < (1, 8):
+        return ()
+    if not case.pods_of(OPERATOR) or case.troubles_of(OPERATOR):
+        return ()
+    for node in case.labelled:
+        labels = node.metadata.labels
+        if labels.get("nvidia.com/gpu.deploy.operands") == "false":
+            continue
+        if not any(name.startswith(_DEPLOY) for name in labels) and case.sets_of(DRIVER):
+            where = f"labels of Node/{node.metadata.name}"
+            return (of_node(node, says, (Evidence(where, f"no {_DEPLOY}*"),), 0.75),)
+    return ()
+
+
+def _twice(case: Case, says: str) -> Results:
+    groups: dict[str, list[str]] = {}
+    for name, item in case.workloads:
+        if name in (NFD_WORKER, NFD_MASTER):
+            namespace = item.metadata.namespace
+            groups.setdefault(name, []).append(f"{namespace}/{item.metadata.name}")
+    for name, found in groups.items():
+        if len(found) > 1:
+            evidence = tuple(Evidence(name, where) for where in found[:3])
+            return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.9),)
+    return ()
+
+
+def _stale(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        labels, name = node.metadata.labels, node.metadata.name
+        where = f"labels of Node/{name}"
+        present = labels.get("nvidia.com/gpu.present") == "true"
+        if present and not pci_label(node) and has_features(node):
+            evidence = (
+                Evidence(where, "nvidia.com/gpu.present: true"),
+                Evidence(where, f"no {FEATURES}pci-10de.present"),
+            )
+            return (of_node(node, says, evidence, 0.85),)
+        found = _differs(case, node)
+        if found:
+            return (of_node(node, says, found, 0.86),)
+    return ()
+
+
+_LOADED = re.compile(
+    r"loading NVIDIA UNIX .*?Kernel Module\D*?(?:for \S+\s+)?(\d{3}\.\d+(?:\.\d+)?)"
+)
+
+
+def _differs(case: Case, node: Node) -> tuple[Evidence, ...]:
+    """Return how labels of GPU Feature Discovery contradict the driver that the kernel loaded."""
+    labels, name = node.metadata.labels, node.metadata.name
+    told = labels.get("nvidia.com/cuda.driver.major") or labels.get(
+        "nvidia.com/cuda.driver-version.major", ""
+    )
+    if not told:
+        return ()
+    for ref, texts in case.texts_of_nodes("dmesg"):
+        if ref.node != name:
+            continue
+        loaded = [m[1] for text in texts for m in _LOADED.finditer(text.content)]
+        if loaded and loaded[-1].split(".")[0] != told:
+            return (
+                Evidence(f"labels of Node/{name}", f"nvidia.com/cuda.driver.major: {told}"),
+                Evidence(ref.where, f"the kernel loaded driver {loaded[-1]}"),
+            )
+    return ()
+
+
+TWICE = cause(
+    "OCG0626",
+    "nfd-duplicate",
+    FAMILY,
+    "nfd",
+    title="one Node Feature Discovery labels nodes",
+    says="two Node Feature Discovery installations write labels at the same time",
+    means="Each removes what the other wrote, so labels come and go, and operands with them.",
+    remedy=(
+        "oc get daemonset,deployment -A | grep -E 'nfd|node-feature-discovery'",
+        (
+            "oc delete nodefeaturediscovery NAME -n NAMESPACE   # or nfd.enabled=false in the GPU "
+            "Operator's chart"
+        ),
+    ),
+    look=_twice,
+)
+
+
+MISSING = cause(
+    "OCG0627",
+    "nfd-missing",
+    FAMILY,
+    "nfd",
+    title="Node Feature Discovery is installed",
+    says="Node Feature Discovery is not installed, so no node has feature labels",
+    means="The GPU Operator finds its nodes by labels of NFD and does nothing without them.",
+    remedy=("oc-gpu enable   # installs NFD and its instance",),
+    look=_missing,
+)
+
+
+DEPLOY = cause(
+    "OCG0631",
+    "gpu-deploy-labels-wrong",
+    FAMILY,
+    "nfd",
+    title="the labels that switch operands on are set",
+    says="labels that switch operands on are empty or paused, although no upgrade and no MIG "
+    "change is running",
+    means="k8s-driver-manager and mig-manager pause operands through these labels and set them "
+    "back. Where "
+    "one was stopped in between, or somebody set them, operands stay away.",
+    remedy=(
+        (
+            "oc label node {node} nvidia.com/gpu.deploy.device-plugin=true --overwrite   # and the "
+            "others"
+        ),
+        "oc delete pod -n nvidia-gpu-operator -l app=gpu-operator   # sets them anew",
+    ),
+    look=_deploy,
+)
+
+
+STALE = cause(
+    "OCG0632",
+    "stale-node-state",
+    FAMILY,
+    "nfd",
+    title="labels describe the node's present GPU and driver",
+    says="labels on the node still describe an earlier GPU or driver",
+    means="They were written by what is no longer there; workloads and operands are placed by "
+    "them.",
+    remedy=(
+        "oc label node {node} nvidia.com/gpu.present- nvidia.com/gpu.product-",
+        "oc delete pod -n nvidia-gpu-operator -l app=gpu-feature-discovery",
+    ),
+    look=_stale,
+)
+
+
+UNLABELLED = cause(
+    "OCG0633",
+    "nfd-labels-missing",
+    FAMILY,
+    "nfd",
+    title="NFD labels the GPU nodes",
+    says="NFD is installed, yet the GPU node has no NVIDIA PCI label",
+    means="There is no NodeFeatureDiscovery instance, or its workers do not label this node.",
+    remedy=("oc get nodefeaturediscovery -A", WORKERS, "oc-gpu enable"),
+    look=_unlabelled,
+)
+
+
+NO_GPU = cause(
+    "OCG0634",
+    "no-gpu-node",
+    FAMILY,
+    "nfd",
+    title="a node of the cluster has an NVIDIA GPU",
+    says="NFD works, but no node of the cluster has an NVIDIA PCI device",
+    means="The GPU Operator waits for a GPU node. In a virtual machine the GPU has to be passed "
+    "through.",
+    remedy=(
+        "oc get nodes -l feature.node.kubernetes.io/pci-10de.present=true",
+        "oc debug node/NODE -- chroot /host lspci -nn -d 10de:",
+    ),
+    look=_no_gpu,
+)
+
+CAUSES = (
+    TWICE,
+    MISSING,
+    DEPLOY,
+    STALE,
+    UNLABELLED,
+    NO_GPU,
+)

@@ -1,0 +1,224 @@
+"""Layer network: images that cannot be pulled, and why."""
+
+import re
+from collections.abc import Iterator
+
+from oc_gpu.checks.case import Case, key, spec
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.network import UNRESOLVED
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Look, Quote, about, cause, find, result
+from oc_gpu.checks.troubles import PULLING, Trouble
+
+_FAMILY = "image-pull"
+_SOURCES = ("event", "state")
+
+NOT_THERE = (
+    "manifest unknown",
+    "manifest for*not found",
+    "name unknown",
+    "failed to resolve reference*not found",
+    "failed to resolve image*not found",
+    "reading manifest*not found",
+    "code = notfound",
+    "no such manifest",
+    "does not exist or no pull access",
+    "tag does not exist",
+)
+"""How registries and runtimes say that there is no such image."""
+_REFUSED = (
+    "unauthorized",
+    "authentication required",
+    "401 unauthorized",
+    "403 forbidden",
+    "status code 403",
+    "status code 401",
+    "pull access denied",
+    "access to the requested resource is not authorized",
+    "requested access to the resource is denied",
+    "denied: ",
+    "access denied",
+    "insufficient_scope",
+    "invalid username/password",
+    "no basic auth credentials",
+    "failed to fetch anonymous token",
+    "failed to fetch oauth token",
+    "unable to retrieve auth token",
+)
+_LIMITED = ("toomanyrequests", "too many requests", "pull rate limit", "rate limit exceeded")
+_SILENT = (
+    "i/o timeout",
+    "connection refused",
+    "no route to host",
+    "context deadline exceeded",
+    "tls handshake timeout",
+    "network is unreachable",
+    "no such host",
+    "client.timeout exceeded",
+    "connection reset by peer",
+    "request canceled",
+    "connection timed out",
+    "server misbehaving",
+    "deadline exceeded",
+    "unexpected eof",
+    "503 service unavailable",
+    "502 bad gateway",
+    "500 internal server error",
+)
+
+
+def pulls(case: Case, *wanted: str) -> list[Trouble]:
+    """Return the pods that wait for an image."""
+    every = [one for one in case.troubles if one.state in PULLING]
+    return [t for t in every if not wanted or case.component[key(t.pod)] in wanted]
+
+
+def about_pulls(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
+    """Return what was said of pulls that fail now."""
+    quotes = find(case, phrases, None, _SOURCES)
+    return [q for q in quotes if q.live and _is_pull(q)]
+
+
+def _is_pull(quote: Quote) -> bool:
+    text = quote.evidence.quote.lower()
+    return any(
+        word in text for word in ("pull", "image", "registry", "manifest", "reference", "/v2/")
+    )
+
+
+def _says(*phrases: str, at: float, unless: tuple[str, ...] = ()) -> Look:
+    def look(case: Case, says: str) -> Results:
+        quotes = about_pulls(case, phrases)
+        quotes = [q for q in quotes if not any(u in q.evidence.quote.lower() for u in unless)]
+        return (result(says, quotes, at=at),) if quotes else ()
+
+    return look
+
+
+_TAGGED = re.compile(r"^(?P<repository>[^@\s]+?):(?P<tag>[\w][\w.+-]*)$")
+
+
+def _mirrors(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield the sources that are mirrored for digests only, with the object that says so."""
+    for table, field in (
+        ("imagedigestmirrorsets", "imageDigestMirrors"),
+        ("imagecontentsourcepolicies", "repositoryDigestMirrors"),
+    ):
+        for raw in case.snapshot.table(table):
+            for one in spec(raw).get(field) or []:
+                yield str(one.get("source") or ""), f"{raw.get('kind')}/{raw['metadata']['name']}"
+
+
+def _by_tag(case: Case) -> set[str]:
+    found = set()
+    for raw in case.snapshot.table("imagetagmirrorsets"):
+        for one in spec(raw).get("imageTagMirrors") or []:
+            found.add(str(one.get("source") or ""))
+    return found
+
+
+def _mirror(case: Case, says: str) -> Results:
+    tagged = _by_tag(case)
+    for one in pulls(case):
+        match = _TAGGED.match(one.image)
+        if match is None:
+            continue
+        for source, where in _mirrors(case):
+            covered = match["repository"].startswith(source.removeprefix("*.")) and source
+            if covered and not any(match["repository"].startswith(t) for t in tagged):
+                evidence = (
+                    Evidence(f"status of Pod/{one.pod.metadata.name}", f"image {one.image}"),
+                    Evidence(where, f"mirrors {source} for digests only"),
+                )
+                pod = one.pod
+                names = (f"Pod/{pod.metadata.name}",)
+                told = about(pod, one.container)
+                return (
+                    Result(
+                        Severity.ERROR, says, None, names, evidence, confidence=0.93, about=told
+                    ),
+                )
+    return ()
+
+
+MIRROR = cause(
+    "OCG0227",
+    "mirror-not-used-for-tag",
+    _FAMILY,
+    "network",
+    title="images that are mirrored are referred to by digest",
+    says="the mirror is used for digests only, so that this image, given by tag, is pulled from "
+    "the "
+    "public registry",
+    means="ImageDigestMirrorSet and ImageContentSourcePolicy redirect pulls by digest only. An "
+    "image with a "
+    "tag goes to its own registry, which a disconnected cluster does not reach.",
+    remedy=(
+        "oc get imagedigestmirrorset,imagecontentsourcepolicy,imagetagmirrorset -o yaml",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"version":"sha256:DIGEST"}}}\'   # or an ImageTagMirrorSet '
+            "(4.13+)"
+        ),
+    ),
+    look=_mirror,
+)
+LIMITED = cause(
+    "OCG0228",
+    "registry-rate-limited",
+    _FAMILY,
+    "network",
+    title="the registry answers pulls",
+    says="the registry limits the rate of pulls and refuses this one",
+    means="Anonymous pulls share a limit by address, so a whole cluster behind one address uses "
+    "it up.",
+    remedy=(
+        (
+            "oc set data secret/pull-secret -n openshift-config "
+            "--from-file=.dockerconfigjson=pull-secret.json"
+        ),
+        "oc get events -n {namespace} --field-selector reason=Failed",
+    ),
+    look=_says(*_LIMITED, at=0.94),
+)
+FORBIDDEN = cause(
+    "OCG0229",
+    "registry-auth-forbidden",
+    _FAMILY,
+    "network",
+    title="the registry lets this cluster pull",
+    says="the registry refuses the pull for lack of credentials or permission",
+    means="The registry answers, and wants credentials that this pull does not carry, or that "
+    "have not the "
+    "right. An image that needs an entitlement at its vendor is refused in the same way.",
+    remedy=(
+        "oc get events -n {namespace} --field-selector involvedObject.name={pod}",
+        (
+            "oc create secret generic SECRET -n {namespace} --type=kubernetes.io/dockerconfigjson "
+            "--from-file=.dockerconfigjson=auth.json"
+        ),
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"driver":{"imagePullSecrets":["SECRET"]}}}\''
+        ),
+    ),
+    look=_says(*_REFUSED, at=0.91),
+)
+UNREACHABLE = cause(
+    "OCG0230",
+    "registry-unreachable",
+    _FAMILY,
+    "network",
+    title="the nodes reach the registry",
+    says="the registry cannot be reached from the node",
+    means="The node gets no answer from the registry: no route, a firewall, no name, or a "
+    "registry that is "
+    "down. A cluster without access to the outside needs a mirror.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host curl -sv https://REGISTRY/v2/",
+        "oc get events -n {namespace} --field-selector involvedObject.name={pod}",
+    ),
+    look=_says(*_SILENT, *UNRESOLVED, at=0.9, unless=("proxyconnect",)),
+)
+
+CAUSES = (MIRROR, LIMITED, FORBIDDEN, UNREACHABLE)

@@ -1,0 +1,417 @@
+"""Layer container-toolkit: the configuration of the container runtime."""
+
+import re
+
+from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.toolkit import (
+    FAMILY,
+    SEERS,
+    pod_result,
+    unseen,
+)
+from oc_gpu.checks.components import (
+    PLUGIN,
+    TOOLKIT,
+    VALIDATOR,
+)
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import Quote, cause, find, result
+from oc_gpu.checks.troubles import CREATING
+from oc_gpu.snapshot.kinds import Node
+
+_NO_HANDLER = (
+    'no runtime for "nvidia" is configured',
+    'no runtime for \\"nvidia\\" is configured',
+    "failed to get sandbox runtime: no runtime for",
+    "unknown or invalid runtime name: nvidia",
+    "runtime*nvidia*not found",
+    "failed to find runtime handler nvidia",
+    "runtime handler*nvidia*not found",
+    "runtimehandler*nvidia*not",
+)
+
+
+_OWN_CONFIG = re.compile(r"\+(k3s|rke2)|microk8s|k0s", re.IGNORECASE)
+
+
+def _runtime(node: Node) -> str:
+    return node.status.node_info.container_runtime_version.partition(":")[0]
+
+
+def _own_config(node: Node | None) -> str:
+    """Return the distribution of a node that keeps containerd's configuration at its own place."""
+    if node is None:
+        return ""
+    text = f"{node.status.node_info.kubelet_version} {' '.join(node.metadata.labels)}"
+    match = _OWN_CONFIG.search(text)
+    if match:
+        return match[0].lstrip("+")
+    labels = node.metadata.labels
+    kinds = {"k3s.io/": "k3s", "microk8s.io/": "microk8s", "rke.cattle.io/": "rke2", "k0s": "k0s"}
+    return next((v for k, v in kinds.items() if any(name.startswith(k) for name in labels)), "")
+
+
+def _settings(case: Case) -> dict[str, str]:
+    """Return the environment of the toolkit container."""
+    found = {}
+    for item in case.sets_of(TOOLKIT):
+        for one in item.spec.template.spec.containers:
+            found.update({variable.name: variable.value for variable in one.env})
+    for pod in case.pods_of(TOOLKIT):
+        for container in pod.spec.containers:
+            found.update({variable.name: variable.value for variable in container.env})
+    return found
+
+
+def _quotes(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
+    return [q for q in find(case, phrases, None, ("event", "state", "log")) if q.live]
+
+
+def _node_of(case: Case, quotes: list[Quote]) -> Node | None:
+    named = [q.node for q in quotes if q.node] or [n.metadata.name for n in case.gpu_nodes]
+    return case.node(named[0]) if named else None
+
+
+def _not_for_crio(case: Case, says: str) -> Results:
+    quotes = _quotes(case, _NO_HANDLER)
+    node = _node_of(case, quotes)
+    if quotes and node is not None and _runtime(node) == "cri-o":
+        return (result(says, quotes, at=0.95),)
+    for one in case.troubles:
+        pod = one.pod
+        wanted = pod.spec.runtime_class_name
+        on = case.node(pod.spec.node_name)
+        if wanted.startswith("nvidia") and on is not None and _runtime(on) == "cri-o":
+            if not one.fails and one.state not in ("ContainerCreating", "PodInitializing"):
+                continue
+            evidence = (
+                Evidence(f"Pod/{pod.metadata.name}", f"runtimeClassName: {wanted}"),
+                Evidence(f"status of Node/{pod.spec.node_name}", "the runtime is CRI-O"),
+            )
+            return (pod_result(pod, says, evidence, 0.8),)
+    return ()
+
+
+def _wrong_config(case: Case, says: str) -> Results:
+    quotes = _quotes(case, _NO_HANDLER)
+    quotes += [
+        q
+        for q in find(
+            case,
+            (
+                "containerd.sock*no such file",
+                "containerd.sock*connection refused",
+                "unable to load containerd config",
+                "failed to load containerd config",
+                "unable to restart containerd",
+                "unable to flush config*containerd",
+                "error signaling containerd",
+                "config.toml*no such file",
+                "unable to find containerd",
+                "unable to dial*sock",
+            ),
+            (TOOLKIT,),
+        )
+        if q.live
+    ]
+    node = _node_of(case, quotes)
+    own = _own_config(node)
+    if node is None or _runtime(node) not in ("containerd", ""):
+        return ()
+    settings = _settings(case)
+    told = settings.get("CONTAINERD_CONFIG", "") + settings.get("RUNTIME_CONFIG", "")
+    fits = bool(told) and own[:3] in told
+    stuck = [
+        t
+        for t in case.troubles_of(*SEERS)
+        if t.fails and (t.container == "toolkit-validation" or t.state in CREATING)
+    ]
+    if own and not fits and (quotes or unseen(case) or stuck):
+        evidence = (
+            Evidence(f"status of Node/{node.metadata.name}", f"kubelet of {own}"),
+            Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told or 'not set'}"),
+        )
+        at = 0.92 if quotes else 0.8
+        if quotes:
+            return (result(says, quotes, at=at, more=evidence),)
+        name = node.metadata.name
+        objects, names = (f"Node/{name}",), {"node": name}
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=names),)
+    only_toolkit = [q for q in quotes if q.component == TOOLKIT]
+    return (result(says, only_toolkit, at=0.88),) if only_toolkit else ()
+
+
+def _overwritten(case: Case, says: str) -> Results:
+    files = _containerd_files(case)
+    quotes = _quotes(case, _NO_HANDLER)
+    node = _node_of(case, quotes)
+    if node is not None and (_runtime(node) == "cri-o" or _own_config(node)):
+        return ()
+    if files and (quotes or unseen(case) or case.unwell):
+        return (
+            (result(says, quotes, at=0.9, more=files),)
+            if quotes
+            else (Result(Severity.ERROR, says, evidence=files, confidence=0.88),)
+        )
+    running = [p for p in case.pods_of(TOOLKIT) if key(p) not in case.trouble]
+    if quotes and running:
+        ready = Evidence(
+            f"status of Pod/{running[0].metadata.name}", "ready: it has written its runtime"
+        )
+        return (result(says, quotes, at=0.8, more=(ready,)),)
+    return ()
+
+
+def _containerd_files(case: Case) -> tuple[Evidence, ...]:
+    """Return configurations of containerd without NVIDIA's runtime."""
+    return tuple(
+        Evidence(ref.where, "names no runtime nvidia")
+        for ref, texts in case.texts_of_nodes("containerd/config.toml")
+        if texts and not any("nvidia" in text.content for text in texts)
+    )
+
+
+_HOOKS = "/run/containers/oci/hooks.d"
+
+
+def _hooks(case: Case, says: str) -> Results:
+    for ref, texts in case.texts_of_nodes("crio.conf", "/00-default", "crio.conf.d/00-default"):
+        content = "\n".join(text.content for text in texts)
+        if "hooks_dir" in content and _HOOKS not in content and case.unwell:
+            evidence = (
+                Evidence(ref.where, f"hooks_dir does not name {_HOOKS}"),
+                *(quote.evidence for quote in unseen(case)[:1]),
+            )
+            objects, told = (f"Node/{ref.node}",), {"node": ref.node}
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.95, about=told),
+            )
+    quotes = [q for q in unseen(case) if q.component == VALIDATOR]
+    node = _node_of(case, quotes)
+    core = node is not None and "CoreOS" in node.status.node_info.os_image
+    if quotes and node is not None and _runtime(node) == "cri-o" and not core:
+        return (result(says, quotes, at=0.84),)
+    return ()
+
+
+def _restarts(case: Case, says: str) -> Results:
+    """Find a toolkit that starts often, and other pods on its node that go down with it."""
+    quotes = [
+        q
+        for q in find(
+            case,
+            (
+                "sending sighup signal to containerd",
+                "successfully signaled containerd",
+                "restarting containerd",
+                "restarting crio",
+                "restarting docker",
+                "systemctl restart containerd",
+                "restarting runtime",
+            ),
+            (TOOLKIT,),
+            ("log",),
+        )
+        if q.live
+    ]
+    for pod in case.pods_of(TOOLKIT):
+        count = max((one.restart_count for one in pod.status.container_statuses), default=0)
+        if count < 3 and not quotes:  # noqa: PLR2004
+            continue
+        shaken = [
+            other
+            for other in case.snapshot.pods
+            if other is not pod
+            and other.spec.node_name == pod.spec.node_name
+            and sum(c.restart_count for c in other.status.container_statuses) >= max(count, 3)
+        ]
+        gone = [
+            e
+            for e in case.snapshot.events
+            if e.reason in ("SandboxChanged", "FailedKillPod")
+            or ("connection refused" in e.message and ".sock" in e.message)
+        ]
+        if (quotes and (shaken or gone or count)) or (len(shaken) > 1 and count):
+            name = pod.metadata.name
+            evidence = (
+                Evidence(f"status of Pod/{name}", f"{count} restarts"),
+                *(quote.evidence for quote in quotes[:1]),
+                *(Evidence(f"Pod/{o.metadata.name}", "restarted as often") for o in shaken[:1]),
+            )
+            return (pod_result(pod, says, evidence, 0.75),)
+    return ()
+
+
+_RUNTIMES = {"cri-o": ("crio", "cri-o"), "containerd": ("containerd",), "docker": ("docker",)}
+
+
+def _wrong_runtime(case: Case, says: str) -> Results:
+    told = _settings(case).get("RUNTIME", "") or (
+        str(case.setting("operator", "defaultRuntime") or "") if case.sets_of(TOOLKIT) else ""
+    )
+    quotes = [
+        q
+        for q in find(
+            case,
+            (
+                "docker.sock*no such file",
+                "unable to dial*docker.sock",
+                "docker.sock: connect",
+                "/etc/docker*no such file",
+                "cannot connect to the docker daemon",
+                "unit docker.service not found",
+                "unable to restart docker",
+                "unable to load docker config",
+                "error signaling docker",
+                "sending sighup signal to docker",
+            ),
+            (TOOLKIT,),
+            ("log", "event", "state"),
+        )
+        if q.live
+    ]
+    for node in case.gpu_nodes:
+        runs = _runtime(node)
+        if runs in _RUNTIMES and told and told not in _RUNTIMES[runs] and case.unwell:
+            name = node.metadata.name
+            evidence = (
+                Evidence("environment of the toolkit", f"RUNTIME: {told}"),
+                Evidence(
+                    f"status of Node/{name}",
+                    f"containerRuntimeVersion: {node.status.node_info.container_runtime_version}",
+                ),
+                *(quote.evidence for quote in quotes[:1]),
+            )
+            if not (quotes or case.troubles_of(TOOLKIT, VALIDATOR, PLUGIN) or unseen(case)):
+                continue
+            objects, names = (f"Node/{name}",), {"node": name}
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=names),
+            )
+    return (result(says, quotes, at=0.85),) if quotes else ()
+
+
+WRONG_RUNTIME = cause(
+    "OCG0920",
+    "toolkit-wrong-runtime",
+    FAMILY,
+    "container-toolkit",
+    title="the toolkit sets up the runtime that the nodes run",
+    says="the toolkit is configured for another container runtime than the node runs",
+    means="operator.defaultRuntime says docker, containerd or crio; older releases take what it "
+    "says, whatever the "
+    "nodes run.",
+    remedy=(
+        "oc get node {node} -o jsonpath='{.status.nodeInfo.containerRuntimeVersion}'",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"operator":{"defaultRuntime":"crio"}}}\''
+        ),
+    ),
+    look=_wrong_runtime,
+)
+
+
+NOT_FOR_CRIO = cause(
+    "OCG0923",
+    "runtimeclass-not-applicable-crio",
+    FAMILY,
+    "container-toolkit",
+    title="no workload on CRI-O asks for the RuntimeClass nvidia",
+    says="a workload asks for the RuntimeClass nvidia on CRI-O, where no such handler exists",
+    means="On CRI-O the toolkit installs a hook or CDI devices instead of a runtime, so pods need "
+    "no RuntimeClass.",
+    remedy=("remove runtimeClassName: nvidia from the workload of {pod}",),
+    look=_not_for_crio,
+)
+
+
+WRONG_CONFIG = cause(
+    "OCG0924",
+    "toolkit-wrong-containerd-config",
+    FAMILY,
+    "container-toolkit",
+    title="the toolkit writes the configuration that the node's containerd reads",
+    says="the toolkit writes its runtime to a containerd configuration or socket that this "
+    "distribution does not use",
+    means="k3s, RKE2, microk8s and k0s keep containerd's configuration and socket at places of "
+    "their own; the toolkit "
+    "has to be told.",
+    remedy=(
+        "set toolkit.env CONTAINERD_CONFIG and CONTAINERD_SOCKET in the ClusterPolicy",
+        (
+            "k3s, RKE2: /var/lib/rancher/DISTRIBUTION/agent/etc/containerd/config.toml.tmpl, "
+            "/run/k3s/containerd/containerd.sock"
+        ),
+    ),
+    look=_wrong_config,
+)
+
+
+OVERWRITTEN = cause(
+    "OCG0925",
+    "containerd-config-overwritten",
+    FAMILY,
+    "container-toolkit",
+    title="containerd's configuration holds the NVIDIA runtime",
+    says="the containerd configuration with the NVIDIA runtime was overwritten after the toolkit "
+    "wrote it",
+    means="Something else manages the file (a node bootstrap, a configuration management) and "
+    "wrote it anew; the toolkit "
+    "writes at its start only.",
+    remedy=(
+        "oc debug node/{node} -- chroot /host grep -n nvidia /etc/containerd/config.toml",
+        (
+            "oc delete pod -l app=nvidia-container-toolkit-daemonset -n {namespace}   # writes it "
+            "again"
+        ),
+    ),
+    look=_overwritten,
+)
+
+
+HOOKS = cause(
+    "OCG0927",
+    "crio-hooks-dir-missing",
+    FAMILY,
+    "container-toolkit",
+    title="CRI-O reads the folder of the toolkit's hook",
+    says="CRI-O is not configured to read the folder in which the toolkit installs its OCI hook",
+    means="The toolkit writes its hook to /run/containers/oci/hooks.d, which CRI-O reads on "
+    "OpenShift; elsewhere "
+    "crio.conf has to name it.",
+    remedy=(
+        'add "/run/containers/oci/hooks.d" to hooks_dir in /etc/crio/crio.conf of {node}',
+        "systemctl restart crio   # on {node}",
+    ),
+    look=_hooks,
+)
+
+
+RESTARTS = cause(
+    "OCG0928",
+    "toolkit-restarts-runtime",
+    FAMILY,
+    "container-toolkit",
+    title="the toolkit leaves the container runtime alone",
+    says="the toolkit restarts the container runtime each time it starts, and so disturbs other "
+    "pods",
+    means="It signals or restarts containerd after it wrote its configuration. Where it starts "
+    "over and over, everything "
+    "on the node suffers.",
+    remedy=(
+        "oc logs -n {namespace} {pod} --previous",
+        "oc get pods -A -o wide --field-selector spec.nodeName={node}",
+    ),
+    look=_restarts,
+)
+
+CAUSES = (
+    WRONG_RUNTIME,
+    NOT_FOR_CRIO,
+    WRONG_CONFIG,
+    OVERWRITTEN,
+    HOOKS,
+    RESTARTS,
+)

@@ -1,0 +1,186 @@
+"""Layer scheduling: pods that no node takes."""
+
+from oc_gpu.checks.case import Case, pci_label, spec
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.nfd import untolerated
+from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, WORKLOAD
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, find, result
+from oc_gpu.stages import tolerations
+
+_FAMILY = "scheduling"
+_ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
+
+
+def _operands(case: Case, says: str) -> Results:
+    for node in case.gpu_nodes:
+        for component, item in case.sets:
+            if component not in ON_NODE:
+                continue
+            wanted = item.spec.template.spec.node_selector
+            if any(node.metadata.labels.get(k) != v for k, v in wanted.items()):
+                continue
+            lacking = untolerated(item, node)
+            here = any(
+                pod.spec.node_name == node.metadata.name
+                for pod in case.pods_of(component)
+                if any(o.name == item.metadata.name for o in pod.metadata.owner_references)
+            )
+            if not lacking or here:
+                continue
+            name, taint = node.metadata.name, str(lacking[0])
+            evidence = (
+                Evidence(f"taints of Node/{name}", taint),
+                Evidence(f"DaemonSet/{item.metadata.name}", f"does not tolerate {taint}"),
+                Evidence(
+                    f"status of DaemonSet/{item.metadata.name}",
+                    f"desiredNumberScheduled: {item.status.desired_number_scheduled}",
+                ),
+            )
+            objects = (f"DaemonSet/{item.metadata.name}", f"Node/{name}")
+            told = {"node": name, "namespace": item.metadata.namespace}
+            at = 0.93 if pci_label(node) else 0.7
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),
+            )
+    return ()
+
+
+_TAINTED = (
+    "that the pod didn't tolerate",
+    "had untolerated taint",
+    "had taints that the pod didn't tolerate",
+)
+
+
+def _workload(case: Case, says: str) -> Results:
+    waiting = {
+        t.pod.metadata.name for t in case.troubles_of(WORKLOAD) if t.state == "Unschedulable"
+    }
+    quotes = [
+        q
+        for q in find(case, _TAINTED, (WORKLOAD,), ("state", "event"))
+        if q.live and q.pod is not None and q.pod.metadata.name in waiting
+    ]
+    for quote in quotes:
+        pod = quote.pod
+        if pod is None:
+            continue
+        given = [
+            {"key": t.key, "operator": t.operator, "value": t.value, "effect": t.effect}
+            for t in pod.spec.tolerations
+        ]
+        for node in case.gpu_nodes:
+            lacking = [
+                taint
+                for taint in node.spec.taints
+                if taint.keeps_off
+                and taint.key not in _ROLES
+                and not tolerations.tolerates(given, taint)
+            ]
+            if lacking:
+                shown = str(lacking[0])
+                more = (Evidence(f"taints of Node/{node.metadata.name}", shown),)
+                return (result(says, [quote], at=0.94, more=more),)
+    return ()
+
+
+_NOT_MATCHED = (
+    "didn't match node selector",
+    "didn't match pod's node affinity",
+    "matchnodeselector",
+    "nodeaffinity",
+)
+
+
+def _selector(case: Case, says: str) -> Results:
+    defaults = [
+        (f"Scheduler/{raw['metadata']['name']}", str(spec(raw).get("defaultNodeSelector") or ""))
+        for raw in case.snapshot.table("schedulers")
+    ]
+    cluster = next((one for one in defaults if one[1]), None)
+    ours = {pod.metadata.namespace for pod in case.pods_of(*GPU_STACK, *NFD)} | {
+        item.metadata.namespace for _, item in case.workloads
+    }
+    told = find(case, _NOT_MATCHED, None, ("event", "state"))
+    stuck = [
+        t
+        for t in case.troubles
+        if t.state in ("Unschedulable", "NodeAffinity", "MatchNodeSelector")
+    ]
+    empty = [i for c, i in case.sets if c in GPU_STACK | NFD and not i.status.number_ready]
+    for raw in case.snapshot.table("namespaces"):
+        name = str(raw["metadata"]["name"])
+        notes = raw["metadata"].get("annotations") or {}
+        own = notes.get("openshift.io/node-selector")
+        own = own if own is not None else notes.get("scheduler.alpha.kubernetes.io/node-selector")
+        affected = name in ours or any(t.pod.metadata.namespace == name for t in stuck)
+        if not affected or not (own or (own is None and cluster)):
+            continue
+        if not (stuck or empty or any(q.live for q in told) or case.unwell):
+            continue
+        where = (
+            Evidence(f"annotations of Namespace/{name}", f"node selector: {own}")
+            if own
+            else Evidence(
+                cluster[0] if cluster else "",
+                f"spec.defaultNodeSelector: {cluster[1] if cluster else ''}",
+            )
+        )
+        evidence = (where, *(quote.evidence for quote in told[:1]))
+        objects, names = (f"Namespace/{name}",), {"namespace": name}
+        sure = bool(stuck or told)
+        at = 0.94 if sure else 0.8
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=names),)
+    return ()
+
+
+OPERANDS = cause(
+    "OCG1320",
+    "operand-missing-toleration",
+    _FAMILY,
+    "scheduling",
+    title="GPU operands tolerate the taints of the GPU nodes",
+    says="GPU operands do not tolerate a taint of the GPU node",
+    means="A DaemonSet makes no pod for a node with a taint that it does not tolerate, and the "
+    "ClusterPolicy counts that as "
+    "ready. A list in daemonsets.tolerations replaces the built-in toleration of nvidia.com/gpu.",
+    remedy=(
+        "oc get clusterpolicy -o jsonpath='{.items[*].spec.daemonsets.tolerations}'",
+        "oc-gpu isolate --taint KEY=VALUE:NoSchedule   # tolerations first, then the taint",
+    ),
+    look=_operands,
+)
+SELECTOR = cause(
+    "OCG1321",
+    "default-node-selector-conflict",
+    _FAMILY,
+    "scheduling",
+    title="no default node selector keeps the operators' pods away",
+    says="a default node selector of the cluster or project keeps the pods off every suitable node",
+    means="It is added to each pod of the namespace, those of DaemonSets included. An empty "
+    "annotation on the namespace "
+    "turns it off there.",
+    remedy=("oc annotate namespace {namespace} openshift.io/node-selector= --overwrite",),
+    look=_selector,
+)
+WORKLOADS = cause(
+    "OCG1322",
+    "workload-missing-toleration",
+    _FAMILY,
+    "scheduling",
+    title="workloads with GPUs tolerate the taint of the GPU nodes",
+    says="the user's workload does not tolerate the taint of the GPU nodes",
+    means="Asking for nvidia.com/gpu does not bring the toleration: OpenShift does not turn the "
+    "admission plugin on that "
+    "would add it.",
+    remedy=(
+        (
+            "add to the workload of {pod}: tolerations: [{key: nvidia.com/gpu, operator: Exists, "
+            "effect: NoSchedule}]"
+        ),
+    ),
+    look=_workload,
+)
+
+CAUSES = (OPERANDS, SELECTOR, WORKLOADS)

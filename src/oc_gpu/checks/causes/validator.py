@@ -1,0 +1,292 @@
+"""Layer validator: proof that CUDA runs, and the metrics beside it."""
+
+import re
+
+from msgspec import structs
+
+from oc_gpu.checks.case import Case, offers_gpu
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import DCGM, EXPORTER, VALIDATOR, WORKLOAD, wants_gpu
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.checks.troubles import PULLING
+
+_FAMILY = "validation"
+_DCGM = "dcgm"
+
+_CUDA = (VALIDATOR, WORKLOAD)
+_PROFILING = (
+    "third-party profiling module returned an unrecoverable error",
+    "profiling module returned an unrecoverable error",
+    "profiling*unrecoverable",
+    "error watching fields",
+    "resource*profiling*already in use",
+    "failed to watch metrics",
+)
+_NOT_LOADED = (
+    "module of dcgm that is not currently loaded",
+    "profiling is not supported",
+    "profiling*not supported",
+    "feature not supported*prof",
+    "does not support*profiling",
+    "not collecting dcp metrics",
+    "dcp metrics*not supported",
+)
+
+
+def _cuda(case: Case, says: str) -> Results:
+    quotes = find(
+        case,
+        (
+            "failed to allocate device vector a (error code",
+            "cuda_error_not_initialized",
+            "error code initialization error",
+            "system not yet initialized",
+            "cudageterrorstring*initialization error",
+            "cuinit*failed",
+            "cuda_error_",
+            "cuda error",
+            "driver api error",
+            "error code*unknown error",
+            "no cuda-capable device is detected",
+            "all cuda-capable devices are busy",
+        ),
+        _CUDA,
+        ("log",),
+    )
+    quotes = [q for q in quotes if q.live and "insufficient" not in q.evidence.quote]
+    if quotes:
+        return (result(says, quotes, at=0.76),)
+    for one in case.troubles_of(VALIDATOR):
+        if one.fails and one.container.startswith("cuda-"):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+            )
+            objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod, one.container)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.6, about=told),
+            )
+    return ()
+
+
+_NO_ROOM = (
+    "requested number of devices unavailable for nvidia.com/gpu",
+    "insufficient nvidia.com/gpu",
+    "no preferred allocation",
+    "allocate failed due to",
+)
+
+
+def _busy(case: Case, says: str) -> Results:
+    states = ("Unschedulable", "UnexpectedAdmissionError", "OutOfnvidia.com/gpu")
+    stuck = [
+        t
+        for t in case.troubles_of(VALIDATOR)
+        if t.state in states or t.container == "plugin-validation"
+    ]
+    quotes = [q for q in find(case, _NO_ROOM, (VALIDATOR,), ("log", "event", "state")) if q.live]
+    if not stuck and not quotes:
+        return ()
+    for node in case.gpu_nodes:
+        name = node.metadata.name
+        total = node.status.allocatable.get("nvidia.com/gpu", "0")
+        users = [
+            pod
+            for pod in case.pods_of(WORKLOAD)
+            if wants_gpu(pod) and pod.spec.node_name == name and pod.status.phase == "Running"
+        ]
+        asked = (
+            str(c.resources.limits.get("nvidia.com/gpu", 0))
+            for pod in users
+            for c in pod.spec.containers
+        )
+        held = sum(int(amount) for amount in asked if amount.isdigit())
+        if users and total.isdigit() and held >= int(total) > 0:
+            evidence = (
+                Evidence(f"status of Node/{name}", f"allocatable nvidia.com/gpu: {total}"),
+                Evidence(f"Pod/{users[0].metadata.name}", f"workloads hold {held}"),
+            )
+            if quotes:
+                return (result(says, quotes, at=0.93, more=evidence),)
+            one = stuck[0]
+            objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod, one.container)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.86, about=told),
+            )
+    return (result(says, quotes, at=0.85),) if quotes else ()
+
+
+def _exporters(case: Case) -> dict[str, list[str]]:
+    """Return by node who may use the profiling module of its GPUs."""
+    found: dict[str, list[str]] = {}
+    for pod in case.pods_of(EXPORTER):
+        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
+        name = f"{pod.metadata.namespace}/{owner or pod.metadata.name}"
+        found.setdefault(pod.spec.node_name, []).append(name)
+    return found
+
+
+def _profiling(case: Case, says: str, *, twice: bool) -> Results:
+    quotes = [q for q in find(case, _PROFILING, (EXPORTER, DCGM), ("log",)) if q.live]
+    quotes = [
+        q
+        for q in quotes
+        if not any(n in q.evidence.quote.lower() for n in ("not currently loaded",))
+    ]
+    several = [names for names in _exporters(case).values() if len(set(names)) > 1]
+    if bool(several) != twice:
+        return ()
+    if not quotes:
+        return _silent(case, says, at=0.66 if twice else 0.48)
+    more = tuple(Evidence("exporters on one node", ", ".join(names)) for names in several[:1])
+    return (result(says, quotes, at=0.92 if twice else 0.82, more=more),)
+
+
+def _silent(case: Case, says: str, at: float) -> Results:
+    """Find an exporter that fails without a log, on a node that otherwise works."""
+    for one in case.troubles_of(EXPORTER, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        works = node is not None and offers_gpu(node)
+        if one.state in PULLING or one.init or not works:
+            continue
+        if any(part == EXPORTER for _, _, part in case.logs) and at < _LIKELY:
+            continue
+        name = one.pod.metadata.name
+        evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
+        objects, told = (f"Pod/{name}",), about(one.pod, one.container)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return ()
+
+
+_LIKELY = 0.5
+
+
+def _consumer(case: Case, says: str) -> Results:
+    """Find an exporter that fails without a log on a card that has no profiling counters."""
+    for one in case.troubles_of(EXPORTER, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        product = node.metadata.labels.get("nvidia.com/gpu.product", "") if node else ""
+        small = re.search(r"GeForce|Quadro|TITAN|RTX-A|Tesla-[KMP]", product)
+        if small and _silent(case, says, 0.62):
+            found = _silent(case, says, 0.62)[0]
+            more = Evidence(
+                f"labels of Node/{one.pod.spec.node_name}", f"nvidia.com/gpu.product: {product}"
+            )
+            return (structs.replace(found, evidence=(*found.evidence, more)),)
+    return ()
+
+
+def _twice(case: Case, says: str) -> Results:
+    return _profiling(case, says, twice=True)
+
+
+def _once(case: Case, says: str) -> Results:
+    return _profiling(case, says, twice=False)
+
+
+INSUFFICIENT = cause(
+    "OCG1120",
+    "cuda-driver-insufficient",
+    _FAMILY,
+    "validator",
+    title="the driver is new enough for the CUDA of the images",
+    says="the CUDA runtime of the image is newer than the driver supports, or the driver is not "
+    "injected",
+    means="A driver branch runs CUDA up to its own release. An image with a newer one refuses, or "
+    "finds an older driver "
+    "library than it wants.",
+    remedy=(
+        "oc exec -n nvidia-gpu-operator DRIVER-POD -c nvidia-driver-ctr -- nvidia-smi | head -4",
+        "take an image of an older CUDA, or a newer driver (driver.version)",
+    ),
+    look=said(
+        "cuda driver version is insufficient for cuda runtime version",
+        "forward compatibility was attempted on non supported",
+        "unsatisfied condition: cuda",
+        "requirement error: unsatisfied condition",
+        "the provided ptx was compiled with an unsupported toolchain",
+        "cuda_error_system_driver_mismatch",
+        at=0.93,
+    ),
+)
+BUSY = cause(
+    "OCG1121",
+    "validator-no-free-gpu",
+    _FAMILY,
+    "validator",
+    title="the validation finds a free GPU",
+    says="the validation finds no free GPU, because workloads hold all of them",
+    means="The validator asks for one GPU, as any pod does. After an update it may find all of "
+    "them taken.",
+    remedy=(
+        "oc get pods -A -o wide --field-selector spec.nodeName={node}",
+        (
+            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
+            '\'{"spec":{"validator":{"plugin":{"env":[{"name":"WITH_WORKLOAD","value":"false"}]}}}}\''
+        ),
+    ),
+    look=_busy,
+)
+CUDA = cause(
+    "OCG1122",
+    "cuda-init-error",
+    _FAMILY,
+    "validator",
+    title="the CUDA validation succeeds",
+    says="the CUDA validation fails at initialisation",
+    means="The driver answers and the container sees it, and CUDA does not start. Common reasons: "
+    "the fabric manager of an "
+    "NVSwitch system, a vGPU without licence, memory of the card in a bad state, a limit of "
+    "locked memory.",
+    remedy=(
+        "oc logs -n {namespace} {pod} --all-containers",
+        "oc debug node/{node} -- chroot /host dmesg | grep -iE 'nvrm|xid'",
+        "oc exec -n nvidia-gpu-operator DRIVER-POD -c nvidia-driver-ctr -- nvidia-smi -q",
+    ),
+    look=_cuda,
+)
+UNSUPPORTED = cause(
+    "OCG1130",
+    "dcgm-profiling-unsupported",
+    _DCGM,
+    "validator",
+    title="profiling metrics are asked of GPUs that have them",
+    says="profiling metrics are requested of a GPU that does not support them",
+    means="DCGM's profiling module works with data-centre cards of Volta and later only. The "
+    "default counters ask for it.",
+    remedy=(
+        (
+            "take the counters DCGM_FI_PROF_* out of the exporter's ConfigMap "
+            "(dcgmExporter.config.name)"
+        ),
+    ),
+    look=any_of(said(*_NOT_LOADED, by=(EXPORTER, DCGM), at=0.93), _consumer),
+)
+TWICE = cause(
+    "OCG1131",
+    "dcgm-duplicate-profiling",
+    _DCGM,
+    "validator",
+    title="one exporter uses the profiling module of each GPU",
+    says="two exporters use the profiling module of one GPU",
+    means="The profiling counters of a card can be used by one program at a time.",
+    remedy=("oc get daemonsets,pods -A -o wide | grep dcgm", "remove one of the two exporters"),
+    look=_twice,
+)
+ONCE = cause(
+    "OCG1132",
+    "dcgm-profiling-failed",
+    _DCGM,
+    "validator",
+    title="the profiling module works",
+    says="the profiling module fails, although only one exporter uses it",
+    means="Another program on the node profiles (Nsight, a cloud's own agent), or driver and DCGM "
+    "do not fit.",
+    remedy=(
+        "oc logs -n {namespace} {pod}",
+        "take the counters DCGM_FI_PROF_* out of the exporter's ConfigMap, or update the operator",
+    ),
+    look=_once,
+)
+
+CAUSES = (INSUFFICIENT, BUSY, CUDA, UNSUPPORTED, TWICE, ONCE)

@@ -1,0 +1,229 @@
+"""The doctor: all checks of causes on one case, the root cause first.
+
+A finding is a cause only as far as it is sure. What follows from a cause found in a layer before it
+is folded under that cause. Where nothing is sure enough, the doctor says which layer is in
+trouble, what is missing, and the command that would get it.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+
+from msgspec import structs
+
+from oc_gpu.checks import components
+from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.catalogue import LAYERS, Check, run_all
+from oc_gpu.checks.causes import (
+    access,
+    building,
+    control_plane,
+    device_plugin,
+    driver,
+    driver_image,
+    driver_toolkit,
+    entitlement,
+    hardware,
+    host_driver,
+    machine_config,
+    mig,
+    network,
+    nfd,
+    nfd_labels,
+    nfd_operands,
+    olm,
+    pulling,
+    runtime,
+    scheduling,
+    toolkit,
+    validator,
+    vgpu,
+)
+from oc_gpu.checks.model import Evidence, Finding, Severity
+from oc_gpu.checks.troubles import Trouble
+
+CHECKS: tuple[Check[Case], ...] = tuple(
+    chain(
+        access.CAUSES,
+        control_plane.CAUSES,
+        network.CAUSES,
+        pulling.CAUSES,
+        entitlement.CAUSES,
+        machine_config.CAUSES,
+        olm.CAUSES,
+        nfd.CAUSES,
+        nfd_operands.CAUSES,
+        nfd_labels.CAUSES,
+        driver_toolkit.CAUSES,
+        driver.CAUSES,
+        driver_image.CAUSES,
+        building.CAUSES,
+        host_driver.CAUSES,
+        vgpu.CAUSES,
+        runtime.CAUSES,
+        toolkit.CAUSES,
+        device_plugin.CAUSES,
+        mig.CAUSES,
+        validator.CAUSES,
+        scheduling.CAUSES,
+        hardware.CAUSES,
+    )
+)
+"""All causes that the doctor knows, in causal order."""
+
+SURE = 0.5
+"""Confidence below which a finding is a hint and no cause."""
+_TIERS = (0.85, 0.7, SURE)
+_FOLDS = 0.7
+"""Confidence from which a finding explains others."""
+_RANK = {layer: float(number) for number, layer in enumerate(LAYERS)}
+_RANK["hardware"] = _RANK["driver"] - 0.5
+"""A card that does not answer stops the driver, so it is looked at before it."""
+
+_LAYER = {
+    components.DRIVER: "driver",
+    components.TOOLKIT: "container-toolkit",
+    components.PLUGIN: "device-plugin",
+    components.MIG: "device-plugin",
+    components.GFD: "device-plugin",
+    components.VALIDATOR: "validator",
+    components.DCGM: "validator",
+    components.EXPORTER: "validator",
+    components.STATUS: "validator",
+    components.SANDBOX: "hardware",
+    components.VFIO: "hardware",
+    components.VGPU_MANAGER: "driver",
+    components.VGPU_CONFIG: "driver",
+    components.OPERATOR: "access",
+    components.NFD_OPERATOR: "nfd",
+    components.NFD_MASTER: "nfd",
+    components.NFD_WORKER: "nfd",
+    components.NFD_OTHER: "nfd",
+    components.WORKLOAD: "workload",
+}
+
+
+def diagnose(case: Case) -> tuple[Finding, ...]:
+    """Return what is wrong with a cluster, the root cause first; nothing where all is well."""
+    found = ranked(one for check in CHECKS for one in _judged(check, case))
+    if not any(one.severity is Severity.ERROR for one in found):
+        return (*_unexplained(case), *found)
+    if not any(one.confidence >= SURE for one in found):
+        return (*found, *_unexplained(case))
+    return found
+
+
+def _judged(check: Check[Case], case: Case) -> tuple[Finding, ...]:
+    """Run one check; an object of a shape that no API server would store spoils only this one."""
+    try:
+        return run_all((check,), case)
+    except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
+        title = f"it is not known whether {check.title}: an object is not of the known shape"
+        note = Evidence("reading", f"{type(error).__name__} in check {check.name}")
+        return (
+            Finding(
+                code=check.code,
+                check=check.name,
+                severity=Severity.UNKNOWN,
+                layer=check.layer,
+                title=title,
+                evidence=(note,),
+                confidence=_UNSURE,
+            ),
+        )
+
+
+def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order in which they explain each other, with what explains them."""
+    ordered = sorted(findings, key=_order)
+    return tuple(
+        one if (root := _root(one, ordered[:number])) is None else _folded(one, root)
+        for number, one in enumerate(ordered)
+    )
+
+
+def _order(finding: Finding) -> tuple[bool, int, float, float]:
+    tier = next((n for n, least in enumerate(_TIERS) if finding.confidence >= least), len(_TIERS))
+    error = finding.severity is Severity.ERROR
+    return not error, tier, _RANK[finding.layer], -finding.confidence
+
+
+def _root(finding: Finding, before: list[Finding]) -> Finding | None:
+    """Return the first finding that explains this one: as sure, and in its layer or one before."""
+    for one in before:
+        lower = _RANK[one.layer] <= _RANK[finding.layer]
+        if one.severity is Severity.ERROR and one.confidence >= _FOLDS and lower:
+            return one
+    return None
+
+
+def _folded(finding: Finding, root: Finding) -> Finding:
+    return structs.replace(finding, explained_by=root.code)
+
+
+def _unexplained(case: Case) -> tuple[Finding, ...]:
+    """Return which layer is in trouble where no cause is known, and how to learn more."""
+    ours = [t for t in case.troubles if case.component[key(t.pod)] in _LAYER]
+    ours.sort(key=lambda t: (not t.fails, _RANK[_LAYER[case.component[key(t.pod)]]]))
+    if ours:
+        return (_thin(case, ours[0]),)
+    bare = sorted(case.unwell_nodes)
+    if case.unwell and bare:
+        title = f"{bare[0]} has a GPU and offers none, and what was read does not say why"
+        look = (
+            f"oc describe node {bare[0]}",
+            "oc get pods -A -o wide | grep -E 'nvidia|gpu'",
+            "oc get clusterpolicy -o yaml",
+        )
+        return (_unknown("capacity", title, (), look, (f"Node/{bare[0]}",)),)
+    if case.unwell:
+        title = "the GPU stack is not ready, and what was read does not say why"
+        more = ("oc get pods -n nvidia-gpu-operator -o wide", "oc get clusterpolicy -o yaml")
+        return (_unknown("access", title, (), more, ()),)
+    return ()
+
+
+def _thin(case: Case, one: Trouble) -> Finding:
+    meta = one.pod.metadata
+    layer = _LAYER[case.component[key(one.pod)]]
+    what = one.container or "the pod"
+    title = (
+        f"{what} of {meta.name} is in state {one.state}, "
+        "and what was read does not say why: its log and its events are needed"
+    )
+    text = f"{one.state}, {one.restarts} restarts, exit code {one.exit_code}"
+    evidence = (Evidence(f"status of Pod/{meta.name}, {what}", text),)
+    place = f"-n {meta.namespace} {meta.name}"
+    look = (
+        f"oc logs {place} --all-containers --previous",
+        f"oc describe pod {place}",
+        (
+            f"oc debug node/{one.pod.spec.node_name or 'NODE'} -- chroot /host dmesg | grep -iE "
+            f"'nvrm|nvidia'"
+        ),
+    )
+    return _unknown(layer, title, evidence, look, (f"Pod/{meta.name}",))
+
+
+UNEXPLAINED = "OCG0100"
+"""Code of what is seen to be wrong without a known cause."""
+_UNSURE = 0.2
+
+
+def _unknown(
+    layer: str,
+    title: str,
+    evidence: tuple[Evidence, ...],
+    remedy: tuple[str, ...],
+    objects: tuple[str, ...],
+) -> Finding:
+    return Finding(
+        code=UNEXPLAINED,
+        check="unexplained",
+        severity=Severity.ERROR,
+        layer=layer,
+        title=title,
+        objects=objects,
+        evidence=evidence,
+        remedy=remedy,
+        confidence=_UNSURE,
+    )

@@ -1,0 +1,122 @@
+"""The doctor names each cause where it is, and none where all is well."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from oc_gpu.checks.case import Case
+from oc_gpu.checks.catalogue import LAYERS
+from oc_gpu.checks.doctor import CHECKS, SURE, UNEXPLAINED, diagnose, ranked
+from oc_gpu.checks.model import Finding, Severity
+from tests.checks.ailments import AILMENTS
+from tests.checks.patient import Patient
+
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "cases"
+CASES = Path(os.environ.get("OC_GPU_CASES", _BESIDE))
+EVERY = [(slug, number) for slug, makers in AILMENTS.items() for number in range(len(makers))]
+
+
+@pytest.mark.parametrize(("slug", "number"), EVERY)
+def test_an_ill_cluster_is_told_its_cause_first(slug: str, number: int) -> None:
+    first = AILMENTS[slug][number]().diagnosis()[0]
+    assert first.cause == slug
+    assert first.severity is Severity.ERROR
+    assert first.evidence
+    assert first.remedy
+
+
+@pytest.mark.parametrize(("slug", "number"), EVERY)
+def test_what_was_said_in_an_ill_cluster_is_no_error_in_a_healthy_one(
+    slug: str, number: int
+) -> None:
+    ill, well = AILMENTS[slug][number](), Patient()
+    logs = {ref: text for ref, text in ill.texts.items() if ref.kind == "log"}
+    known = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in well.tables["pods"]}
+    well.texts |= {ref: t for ref, t in logs.items() if (ref.namespace, ref.pod) in known}
+    well.tables["events"] = [
+        event
+        for event in ill.tables["events"]
+        if event["involvedObject"]["kind"] in ("Pod", "DaemonSet")
+    ]
+    errors = [one for one in well.diagnosis() if one.severity is Severity.ERROR]
+    assert errors == []
+
+
+def test_every_cause_has_an_ill_cluster() -> None:
+    assert {check.cause for check in CHECKS} == set(AILMENTS)
+
+
+@pytest.mark.parametrize("openshift", [True, False])
+def test_a_healthy_cluster_has_no_finding(openshift: bool) -> None:  # noqa: FBT001
+    assert Patient(openshift=openshift).diagnosis() == ()
+
+
+def test_every_class_of_the_shared_taxonomy_has_its_check_with_its_family() -> None:
+    path = CASES / "taxonomy.yaml"
+    if not path.is_file():
+        pytest.skip("needs the cases: set OC_GPU_CASES to the folder with their taxonomy.yaml")
+    classes = yaml.safe_load(path.read_text())
+    assert {c.cause: c.family for c in CHECKS} == {k: v["family"] for k, v in classes.items()}
+
+
+def test_every_check_says_what_it_means_and_what_to_do() -> None:
+    for check in CHECKS:
+        assert check.says
+        assert check.means
+        assert check.remedy
+        assert not check.says.endswith(".")
+        assert check.means.endswith(".")
+        assert LAYERS[int(check.code[3:5]) - 1] == check.layer
+
+
+def _finding(code: str, layer: str, confidence: float) -> Finding:
+    return Finding(code, "x", Severity.ERROR, layer, "a title", confidence=confidence)
+
+
+def test_a_sure_cause_of_a_layer_before_explains_the_rest() -> None:
+    validator = _finding("OCG1199", "validator", 0.9)
+    network = _finding("OCG0299", "network", 0.9)
+    first, second = ranked([validator, network])
+    assert (first.code, first.explained_by) == ("OCG0299", None)
+    assert (second.code, second.explained_by) == ("OCG1199", "OCG0299")
+
+
+def test_a_guess_explains_nothing_and_stands_behind_what_is_sure() -> None:
+    sure, guess = _finding("OCG1199", "validator", 0.9), _finding("OCG0299", "network", 0.4)
+    found = ranked([guess, sure])
+    assert [one.code for one in found] == ["OCG1199", "OCG0299"]
+    assert [one.explained_by for one in found] == [None, None]
+
+
+def test_a_card_that_does_not_answer_goes_before_the_driver_that_fails() -> None:
+    driver, card = _finding("OCG0899", "driver", 0.9), _finding("OCG1599", "hardware", 0.9)
+    assert ranked([driver, card])[0] == card
+
+
+def test_thin_evidence_names_the_layer_and_the_command_that_gets_more() -> None:
+    found = Patient().fails("toolkit", "Error").diagnosis()
+    assert not any(one.confidence >= SURE for one in found)
+    unclear = next(one for one in found if one.code == UNEXPLAINED)
+    assert unclear.layer == "container-toolkit"
+    assert unclear.cause is None
+    assert any(line.startswith("oc logs") for line in unclear.remedy)
+
+
+def test_an_object_of_no_known_shape_spoils_one_check_only() -> None:
+    made = Patient().fails("driver").log("driver", "Required key not available")
+    made.tables["machineconfigs"] = [
+        {"kind": "MachineConfig", "metadata": {"name": "a"}, "spec": {"config": {"storage": "?"}}}
+    ]
+    found = made.diagnosis()
+    assert found[0].cause == "secure-boot-enabled"
+    assert any(one.severity is Severity.UNKNOWN for one in found)
+
+
+def test_the_order_of_objects_changes_nothing() -> None:
+    made = AILMENTS["driver-in-use-cannot-unload"][0]()
+    before = made.diagnosis()
+    for table in made.tables.values():
+        table.reverse()
+    assert diagnose(Case(made.snapshot()))[0].cause == before[0].cause

@@ -211,6 +211,45 @@ class SpeedUp(Value, frozen=True, kw_only=True):
     high: float | None = None
 
 
+Winner = Literal["gpu", "cpu", "even"]
+Counts = Literal["compute", "with transfers", "cost"]
+Along = Literal["batch", "size"]
+Verdict = Literal["gpu always", "gpu from", "cpu always", "never for good", "not measured"]
+
+
+class Crossover(Value, frozen=True, kw_only=True):
+    """From where on the GPU wins in one series of points. Only measured points count.
+
+    Attributes:
+        workload: Name in the catalogue.
+        mode: What is done with it.
+        fixed: What is the same in the whole series: a size or a batch.
+        dtype: Type in which it is computed.
+        along: What grows from point to point.
+        counts: What is compared.
+        verdict: `gpu from` has `start` and `before`; `never for good`: it does not win at the
+            largest, and does not lose everywhere.
+        start: First value from which on the GPU wins at every larger one, too.
+        before: Last value at which it does not.
+        values: What was measured on both sides, in order.
+        last: How many times better the GPU is at the largest value.
+        sure: Whether every comparison stands on an interval.
+    """
+
+    workload: str
+    mode: str
+    fixed: str
+    dtype: Dtype
+    along: Along
+    counts: Counts
+    verdict: Verdict
+    start: str = ""
+    before: str = ""
+    values: tuple[str, ...] = ()
+    last: float | None = None
+    sure: bool = True
+
+
 class Pair(Value, frozen=True, kw_only=True):
     """One point on both sides.
 

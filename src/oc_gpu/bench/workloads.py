@@ -821,8 +821,8 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
     text = "{}"
     if options.plan:
         text = sys.stdin.read() if options.plan == "-" else Path(options.plan).read_text()
-    plan = {"seed": 0, "steps": 3, "precision": 0.02, "shortest": 0.0, "budget": 60.0, "points": []}
-    plan |= json.loads(text)
+    plan: dict[str, Any] = {"seed": 0, "steps": 3, "precision": 0.02, "shortest": 0.0}
+    plan |= {"budget": 60.0, "points": []} | json.loads(text)
     asked = [*plan["points"], *(json.loads(text) for text in options.point)]
     usual = {"mode": "", "batch": 1, "dtype": "fp32", "flops": 0}
     plan["points"] = [{"id": str(n), **usual, **point} for n, point in enumerate(asked)]

@@ -259,6 +259,8 @@ class Pair(Value, frozen=True, kw_only=True):
         moved: Timing on the GPU from host memory to host memory.
         faster: CPU over GPU, data in place.
         faster_moved: CPU over GPU with the transfers counted in.
+        joules: Energy of one step on the GPU, data in place; None when it was not measured.
+        joules_note: Why it was not.
     """
 
     point: Point
@@ -269,5 +271,7 @@ class Pair(Value, frozen=True, kw_only=True):
     faster_moved: SpeedUp | None = None
     proof: Proof
     cost: Cost | None = None
+    joules: float | None = None
+    joules_note: str = ""
     cpu_note: str = ""
     gpu_note: str = ""

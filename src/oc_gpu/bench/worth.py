@@ -63,6 +63,8 @@ def _pair(point: Point, cpu_leg: Leg, gpu_leg: Leg, prices: Prices | None) -> Pa
         faster_moved=speed_up(slow, moved),
         proof=proof(point, cpu, gpu),
         cost=_cost(point, slow, moved or fast, prices),
+        joules=gpu.joules if gpu else None,
+        joules_note=gpu.joules_reason if gpu else "",
         cpu_note=_note(cpu, cpu_leg),
         gpu_note=_note(gpu, gpu_leg),
     )

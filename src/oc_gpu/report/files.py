@@ -85,6 +85,33 @@ def write(folder: Path, made: Iterable[File]) -> None:
         raise UsageError(message, hints=("choose another --output-dir",)) from error
 
 
+def require_writable(path: Path) -> None:
+    """Make sure that a file can be written, before the work whose result it is to hold.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    folder = path.parent
+    place = path if path.exists() else folder
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}", hints=("create it, or name another",))
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"cannot write {path}: permission denied", hints=("choose another path",))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text that anybody may read.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        message = f"cannot write {path}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another path",)) from error
+
+
 def _write(path: Path, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -49,8 +49,7 @@ def run(cpu: Mapping[str, Result], gpu: Mapping[str, Result], points: Sequence[P
     """Return a run of some points; results by their ids."""
     return Run(
         date="2026-11-24T12:00:00+00:00",
-        suite="quick",
-        plan=Plan(points=tuple(points)),
+        plan=Plan(suite="quick", points=tuple(points)),
         cpu=Leg(device="cpu", machine=CPU, results=dict(cpu)),
         gpu=Leg(device="cuda", machine=GPU, results=dict(gpu)),
     )

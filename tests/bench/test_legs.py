@@ -92,7 +92,7 @@ def test_what_is_left_is_asked_for_again_with_the_time_that_is_left() -> None:
 def test_both_legs_run_and_the_cpu_gets_the_time_that_the_gpu_left(tmp_path: Path) -> None:
     script = tmp_path / "played.py"
     script.write_text(PLAYED.replace("{trouble}", "pass"))
-    found = local.run("quick", PLAN, lambda _: None, [sys.executable, str(script)])
+    found = local.run(PLAN, lambda _: None, [sys.executable, str(script)])
     assert found.cpu.device == "cpu"
     assert found.gpu.device == "cuda"
     assert len(found.cpu.results) == len(found.gpu.results) == 3

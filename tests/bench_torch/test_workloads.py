@@ -41,7 +41,7 @@ def _run(*points: dict[str, Any], **plan: Any) -> list[dict[str, Any]]:
         "seed": 0,
         "steps": 3,
         "precision": 0.5,
-        "shortest": 0.0,
+        "energy": True,
         "budget": 60.0,
         "points": points,
         **plan,
@@ -57,9 +57,9 @@ def _results(*points: dict[str, Any], **plan: Any) -> list[dict[str, Any]]:
 def test_every_record_comes_in_its_order_and_the_machine_is_described() -> None:
     told = _run(_point("matmul"), _point("copy"))
     kinds = [record["record"] for record in told]
-    assert kinds == ["machine", "start", "point", "start", "point", "end"]
-    assert told[0]["torch"] == torch.__version__
-    assert told[0]["threads"] >= 1
+    assert kinds == ["plan", "machine", "start", "point", "start", "point", "end"]
+    assert told[1]["torch"] == torch.__version__
+    assert told[1]["threads"] >= 1
 
 
 @pytest.mark.parametrize(("workload", "mode"), NETWORKS)
@@ -161,8 +161,8 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-I", str(alone), "--plan", str(plan), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     records = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [record["record"] for record in records] == ["machine", "start", "point", "end"]
-    assert records[2]["status"] == "measured"
+    assert [record["record"] for record in records] == ["plan", "machine", "start", "point", "end"]
+    assert records[3]["status"] == "measured"
     assert done.stdout == done.stderr == ""
 
 
@@ -170,6 +170,6 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
 def test_without_a_gpu_the_gpu_leg_is_refused(tmp_path: Path) -> None:
     command = [sys.executable, workloads.__file__, "--device", "cuda", "--point", "{}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    record = json.loads(done.stdout)
+    record = json.loads(done.stdout.splitlines()[-1])
     assert record["record"] == "refused"
     assert "no NVIDIA GPU" in record["reason"]

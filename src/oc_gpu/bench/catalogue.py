@@ -55,13 +55,13 @@ class Suite(Struct, frozen=True):
     Attributes:
         budget: Seconds for both legs together.
         precision: Half width of a median's interval that is enough, in parts of the median.
-        shortest: Seconds that each timing takes at least.
+        energy: Whether the GPU's energy is measured, which takes half a second a point.
     """
 
     sweeps: tuple[Sweep, ...]
     budget: float
     precision: float
-    shortest: float
+    energy: bool
 
 
 _EVERY: tuple[Dtype, ...] = ("fp32", "tf32", "bf16", "fp16")
@@ -77,7 +77,7 @@ SUITES: Mapping[str, Suite] = {
         ),
         budget=120,
         precision=0.03,
-        shortest=0.0,
+        energy=False,
     ),
     "full": Suite(
         (
@@ -93,7 +93,7 @@ SUITES: Mapping[str, Suite] = {
         ),
         budget=1200,
         precision=0.02,
-        shortest=0.45,
+        energy=True,
     ),
 }
 
@@ -124,8 +124,9 @@ def plan(suite: str, models: Iterable[str] = (), batches: Iterable[int] = ()) ->
         ]
     points = {point.id: point for sweep in sweeps for point in _points(sweep)}
     return Plan(
+        suite=suite,
         precision=chosen.precision,
-        shortest=chosen.shortest,
+        energy=chosen.energy,
         budget=chosen.budget,
         points=tuple(sorted(points.values(), key=lambda p: (p.flops, p.bytes))),
     )

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import IO
 
-from msgspec import structs
-
 from oc_gpu.bench import catalogue, workloads
 from oc_gpu.bench.collect import Collector, Progress, plan_text
 from oc_gpu.bench.model import Device, Leg, Plan, Run
@@ -37,11 +35,10 @@ def require_torch() -> None:
         )
 
 
-def run(suite: str, plan: Plan, observe: Observer, command: Sequence[str] = COMMAND) -> Run:
+def run(plan: Plan, observe: Observer, command: Sequence[str] = COMMAND) -> Run:
     """Measure a plan on this machine's GPU and on its CPU.
 
     Args:
-        suite: Name to put into the result.
         plan: All points, and the seconds for both legs.
         observe: Told of each point that is done.
         command: Runs the workloads.
@@ -51,9 +48,8 @@ def run(suite: str, plan: Plan, observe: Observer, command: Sequence[str] = COMM
     share = plan.budget * _GPU_SHARE
     gpu = leg(catalogue.for_device(plan, "cuda", share), "cuda", observe, command)
     left = plan.budget - (time.monotonic() - begun)
-    cpu_plan = structs.replace(catalogue.for_device(plan, "cpu", left), shortest=0.0)
-    cpu = leg(cpu_plan, "cpu", observe, command)
-    return Run(date=started, suite=suite, plan=plan, cpu=cpu, gpu=gpu)
+    cpu = leg(catalogue.for_device(plan, "cpu", left), "cpu", observe, command)
+    return Run(date=started, plan=plan, cpu=cpu, gpu=gpu)
 
 
 def leg(plan: Plan, device: Device, observe: Observer, command: Sequence[str] = COMMAND) -> Leg:

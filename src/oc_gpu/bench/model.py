@@ -7,6 +7,7 @@ from msgspec import Struct
 from oc_gpu.bench.statistics import Summary
 
 Device = Literal["cpu", "cuda"]
+DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 Dtype = Literal["fp32", "tf32", "bf16", "fp16"]
 Status = Literal["measured", "not measured", "out of memory", "failed"]
 
@@ -50,18 +51,20 @@ class Plan(Value, frozen=True, kw_only=True):
     """What one leg measures.
 
     Attributes:
+        suite: Name of the suite that it was made from.
         seed: Seed of weights and data.
         steps: First steps, which are warm-up and proof at once.
         precision: Half width of the median's interval, in parts of it, that is enough.
-        shortest: Seconds that each timing takes at least; energy needs some.
+        energy: Whether the GPU's energy is measured; half a second a point.
         budget: Seconds for the whole leg.
         points: What is measured, the cheapest first.
     """
 
+    suite: str = ""
     seed: int = 0
     steps: int = 3
     precision: float = 0.02
-    shortest: float = 0.0
+    energy: bool = True
     budget: float = 60.0
     points: tuple[Point, ...] = ()
 
@@ -158,12 +161,10 @@ class Run(Value, frozen=True, kw_only=True):
 
     Attributes:
         date: Day and time of the beginning, ISO 8601 with zone.
-        suite: Name of the suite.
         plan: All points; each leg was given those that its device can have.
     """
 
     date: str
-    suite: str
     plan: Plan
     cpu: Leg
     gpu: Leg

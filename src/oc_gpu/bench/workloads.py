@@ -6,8 +6,8 @@ It runs alone, so that it can be put into any container that has PyTorch:
     python workloads.py --device cpu --point '{"workload": "matmul", "shape": {"n": 512}}'
 
 What it finds goes to stdout, or to --out, as one JSON object a line, each as soon as it is known:
-`machine` first, `start` and `point` for every point of the plan, `end` last. A run that is killed
-leaves what it had measured.
+`plan` and `machine` first, `start` and `point` for every point of the plan, `end` last. A run that
+is killed leaves what it had measured. `oc-gpu bench show` makes a report of such files.
 
 Weights and data are drawn on the CPU from a seeded generator and then moved, so that every device
 computes the same. The first steps are warm-up and proof at once: their losses and a sample of the
@@ -30,6 +30,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ with p < 1e-4 (Mann-Whitney), which stands a correction for hundreds of comparis
 MOST = 200
 """Repetitions after which no more are made."""
 ENERGY_SECONDS = 0.4
-"""Shortest time over which energy is told: the counter moves every 20 to 100 ms."""
+"""Shortest time over which energy is told. The counter moves every 20 to 100 ms, and it is read
+from one of its moves to another, so that what is left of an error is one group of steps."""
+ENERGY_PATIENCE = 0.5
+"""Seconds to wait for a move of the energy counter before it is taken for dead."""
 SAMPLE = 64
 """Elements of the outputs that are told."""
 STEP_SIZE = 1e-3
@@ -144,7 +148,8 @@ def _fit_memory() -> None:
     room = [value for value in (free_memory(), memory_limit()) if value is not None]
     if room:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (int(min(room) * 0.95), hard))
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+            resource.setrlimit(resource.RLIMIT_DATA, (int(min(room) * 0.95), hard))
 
 
 def _cpu_facts() -> dict[str, Any]:
@@ -187,8 +192,8 @@ class Nvml:
         value = of()
         if self.library is None:
             return None
-        ask = getattr(self.library, f"nvmlDeviceGet{function}")
-        failed = ask(self.device, *more, ctypes.byref(value))
+        ask = getattr(self.library, f"nvmlDeviceGet{function}", None)  # an old driver has fewer
+        failed = ask is None or ask(self.device, *more, ctypes.byref(value))
         return None if failed else int(value.value)
 
     def mode(self, function: str) -> bool | None:
@@ -196,8 +201,8 @@ class Nvml:
         now, pending = ctypes.c_uint(), ctypes.c_uint()
         if self.library is None:
             return None
-        ask = getattr(self.library, f"nvmlDeviceGet{function}")
-        failed = ask(self.device, ctypes.byref(now), ctypes.byref(pending))
+        ask = getattr(self.library, f"nvmlDeviceGet{function}", None)
+        failed = ask is None or ask(self.device, ctypes.byref(now), ctypes.byref(pending))
         return None if failed else bool(now.value)
 
     def driver(self) -> str:
@@ -621,12 +626,10 @@ class Rules:
 
     Attributes:
         precision: Half width of the median's interval, in parts of the median, that is enough.
-        shortest: Seconds that are measured at least.
         until: Time of the monotonic clock after which no repetition begins.
     """
 
     precision: float
-    shortest: float
     until: float
 
 
@@ -657,11 +660,8 @@ def timed(
     while once * calls < CALL_SECONDS and clock() < rules.until:
         calls = min(calls * 10, math.ceil(1.2 * CALL_SECONDS / once))
         once = repetition(calls)
-    begun = clock()
     found = [repetition(calls)]
-    while len(found) < MOST and clock() < rules.until:
-        if clock() - begun >= rules.shortest and _sure(found, rules.precision):
-            break
+    while len(found) < MOST and clock() < rules.until and not _sure(found, rules.precision):
         found.append(repetition(calls))
     return found, calls
 
@@ -675,11 +675,42 @@ def _sure(found: list[float], precision: float) -> bool:
     return width / 2 <= precision * ordered[len(ordered) // 2]
 
 
+def energy(
+    group: Callable[[], Any], read: Callable[[], float | None], until: float
+) -> tuple[float | None, str]:
+    """Return the energy of one group of steps in joules, or None and why there is none.
+
+    Args:
+        group: Does some steps, and returns when they are done.
+        read: Tells the joules that were used so far.
+        until: Time of the monotonic clock at which it must be over.
+    """
+    clock = time.perf_counter
+    seen, groups = read(), 0
+    if seen is None:
+        return None, "there is no energy counter that can be read"
+    moves: list[tuple[float, float, int]] = []  # when, joules, groups
+    quiet = clock()
+    while clock() < until and clock() - quiet < ENERGY_PATIENCE:
+        group()
+        groups += 1
+        now = read()
+        if now is not None and now != seen:
+            seen, quiet = now, clock()
+            moves.append((quiet, now, groups))
+            if quiet - moves[0][0] >= ENERGY_SECONDS:
+                break
+    if len(moves) < 2 or moves[-1][0] - moves[0][0] < ENERGY_SECONDS / 2:  # noqa: PLR2004
+        return None, "the time budget left too little for the energy counter"
+    (_, before, first), (_, after, last) = moves[0], moves[-1]
+    return (after - before) / (last - first), ""
+
+
 class Bench:
     """Walks a plan on one device and tells what it finds.
 
     Args:
-        plan: `seed`, `steps`, `precision`, `shortest`, `budget` and `points`; see `oc_gpu.bench`.
+        plan: `seed`, `steps`, `precision`, `energy`, `budget` and `points`; see `oc_gpu.bench`.
         device: cpu or cuda.
         tell: Takes one record.
     """
@@ -696,6 +727,8 @@ class Bench:
         """Measure every point; a point that fails is told, and the next one begins."""
         import torch
 
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.tell({"record": "plan", "date": date, "device": self.device, "plan": self.plan})
         facts: dict[str, Any] = {"torch": torch.__version__, "python": platform.python_version()}
         facts |= _cpu_facts()
         if self.device == "cpu":
@@ -732,65 +765,66 @@ class Bench:
 
     def _measured(self, point: dict[str, Any], left: int) -> dict[str, Any]:
         kind = (point["workload"], point["mode"], point["dtype"])
-        self._check_time(self.rates.get(kind, 0.0) * point["flops"])
-        share = time.perf_counter() + (self.end - time.perf_counter()) / left
+        self._check_time(self.rates.get(kind, 0.0) * point["flops"], left)
         throttled = _throttled()
         made = work(point, self.device, self.plan["seed"])
         begun = time.perf_counter()
         found = made.prove(self.plan["steps"])
         self._wait()
-        self._check_time((time.perf_counter() - begun) / self.plan["steps"])
-        # Of the point's time the work alone gets half, with its data moved the other half.
-        halves = 1 if made.moved is None else 2
-        half = time.perf_counter() + (share - time.perf_counter()) / halves
+        now = time.perf_counter()
+        self._check_time((now - begun) / self.plan["steps"], 1)
+        # What it took to make the work ready counts for all points, the rest is shared evenly. Of
+        # a point's time the work alone gets half, with its data moved the other half.
+        share = now + (self.end - now) / left
+        half = share if made.moved is None else (now + share) / 2
         found |= self._work_alone(made.step, half)
         if found["compute"] and point["flops"]:
             self.rates[kind] = min(found["compute"]) / point["flops"]
         if made.moved is not None:
             made.moved()
-            found["transfers"], _ = timed(made.moved, self._wait, self._rules(share, 0.0))
+            found["transfers"], _ = timed(made.moved, self._wait, self._rules(share))
         now = _throttled()
         found["throttledSeconds"] = None if throttled is None or now is None else now - throttled
         return found
 
     def _work_alone(self, step: Callable[[], Any], until: float) -> dict[str, Any]:
-        before = self.nvml.joules() if self.nvml else None
-        begun = time.perf_counter()
-        steps = 0
-
-        def counted() -> None:
-            nonlocal steps
-            steps += 1
-            step()
-
-        found, calls = timed(counted, self._wait, self._rules(until, self.plan["shortest"]))
-        took = time.perf_counter() - begun
-        after = self.nvml.joules() if self.nvml else None
-        joules, why = None, "there is no energy counter that can be read"
-        if before is not None and after is not None:
-            why = f"the point took {took:.2f} s, the counter needs {ENERGY_SECONDS} s"
-            if took >= ENERGY_SECONDS:
-                joules, why = (after - before) / steps, ""
+        found, calls = timed(step, self._wait, self._rules(until))
         clock = self.nvml.number("ClockInfo", 1) if self.nvml else None
-        return {
-            "compute": found,
-            "calls": calls,
-            "joules": joules,
-            "joulesReason": why,
-            "smClockMhz": clock,
-        }
+        told = {"compute": found, "calls": calls, "smClockMhz": clock}
+        return told | self._energy(step, calls)
 
-    def _rules(self, until: float, shortest: float) -> Rules:
-        return Rules(self.plan["precision"], shortest, until)
+    def _energy(self, step: Callable[[], Any], calls: int) -> dict[str, Any]:
+        """Return the energy of a step, apart from the timing, which reading it would disturb."""
+        if self.nvml is None:
+            return {"joulesReason": "there is no energy counter that can be read"}
+        if not self.plan["energy"]:
+            return {"joulesReason": "the plan does not ask for it"}
 
-    def _check_time(self, once: float) -> None:
-        """Refuse a point for which the time that is left is too short, if a step takes `once`."""
-        left = self.end - time.perf_counter()
-        if left <= 0:
+        def group() -> None:
+            for _ in range(calls):
+                step()
+            self._wait()
+
+        joules, why = energy(group, self.nvml.joules, self.end)
+        return {"joules": None if joules is None else joules / calls, "joulesReason": why}
+
+    def _rules(self, until: float) -> Rules:
+        return Rules(self.plan["precision"], until)
+
+    def _check_time(self, once: float, left: int) -> None:
+        """Refuse a point that would take the time of those after it.
+
+        Args:
+            once: Seconds that a step takes, as far as is known.
+            left: Points that still wait, this one included.
+        """
+        seconds = self.end - time.perf_counter()
+        if seconds <= 0:
             raise NotMeasuredError("the time budget was spent before its turn")
-        if once * 2 > left:
-            message = f"one step takes about {once:.2g} s, and {left:.2g} s of the budget were left"
-            raise NotMeasuredError(message)
+        needed = once * (self.plan["steps"] + 2 if left > 1 else 2)
+        if needed > seconds * max(0.5, 1 / left):
+            message = f"one step takes about {once:.2g} s, {seconds:.2g} s of the budget were left"
+            raise NotMeasuredError(f"{message} for {left} point{'s' * (left > 1)}")
 
     def _wait(self) -> None:
         if self.device != "cpu":
@@ -821,7 +855,7 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
     text = "{}"
     if options.plan:
         text = sys.stdin.read() if options.plan == "-" else Path(options.plan).read_text()
-    plan: dict[str, Any] = {"seed": 0, "steps": 3, "precision": 0.02, "shortest": 0.0}
+    plan: dict[str, Any] = {"seed": 0, "steps": 3, "precision": 0.02, "energy": True}
     plan |= {"budget": 60.0, "points": []} | json.loads(text)
     asked = [*plan["points"], *(json.loads(text) for text in options.point)]
     usual = {"mode": "", "batch": 1, "dtype": "fp32", "flops": 0}

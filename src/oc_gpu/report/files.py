@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -110,6 +110,21 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         message = f"cannot write {path}: {(error.strerror or str(error)).lower()}"
         raise UsageError(message, hints=("choose another path",)) from error
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that anybody may read into a folder, which is made where it is missing.
+
+    Raises:
+        UsageError: One cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        message = f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another folder",)) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,13 +1,14 @@
 """`oc-gpu bench`: how much faster the GPU is than the CPU, and from where on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec import structs
 
-from oc_gpu.bench import catalogue, compare, local
-from oc_gpu.bench.model import Prices
+from oc_gpu.bench import catalogue, compare, legs, local
+from oc_gpu.bench.model import Plan, Prices
 from oc_gpu.cli.options import Command, Duration, OpenGroup, output_options, pass_settings
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube.errors import UsageError
@@ -55,29 +56,43 @@ class Batches(click.ParamType[tuple[int, ...]]):
         return tuple(int(word) for word in words)
 
 
-@click.group(
-    "bench",
-    cls=OpenGroup,
-    invoke_without_command=True,
-    short_help="How much faster the GPU is than the CPU, and from where on.",
-)
-@click.option(
+SUITE = click.option(
     "--suite",
     type=click.Choice(tuple(catalogue.SUITES)),
     default="quick",
     show_default=True,
     help="How much is measured: 2 minutes of it, or 20.",
 )
-@click.option(
+MODELS = click.option(
     "--models",
     type=Listed(),
     default=(),
     metavar="NAME,...",
     help=f"Only these: {', '.join(catalogue.TITLES)}.",
 )
-@click.option(
+BATCH = click.option(
     "--batch", type=Batches(), default=(), metavar="N,...", help="Batch sizes of the networks."
 )
+TIME_BUDGET = click.option(
+    "--time-budget", type=Duration(), metavar="TIME", help="Time for both legs (90s, 15m)."
+)
+PRICE_CPU = click.option(
+    "--price-cpu", type=PRICE, metavar="X", help="Price of an hour without the GPU."
+)
+PRICE_GPU = click.option(
+    "--price-gpu", type=PRICE, metavar="Y", help="Price of an hour with the GPU."
+)
+
+
+@click.group(
+    "bench",
+    cls=OpenGroup,
+    invoke_without_command=True,
+    short_help="How much faster the GPU is than the CPU, and from where on.",
+)
+@SUITE
+@MODELS
+@BATCH
 @click.option(
     "--where",
     type=click.Choice(("local",)),
@@ -85,11 +100,9 @@ class Batches(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Where it runs; local is this machine.",
 )
-@click.option(
-    "--time-budget", type=Duration(), metavar="TIME", help="Time for both legs (90s, 15m)."
-)
-@click.option("--price-cpu", type=PRICE, metavar="X", help="Price of an hour without the GPU.")
-@click.option("--price-gpu", type=PRICE, metavar="Y", help="Price of an hour with the GPU.")
+@TIME_BUDGET
+@PRICE_CPU
+@PRICE_GPU
 @HTML
 @output_options
 @pass_settings
@@ -117,14 +130,19 @@ def command(  # noqa: PLR0913  (click passes each option by name)
     if ctx.invoked_subcommand is not None:
         return 0
     prices = _prices(price_cpu, price_gpu)
-    plan = catalogue.plan(suite, models, batch)
-    if time_budget is not None:
-        plan = structs.replace(plan, budget=time_budget)
+    plan = _plan(suite, models, batch, time_budget)
     local.require_torch()
     if html is not None:
         files.require_writable(html)
-    found = local.run(suite, plan, lambda done: output.say(text.progress(done)))
+    found = local.run(plan, lambda done: output.say(text.progress(done)))
     return _put(settings, document.bench(found, prices), html)
+
+
+def _plan(
+    suite: str, models: Sequence[str], batches: Sequence[int], budget: float | None
+) -> Plan:
+    plan = catalogue.plan(suite, models, batches)
+    return plan if budget is None else structs.replace(plan, budget=budget)
 
 
 def _prices(cpu: float | None, gpu: float | None) -> Prices | None:
@@ -146,15 +164,53 @@ def _put(settings: Settings, found: document.Bench, html: Path | None) -> int:
 
 
 @command.command("show", cls=Command)
-@click.argument("file", type=click.Path())
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@PRICE_CPU
+@PRICE_GPU
 @HTML
 @output_options
 @pass_settings
-def show(settings: Settings, file: str, html: Path | None) -> int:
-    """Show a run again from what `-o json` wrote, or make its page."""
+def show(
+    settings: Settings,
+    *,
+    paths: tuple[str, ...],
+    price_cpu: float | None,
+    price_gpu: float | None,
+    html: Path | None,
+) -> int:
+    """Show a run again, or make its page.
+
+    FILE is what `-o json` wrote, or one or two legs that the workloads wrote on machines of their
+    own (see `oc-gpu bench kit`).
+    """
     if html is not None:
         files.require_writable(html)
-    return _put(settings, document.load(file), html)
+    return _put(settings, document.load_any(paths, _prices(price_cpu, price_gpu)), html)
+
+
+@command.command("kit", cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path))
+@SUITE
+@MODELS
+@BATCH
+@TIME_BUDGET
+def kit(
+    folder: Path,
+    *,
+    suite: str,
+    models: tuple[str, ...],
+    batch: tuple[int, ...],
+    time_budget: float | None,
+) -> int:
+    """Write what is measured into a folder, for machines that oc-gpu is not on.
+
+    There, Python with PyTorch is enough; nothing else is needed. Half of the time is for each
+    side.
+    """
+    files.write_files(folder, legs.kit(_plan(suite, models, batch, time_budget)))
+    for line in text.kit(folder):
+        output.say(line)
+    return 0
 
 
 @command.command("compare", cls=Command)

@@ -56,7 +56,7 @@ def page(document: Bench) -> str:
 
 def _body(document: Bench) -> Iterator[str]:
     yield "<h1>CPU against GPU</h1>"
-    about = f"oc-gpu bench, suite {document.suite}, {document.date}"
+    about = f"oc-gpu bench, suite {document.plan.suite}, {document.date}"
     yield f'<p class="dim">{escape(about)}</p>'
     sides = (("CPU", words.cpu(document.cpu)), ("GPU", words.gpu(document.gpu)))
     rows = "".join(f"<dt>{name}</dt><dd>{escape(said)}</dd>" for name, said in sides)

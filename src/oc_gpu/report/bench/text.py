@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from oc_gpu.bench.collect import Progress
-from oc_gpu.bench.model import Crossover, Pair
+from oc_gpu.bench.legs import WORKLOADS
+from oc_gpu.bench.model import DEVICES, Crossover, Pair
 from oc_gpu.report.bench import words
 from oc_gpu.report.bench.document import Bench
 from oc_gpu.report.look import Look
@@ -130,6 +132,16 @@ def reasons(pairs: Iterable[Pair]) -> dict[tuple[str, str], int]:
             if note:
                 counts[side, note] = counts.get((side, note), 0) + 1
     return counts
+
+
+def kit(folder: Path) -> Iterator[str]:
+    """Yield what to do with a folder that holds the workloads and a plan for each device."""
+    yield f"{folder} is ready. Where Python has PyTorch, run in it:"
+    for device in DEVICES:
+        yield (
+            f"  python3 {WORKLOADS} --device {device} --plan {device}.json --out {device}.jsonl"
+        )
+    yield "and then, here: oc-gpu bench show cpu.jsonl cuda.jsonl --html FILE"
 
 
 def progress(found: Progress) -> str:

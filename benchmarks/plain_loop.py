@@ -67,7 +67,7 @@ def ours(workloads: ModuleType, point: dict[str, Any], device: str) -> Loop:
 
     def once() -> float:
         rules = workloads.Rules(0.0, time.perf_counter() + SECONDS)
-        found, _ = workloads.timed(made.step, wait, rules)
+        found: list[float] = workloads.timed(made.step, wait, rules)[0]
         return statistics.median(found)
 
     return once

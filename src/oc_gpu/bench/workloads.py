@@ -784,12 +784,12 @@ class Bench:
         begun = time.perf_counter()
         found = made.prove(self.plan["steps"])
         self._wait()
-        now = time.perf_counter()
-        self._check_time((now - begun) / self.plan["steps"], 1)
+        ready = time.perf_counter()
+        self._check_time((ready - begun) / self.plan["steps"], 1)
         # What it took to make the work ready counts for all points, the rest is shared evenly. Of
         # a point's time the work alone gets half, with its data moved the other half.
-        share = now + (self.end - now) / left
-        half = share if made.moved is None else (now + share) / 2
+        share = ready + (self.end - ready) / left
+        half = share if made.moved is None else (ready + share) / 2
         found |= self._work_alone(made.step, half)
         if found["compute"] and point["flops"]:
             self.rates[kind] = min(found["compute"]) / point["flops"]

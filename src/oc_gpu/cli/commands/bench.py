@@ -138,9 +138,7 @@ def command(  # noqa: PLR0913  (click passes each option by name)
     return _put(settings, document.bench(found, prices), html)
 
 
-def _plan(
-    suite: str, models: Sequence[str], batches: Sequence[int], budget: float | None
-) -> Plan:
+def _plan(suite: str, models: Sequence[str], batches: Sequence[int], budget: float | None) -> Plan:
     plan = catalogue.plan(suite, models, batches)
     return plan if budget is None else structs.replace(plan, budget=budget)
 

@@ -138,9 +138,7 @@ def kit(folder: Path) -> Iterator[str]:
     """Yield what to do with a folder that holds the workloads and a plan for each device."""
     yield f"{folder} is ready. Where Python has PyTorch, run in it:"
     for device in DEVICES:
-        yield (
-            f"  python3 {WORKLOADS} --device {device} --plan {device}.json --out {device}.jsonl"
-        )
+        yield (f"  python3 {WORKLOADS} --device {device} --plan {device}.json --out {device}.jsonl")
     yield "and then, here: oc-gpu bench show cpu.jsonl cuda.jsonl --html FILE"
 
 

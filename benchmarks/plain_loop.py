@@ -17,12 +17,14 @@ import math
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy")  # none is needed
+import torch  # noqa: E402  (it warns when it is imported)
 
 PAIRS = 14
 """Pairs of timings; an even number, so that each side is first equally often."""

@@ -836,8 +836,9 @@ class Bench:
             raise NotMeasuredError("the time budget was spent before its turn")
         needed = once * (self.plan["steps"] + 2 if left > 1 else 2)
         if needed > seconds * max(0.25, 1 / left):
-            message = f"one step takes about {once:.2g} s, {seconds:.2g} s of the budget were left"
-            raise NotMeasuredError(f"{message} for {left} point{'s' * (left > 1)}")
+            points = f"{left} point{'s' * (left > 1)}"
+            detail = f"a step takes about {once:.2g} s, {seconds:.2g} s were left for {points}"
+            raise NotMeasuredError(f"it takes too long for the time budget ({detail})")
 
     def _wait(self) -> None:
         if self.device != "cpu":

@@ -73,10 +73,12 @@ def _pair(point: Point, cpu_leg: Leg, gpu_leg: Leg, prices: Prices | None) -> Pa
 def _note(result: Result | None, leg: Leg) -> str:
     """Return why there is no measurement, empty when there is one."""
     if result is None:
-        return leg.reason or "not for this device"
+        return leg.reason or "only GPUs have it"
     if result.status == "measured":
         return ""
-    return result.reason if result.status == "not measured" else result.status
+    if result.status == "out of memory":
+        return result.status
+    return result.reason if result.status == "not measured" else f"failed: {result.reason}"
 
 
 def speed_up(slow: Sequence[float], fast: Sequence[float]) -> SpeedUp | None:

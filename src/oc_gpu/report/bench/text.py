@@ -44,18 +44,13 @@ def _row(pair: Pair) -> tuple[str, ...]:
         f"  {point.size}",
         str(point.batch) if point.mode in ("train", "infer") else "",
         point.dtype,
-        words.timing(pair.cpu, _short(pair.cpu_note)),
-        words.timing(pair.gpu, _short(pair.gpu_note)),
+        words.timing(pair.cpu, words.short(pair.cpu_note)),
+        words.timing(pair.gpu, words.short(pair.gpu_note)),
         words.rate(point, pair.gpu),
         words.times(pair.faster),
         words.times(pair.faster_moved),
         words.same(pair.proof),
     )
-
-
-def _short(note: str) -> str:
-    """Return a note that fits a cell; the summary tells the reasons in full."""
-    return note if note in ("", "out of memory", "failed") else "-"
 
 
 def _chart(pairs: Iterable[Pair], look: Look) -> Iterator[str]:
@@ -130,7 +125,8 @@ def reasons(pairs: Iterable[Pair]) -> dict[tuple[str, str], int]:
     for pair in pairs:
         for side, note in (("CPU", pair.cpu_note), ("GPU", pair.gpu_note)):
             if note:
-                counts[side, note] = counts.get((side, note), 0) + 1
+                why, _, _ = note.partition(" (")  # what is in brackets is each point's own
+                counts[side, why] = counts.get((side, why), 0) + 1
     return counts
 
 

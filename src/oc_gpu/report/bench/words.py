@@ -28,6 +28,13 @@ def timing(found: Summary | None, note: str) -> str:
     return f"{seconds(found.median)}{spread(found)}"
 
 
+def short(note: str) -> str:
+    """Return a note that fits a cell; the list of reasons tells it in full."""
+    if note.startswith("failed: "):
+        return "failed"
+    return note if note in ("", "out of memory") else "-"
+
+
 def spread(found: Summary) -> str:
     """Return the half width of a median's interval, in parts of it."""
     if found.interval is None:

@@ -35,13 +35,13 @@ def require_torch() -> None:
         )
 
 
-def run(plan: Plan, observe: Observer, command: Sequence[str] = COMMAND) -> Run:
+def run(plan: Plan, observe: Observer, command: Sequence[str] = ()) -> Run:
     """Measure a plan on this machine's GPU and on its CPU.
 
     Args:
         plan: All points, and the seconds for both legs.
         observe: Told of each point that is done.
-        command: Runs the workloads.
+        command: Runs the workloads; empty for `COMMAND`.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     begun = time.monotonic()
@@ -52,7 +52,7 @@ def run(plan: Plan, observe: Observer, command: Sequence[str] = COMMAND) -> Run:
     return Run(date=started, plan=plan, cpu=cpu, gpu=gpu)
 
 
-def leg(plan: Plan, device: Device, observe: Observer, command: Sequence[str] = COMMAND) -> Leg:
+def leg(plan: Plan, device: Device, observe: Observer, command: Sequence[str] = ()) -> Leg:
     """Measure a plan on one device of this machine.
 
     A process that dies, as by the kernel when memory runs out, costs the point it was at: another
@@ -68,7 +68,9 @@ def leg(plan: Plan, device: Device, observe: Observer, command: Sequence[str] = 
     while not collector.ended:
         given = plan_text(collector.rest(until - time.monotonic()))
         with tempfile.TemporaryFile() as complaints:
-            with _process([*command, "--device", device, "--plan", "-"], complaints) as process:
+            with _process(
+                [*(command or COMMAND), "--device", device, "--plan", "-"], complaints
+            ) as process:
                 _send(process, given)
                 for line in process.stdout or ():
                     take(collector.line(line.decode("utf-8", "replace")))

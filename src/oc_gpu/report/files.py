@@ -91,12 +91,17 @@ def require_writable(path: Path) -> None:
     Raises:
         UsageError: It cannot.
     """
-    folder = path.parent
-    place = path if path.exists() else folder
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}", hints=("create it, or name another",))
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"cannot write {path}: permission denied", hints=("choose another path",))
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hints=("create it, or name another",))
+    try:
+        # Trying is the only sure way: permissions do not tell of file systems and attributes.
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        message = f"cannot write {path}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another path",)) from error
 
 
 def write_text(path: Path, text: str) -> None:

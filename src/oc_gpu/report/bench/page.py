@@ -21,7 +21,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2
 p, li, dd { max-width: 46rem; } .dim, dt { color: var(--dim); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .2rem 1rem; margin: .8rem 0; }
 dd { margin: 0; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1.4rem; }
+.plots { display: grid; gap: 1.4rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 figure { margin: 0; } figure > svg { width: 100%; height: auto; display: block; }
 .legend { list-style: none; margin: .2rem 0 0; padding: 0 0 0 3rem; font-size: .8rem;
   display: flex; flex-wrap: wrap; gap: 0 1rem; }

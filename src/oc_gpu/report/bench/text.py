@@ -1,13 +1,13 @@
 """A run of `bench` as text: where it ran, every point, a chart, and where the GPU begins to win."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from oc_gpu.bench.collect import Progress
 from oc_gpu.bench.legs import WORKLOADS
-from oc_gpu.bench.model import DEVICES, Crossover, Pair
+from oc_gpu.bench.model import DEVICES, Crossover, Pair, Point
 from oc_gpu.report.bench import words
 from oc_gpu.report.bench.document import Bench
 from oc_gpu.report.look import Look
@@ -31,19 +31,43 @@ def text(document: Bench, look: Look) -> Iterator[str]:
 
 
 def _points(pairs: Sequence[Pair], look: Look) -> Iterator[str]:
+    header, row = _layout(pairs)
     for workload, group in groupby(pairs, key=lambda pair: words.name(pair.point)):
         yield ""
         yield look.paint(workload, "bold")
-        header = ("  SIZE", "BATCH", "TYPE", "CPU", "GPU", "GPU RATE", "FASTER", "MOVED", "SAME")
-        yield from look.table([_row(pair) for pair in group], header=header)
+        rows = [(*_what(pair.point), *row(pair)) for pair in group]
+        yield from look.table(rows, header=("  SIZE", "BATCH", "TYPE", *header))
+
+
+def _layout(pairs: Sequence[Pair]) -> tuple[tuple[str, ...], Callable[[Pair], tuple[str, ...]]]:
+    """Return the columns: both sides and what is between them, or the only side that ran."""
+    if not any(pair.gpu for pair in pairs):
+        return ("CPU", "CPU RATE"), _cpu_row
+    if not any(pair.cpu for pair in pairs):
+        return ("GPU", "GPU RATE", "MOVED"), _gpu_row
+    return ("CPU", "GPU", "GPU RATE", "FASTER", "MOVED", "SAME"), _row
+
+
+def _what(point: Point) -> tuple[str, str, str]:
+    batch = str(point.batch) if point.mode in ("train", "infer") else ""
+    return f"  {point.size}", batch, point.dtype
+
+
+def _cpu_row(pair: Pair) -> tuple[str, ...]:
+    return words.timing(pair.cpu, words.short(pair.cpu_note)), words.rate(pair.point, pair.cpu)
+
+
+def _gpu_row(pair: Pair) -> tuple[str, ...]:
+    return (
+        words.timing(pair.gpu, words.short(pair.gpu_note)),
+        words.rate(pair.point, pair.gpu),
+        words.timing(pair.moved, "-"),
+    )
 
 
 def _row(pair: Pair) -> tuple[str, ...]:
     point = pair.point
     return (
-        f"  {point.size}",
-        str(point.batch) if point.mode in ("train", "infer") else "",
-        point.dtype,
         words.timing(pair.cpu, words.short(pair.cpu_note)),
         words.timing(pair.gpu, words.short(pair.gpu_note)),
         words.rate(point, pair.gpu),

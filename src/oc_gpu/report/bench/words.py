@@ -52,7 +52,9 @@ def same(found: Proof) -> str:
     """Return whether both sides computed the same."""
     if found.same is None:
         return ""
-    difference = "" if found.difference is None else f" ({found.difference:.0e})"
+    if found.difference is None:
+        return "yes" if found.same else "NO"
+    difference = f" ({found.difference:.0e})" if found.difference else " (0)"
     return f"yes{difference}" if found.same else f"NO{difference}"
 
 

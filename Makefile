@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab test-lab lint format bench check clean
+.PHONY: help setup demo test test-bench lab test-lab lint format bench check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ demo: setup ## Watch a simulated cluster get GPUs: check, plan, enable, verify
 
 test: setup ## Run the whole test suite
 	@$(RUN) pytest -q -n 2
+
+# PyTorch is 5 GB, so that it has an environment of its own and `make setup` stays small.
+.venv-bench/.ready: $(UV) pyproject.toml uv.lock
+	@UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --frozen --quiet --extra bench --python $(PYTHON)
+	@touch $@
+
+test-bench: .venv-bench/.ready ## Run the workloads of `bench` with the real PyTorch, in tiny sizes
+	@.venv-bench/bin/python -m pytest -q tests/bench_torch
 
 lab: setup ## Build the lab's real programs from Go modules (about 10 minutes, once)
 	@$(RUN) python -m lab build
@@ -49,4 +57,4 @@ bench: setup ## Print the speed figures as ratios
 	@$(RUN) python -m benchmarks
 
 clean: ## Remove what make made
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-bench .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
@@ -28,6 +29,7 @@ ROUNDS = 20
 HELP_SECONDS = 0.15
 STATUS = 2.0
 ROAD = 1.03
+PLAIN_LOOP = 1.03
 SCENARIOS = ("seed", "ocp-4.20")
 
 
@@ -51,10 +53,14 @@ class Figure(Struct, frozen=True):
             "ok" if self.ratio <= self.limit else "over",
             f"{self.ratio:.2f}",
             f"{self.limit:g}",
-            f"{self.measured:.3f}",
-            f"{self.against:.3f} {self.unit}",
+            _digits(self.measured),
+            f"{_digits(self.against)} {self.unit}",
             self.name,
         )
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"  # noqa: PLR2004
 
 
 def main() -> int:
@@ -77,6 +83,7 @@ def _figures() -> Iterator[Figure]:
                 yield Figure(name, simulated, critical_path.seconds(scenario), "simulated s", ROAD)
                 if scenario == SCENARIOS[-1]:
                     yield from _status()
+    yield from _plain_loop()
     pods = list_pods.measure()
     name = "list and decode of 10,000 pods, against bare read and decode"
     yield Figure(name, pods.client_s, pods.floor_s, "s", list_pods.LIMIT)
@@ -100,6 +107,21 @@ def _status() -> Iterator[Figure]:
         return
     ours, theirs = _medians([[PROGRAM, "status"], [kubectl, "get", "nodes"]])
     yield Figure("oc-gpu status, against kubectl get nodes", ours, theirs, "s", STATUS)
+
+
+def _plain_loop() -> Iterator[Figure]:
+    """Hold the workloads of `bench` against a plain PyTorch loop, where PyTorch is."""
+    pythons = [sys.executable] if find_spec("torch") else []
+    pythons += [str(path) for path in [Path(".venv-bench/bin/python")] if path.exists()]
+    if not pythons:
+        print("workloads against a plain loop: not measured, `make test-bench` installs PyTorch")
+        return
+    command = [pythons[0], str(Path(__file__).with_name("plain_loop.py"))]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    for one in found["figures"]:
+        what = " ".join([one["workload"], *map(str, one["shape"].values()), one["dtype"]])
+        name = f"timing of {what} on {found['name']}, against a plain loop"
+        yield Figure(name, one["ours"], one["ours"] / one["ratio"], "s", PLAIN_LOOP)
 
 
 def _medians(commands: Sequence[Sequence[str]]) -> tuple[float, ...]:

@@ -56,6 +56,9 @@ Change the cluster:
   isolate  Keep other pods off the GPU nodes by a taint, or take it back.
   disable  Remove exactly what enable made.
 
+Use the GPUs:
+  bench  How much faster the GPU is than the CPU, and from where on.
+
 Prepare and try out:
   entitlement  Look at a subscription certificate and try it out.
   config       Write and check the GpuPlatform document.

@@ -54,6 +54,15 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
+class OpenGroup(Command, click.Group):
+    """A command with options of its own that has some commands below it, too."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two sections, then the commands."""
+        Command.format_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
 def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Put a given value where commands find it; a later one wins over one before the command."""
     settings = ctx.ensure_object(Settings)

@@ -20,6 +20,7 @@ class Entry:
 
 LOOK = "Look (nothing is changed)"
 CHANGE = "Change the cluster"
+USE = "Use the GPUs"
 PREPARE = "Prepare and try out"
 COMMANDS = (
     Entry("check", "Can this cluster get GPUs, and what would stop it?", LOOK),
@@ -31,6 +32,7 @@ COMMANDS = (
     Entry("verify", "Prove that pods compute on every GPU (short-lived pods).", CHANGE),
     Entry("isolate", "Keep other pods off the GPU nodes by a taint, or take it back.", CHANGE),
     Entry("disable", "Remove exactly what enable made.", CHANGE),
+    Entry("bench", "How much faster the GPU is than the CPU, and from where on.", USE),
     Entry("entitlement", "Look at a subscription certificate and try it out.", PREPARE),
     Entry("config", "Write and check the GpuPlatform document.", PREPARE),
     Entry("render", "Write the objects of the road as plain YAML files.", PREPARE),

@@ -339,7 +339,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Simulations,
     Started,
 )
-"""Everything that has a schema."""
+"""What has a schema here; `schemas` adds those of `bench`."""
 
 _PASSED = frozenset({State.DONE, State.NOT_NEEDED})
 

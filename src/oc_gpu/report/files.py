@@ -3,7 +3,7 @@
 import base64
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -83,6 +83,53 @@ def write(folder: Path, made: Iterable[File]) -> None:
     except OSError as error:
         message = f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
         raise UsageError(message, hints=("choose another --output-dir",)) from error
+
+
+def require_writable(path: Path) -> None:
+    """Make sure that a file can be written, before the work whose result it is to hold.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hints=("create it, or name another",))
+    try:
+        # Trying is the only sure way: permissions do not tell of file systems and attributes.
+        existed = path.exists()
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        message = f"cannot write {path}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another path",)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text that anybody may read.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        message = f"cannot write {path}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another path",)) from error
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files that anybody may read into a folder, which is made where it is missing.
+
+    Raises:
+        UsageError: One cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        message = f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
+        raise UsageError(message, hints=("choose another folder",)) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from oc_gpu.report.documents import DOCUMENTS, Document
+from oc_gpu.report import documents
+from oc_gpu.report.bench import document as bench
+from oc_gpu.report.documents import Document
 
+DOCUMENTS = (*documents.DOCUMENTS, *bench.DOCUMENTS)
+"""Everything that has a schema."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

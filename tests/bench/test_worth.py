@@ -163,7 +163,7 @@ def _trained(last: float, rounding: float, first: float = 7.0) -> Result:
     ],
 )
 def test_a_training_may_lie_as_far_apart_as_rounding_carries_it(
-    other: Result, same: bool | None
+    other: Result, *, same: bool | None
 ) -> None:
     assert worth.proof(network(1), _trained(1.0, 0.0), other).same is same
 

@@ -238,7 +238,7 @@ class Crossover(Value, frozen=True, kw_only=True):
         before: Last value at which it does not.
         values: What was measured on both sides, in order.
         last: How many times better the GPU is at the largest value.
-        sure: Whether every comparison stands on an interval.
+        sure: Whether every comparison stands on an interval, or is plain without one.
     """
 
     workload: str

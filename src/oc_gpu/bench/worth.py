@@ -34,6 +34,9 @@ ROUNDINGS = 10
 round differently at every operation. On an H100 and its host it was at most twice as far."""
 TELLING = 0.1
 """Largest tolerance at which agreement still tells something."""
+PLAIN = 3.0
+"""How many times faster is plain to see from a few repetitions: timings of one point are seen to
+spread by some tenths at most."""
 MILLION = 1_000_000
 HOUR = 3600.0
 
@@ -202,7 +205,7 @@ def _crossover(series: Sequence[Pair], along: Along, counts: Counts, better: Bet
         before=names[first - 1] if verdict == "gpu from" else "",
         values=tuple(names),
         last=measured[-1][1].ratio if measured else None,
-        sure=all(ratio.low is not None for _, ratio in measured),
+        sure=all(_is_sure(ratio) for _, ratio in measured),
     )
 
 
@@ -218,6 +221,10 @@ def winner(ratio: SpeedUp) -> Winner:
     if low > 1:
         return "gpu"
     return "cpu" if high < 1 else "even"
+
+
+def _is_sure(ratio: SpeedUp) -> bool:
+    return ratio.low is not None or not 1 / PLAIN < ratio.ratio < PLAIN
 
 
 def _verdict(winners: Sequence[Winner]) -> tuple[Verdict, int]:

@@ -141,3 +141,35 @@ def test_losses_and_errors_count_as_well() -> None:
     assert worth.proof(point, good, wrong).same is False
     assert worth.proof(point, good, structs.replace(good, losses=(7.0,))).same is False
     assert worth.proof(point, good, None).same is None
+
+
+def _trained(last: float, rounding: float, first: float = 7.0) -> Result:
+    return structs.replace(
+        measured(1.0), losses=(first, 6.0), outputs=(1.0, last), rounding=rounding
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (_trained(1.0, 1e-7), True),
+        (_trained(1.01, 1e-7), False),  # a hundredth apart, and rounding does not carry it there
+        (_trained(1.01, 2e-3), True),  # here it may
+        (_trained(1.05, 2e-3), False),
+        (_trained(1.05, 0.09), None),  # rounding carries it so far that agreement tells nothing
+        (_trained(9.0, 0.09), False),
+        (_trained(1.05, 0.09, first=7.1), False),  # but the first loss comes before any step
+        (_trained(math.nan, 0.09), False),
+    ],
+)
+def test_a_training_may_lie_as_far_apart_as_rounding_carries_it(
+    other: Result, *, same: bool | None
+) -> None:
+    assert worth.proof(network(1), _trained(1.0, 0.0), other).same is same
+
+
+def test_a_loss_that_has_fallen_to_nothing_is_not_held_against_itself() -> None:
+    one, other = (
+        structs.replace(measured(1.0), losses=(5.2456, last)) for last in (2.670e-5, 2.682e-5)
+    )
+    assert worth.proof(network(1), one, other).same is True

@@ -1,6 +1,7 @@
 """A small cluster with GPUs, healthy until a test makes it ill."""
 
 import copy
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import msgspec
@@ -44,6 +45,8 @@ CONTAINERS = {
 _SETS = ("driver", "toolkit", "plugin", "gfd", "dcgm", "exporter", "mig", "validator")
 _TOLERATES = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
+_NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+
 
 class Patient:
     """The cluster; each method makes one thing wrong and returns the cluster."""
@@ -55,6 +58,7 @@ class Patient:
         self.texts: dict[TextRef, tuple[Text, ...]] = {}
         self.alerts: tuple[Alert, ...] = ()
         self.absent: set[str] = set()
+        self.now = 0.0
         self._nodes()
         self._stack()
         self.lspci("1eb8", "nvidia")
@@ -238,6 +242,29 @@ class Patient:
         pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
         return self
 
+    def waits(self, part: str, *, minutes: float) -> Self:
+        """Let a pod that was made some minutes ago be not ready, without ever having failed."""
+        pod = self.pod_of(part)
+        self.now = self.now or _NOW
+        made = datetime.fromtimestamp(self.now - 60 * minutes, UTC).isoformat()
+        pod["metadata"]["creationTimestamp"] = made
+        pod["status"]["containerStatuses"][0]["ready"] = False
+        pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+        return self
+
+    def rolls(self, *, minutes: float, updated: int = 0) -> Self:
+        """Let the pool of the workers be on its way to a new configuration since some minutes."""
+        self.now = self.now or _NOW
+        since = datetime.fromtimestamp(self.now - 60 * minutes, UTC).isoformat()
+        pool = self.one("machineconfigpools", "worker")
+        pool["spec"] = {"configuration": {"name": "rendered-worker-2"}}
+        pool["status"]["updatedMachineCount"] = updated
+        pool["status"]["conditions"] = [
+            {"type": "Updating", "status": "True", "lastTransitionTime": since},
+            {"type": "Updated", "status": "False"},
+        ]
+        return self
+
     def pending(self, part: str, message: str) -> Self:
         """Let a pod find no node."""
         pod = self.pod_of(part)
@@ -345,7 +372,9 @@ class Patient:
             for source in SOURCES
             if source.name not in self.absent
         }
-        return Snapshot("a patient", tables=tables, texts=self.texts, alerts=self.alerts)
+        return Snapshot(
+            "a patient", now=self.now, tables=tables, texts=self.texts, alerts=self.alerts
+        )
 
     def diagnosis(self) -> tuple[Finding, ...]:
         """Return what the doctor says."""

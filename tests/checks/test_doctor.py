@@ -120,3 +120,45 @@ def test_the_order_of_objects_changes_nothing() -> None:
     for table in made.tables.values():
         table.reverse()
     assert diagnose(Case(made.snapshot()))[0].cause == before[0].cause
+
+
+class TestUnderWay:
+    def test_a_driver_that_starts_is_no_error_before_its_probe_gives_up(self) -> None:
+        for minutes, severity in ((3, Severity.WARNING), (40, Severity.ERROR)):
+            found = Patient().policy().waits("driver", minutes=minutes).diagnosis()
+            assert {one.severity for one in found} == {severity}
+
+    def test_what_waits_for_a_young_driver_is_as_young(self) -> None:
+        made = Patient().policy().waits("plugin", minutes=300).waits("driver", minutes=3)
+        assert {one.severity for one in made.diagnosis()} == {Severity.WARNING}
+
+    def test_a_young_pod_that_failed_is_an_error_at_once(self) -> None:
+        made = Patient().waits("driver", minutes=3).fails("driver")
+        assert made.diagnosis()[0].severity is Severity.ERROR
+
+    def test_a_cause_that_is_seen_needs_no_waiting(self) -> None:
+        made = Patient().waits("driver", minutes=3).log("driver", "Required key not available")
+        assert made.diagnosis()[0].cause == "secure-boot-enabled"
+
+    def test_without_the_time_of_the_snapshot_nothing_is_young(self) -> None:
+        made = Patient().waits("driver", minutes=3)
+        made.now = 0
+        assert made.diagnosis()[0].severity is Severity.ERROR
+
+    def test_a_pool_may_take_its_time_for_each_node(self) -> None:
+        for minutes, updated, severity in (
+            (20, 0, Severity.WARNING),
+            (60, 0, Severity.ERROR),
+            (60, 1, Severity.WARNING),
+        ):
+            found = Patient().rolls(minutes=minutes, updated=updated).diagnosis()
+            assert found[0].cause == "mcp-stuck-updating"
+            assert found[0].severity is severity
+
+
+def test_an_operand_may_ask_for_the_runtime_class_on_crio() -> None:
+    made = Patient().policy()
+    pod = made.pod_of("plugin")
+    pod["spec"]["runtimeClassName"] = "nvidia"
+    pod["status"] = {"phase": "Pending", "initContainerStatuses": [{"name": "toolkit-validation"}]}
+    assert all(one.cause != "runtimeclass-not-applicable-crio" for one in made.diagnosis())

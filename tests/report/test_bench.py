@@ -70,10 +70,9 @@ How many times faster the GPU is, at the largest that was measured
   mlp train medium batch 16 fp32  █████████████▉                  6.06x
   matmul 1024 fp32                ████████████████████████████▎   40x
 
-From where on the GPU wins
-  mlp train  medium  fp32  compute         the GPU is faster from batch 16 on, not yet at 1; 6.06x at batch 16
-  mlp train  medium  fp32  with transfers  the GPU is faster from batch 16 on, not yet at 1; 4.04x at batch 16
-  mlp train  medium  fp32  cost            the GPU is cheaper from batch 16 on, not yet at 1; 1.01x at batch 16
+From where on the GPU wins, and by how much at the largest
+  WORKLOAD   OF      TYPE  ALONG  COMPUTE                  WITH TRANSFERS           COST
+  mlp train  medium  fp32  batch  from 16 on; 6.06x at 16  from 16 on; 4.04x at 16  from 16 on; 1.01x at 16
 
 Price of a million samples, transfers counted in
   POINT                           CPU    GPU

@@ -80,6 +80,8 @@ class Result(Value, frozen=True, kw_only=True):
         calls: Steps in one repetition of `compute`.
         losses: Losses of the first training steps.
         outputs: Some elements of the outputs after the first steps.
+        rounding: How far the losses and outputs move, in parts, when every weight is moved by one
+            rounding error; None where nothing is trained.
         error: Relative error against double precision, None where it is not computed.
         joules: Energy of one step, None when it was not measured.
         joules_reason: Why it was not.
@@ -94,6 +96,7 @@ class Result(Value, frozen=True, kw_only=True):
     calls: int = 1
     losses: tuple[float, ...] = ()
     outputs: tuple[float, ...] = ()
+    rounding: float | None = None
     error: float | None = None
     joules: float | None = None
     joules_reason: str = ""
@@ -181,7 +184,8 @@ class Proof(Value, frozen=True, kw_only=True):
     """Whether both sides computed the same.
 
     Attributes:
-        same: None when one side told nothing to compare.
+        same: None when one side told nothing to compare, or when rounding alone carries the
+            computation so far that agreement would tell nothing.
         difference: Largest relative difference of losses and outputs.
         tolerance: Largest that rounding explains.
     """
@@ -234,7 +238,7 @@ class Crossover(Value, frozen=True, kw_only=True):
         before: Last value at which it does not.
         values: What was measured on both sides, in order.
         last: How many times better the GPU is at the largest value.
-        sure: Whether every comparison stands on an interval.
+        sure: Whether every comparison stands on an interval, or is plain without one.
     """
 
     workload: str

@@ -28,7 +28,7 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -42,15 +42,21 @@ FEWEST = 10
 with p < 1e-4 (Mann-Whitney), which stands a correction for hundreds of comparisons."""
 MOST = 200
 """Repetitions after which no more are made."""
-ENERGY_SECONDS = 0.4
+SETTLE_SECONDS = 0.5
+"""How long a GPU computes before it is timed: within some tenths of a second a card at its power
+limit lowers its clock, and a timing before that promises what it does not keep."""
+ENERGY_SECONDS = SETTLE_SECONDS
 """Shortest time over which energy is told. The counter moves every 20 to 100 ms, and it is read
 from one of its moves to another, so that what is left of an error is one group of steps."""
 ENERGY_PATIENCE = 0.5
 """Seconds to wait for a move of the energy counter before it is taken for dead."""
 SAMPLE = 64
 """Elements of the outputs that are told."""
+ROUNDING = 2.0**-23
+"""Relative distance of neighbouring fp32 numbers."""
 STEP_SIZE = 1e-3
 """Learning rate: small, so that rounding does not grow from step to step."""
+NO_ENERGY = "there is no energy counter that can be read"
 _NO_ROOM = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED", "Unable to mmap")
 
 
@@ -423,11 +429,13 @@ class Work:
         step: Does the work once, on data that is on the device.
         moved: Does it once from host memory to host memory; None where nothing is moved.
         prove: Does some first steps and tells losses, a sample of the outputs, or an error.
+        passes: How many times `prove` does so many steps.
     """
 
     step: Callable[[], Any]
     moved: Callable[[], Any] | None
     prove: Callable[[int], dict[str, Any]]
+    passes: int = 1
 
 
 def _kind(dtype: str) -> Any:
@@ -523,48 +531,99 @@ def copy(point: dict[str, Any], device: str, draw: Draw) -> Work:
     return Work(step, None, prove)
 
 
-def train(model: Model, kind: Any, device: str) -> Work:
-    """Return a training step: forward, loss, backward, gradient descent.
+@dataclass
+class Training:
+    """A network that is being trained on one batch.
 
     Below fp32 it computes under autocast with fp32 weights, as training is done in practice.
     """
-    import torch
-    from torch.nn import functional
 
-    weights = {name: tensor.to(device) for name, tensor in model.weights.items()}
-    learnt = [
-        w.requires_grad_() for name, w in weights.items() if not name.endswith(("mean", "var"))
-    ]
-    inputs, targets = model.inputs.to(device), model.targets.to(device)
-    optimizer = torch.optim.SGD(learnt, lr=STEP_SIZE)
+    model: Model
+    weights: dict[str, Any]
+    kind: Any
+    device: str
 
-    def outputs() -> Any:
-        with torch.autocast(device, dtype=kind, enabled=kind is not torch.float32):
-            return model.forward(weights, inputs, True)
+    def __post_init__(self) -> None:
+        import torch
 
-    def step() -> Any:
-        optimizer.zero_grad(set_to_none=True)
-        scores = outputs().float()
-        loss = functional.cross_entropy(scores.flatten(0, -2), targets.flatten())
+        learnt = [
+            weight.requires_grad_()
+            for name, weight in self.weights.items()
+            if not name.endswith(("mean", "var"))
+        ]
+        self.inputs = self.model.inputs.to(self.device)
+        self.targets = self.model.targets.to(self.device)
+        self.optimizer = torch.optim.SGD(learnt, lr=STEP_SIZE)
+
+    def outputs(self) -> Any:
+        """Return what the network gives for its batch."""
+        import torch
+
+        with torch.autocast(self.device, dtype=self.kind, enabled=self.kind is not torch.float32):
+            return self.model.forward(self.weights, self.inputs, True)
+
+    def step(self) -> Any:
+        """Do a step: forward, loss, backward, gradient descent."""
+        from torch.nn import functional
+
+        self.optimizer.zero_grad(set_to_none=True)
+        scores = self.outputs().float()
+        loss = functional.cross_entropy(scores.flatten(0, -2), self.targets.flatten())
         loss.backward()
-        optimizer.step()
+        self.optimizer.step()
         return loss
 
-    def prove(steps: int) -> dict[str, Any]:
-        losses = [step().item() for _ in range(steps)]
+    def told(self, steps: int) -> dict[str, Any]:
+        """Do some steps and return their losses, and a sample of the outputs after them."""
+        import torch
+
+        losses = [self.step().item() for _ in range(steps)]
         with torch.no_grad():
-            return {"losses": losses, "outputs": _sampled(outputs())}
+            return {"losses": losses, "outputs": _sampled(self.outputs())}
+
+    def nudged(self, seed: int) -> Training:
+        """Return the same with every weight moved by one rounding error, up or down."""
+        import torch
+
+        generator = torch.Generator(self.device).manual_seed(seed)
+
+        def moved(weight: Any) -> Any:
+            up = torch.empty_like(weight.detach()).bernoulli_(generator=generator) * 2 - 1
+            return weight.detach() * (1 + up * ROUNDING)
+
+        weights = {name: moved(weight) for name, weight in self.weights.items()}
+        return Training(self.model, weights, self.kind, self.device)
+
+
+def apart(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return how far two lists of numbers lie apart, in parts of the first's length."""
+    distance = math.dist(first, second)
+    return 0.0 if distance == 0 else distance / max(math.hypot(*first), math.ulp(0.0))
+
+
+def train(model: Model, kind: Any, device: str) -> Work:
+    """Return a training step."""
+    weights = {name: tensor.to(device) for name, tensor in model.weights.items()}
+    main = Training(model, weights, kind, device)
+
+    def prove(steps: int) -> dict[str, Any]:
+        # How far does rounding alone carry it? Normalisation over a few values multiplies errors
+        # a hundredfold a step, and two devices that round differently then go different ways.
+        other = main.nudged(1).told(steps)
+        told = main.told(steps)
+        told["rounding"] = max(apart(told[part], other[part]) for part in ("losses", "outputs"))
+        return told
 
     moved = None
     if device != "cpu":
         host = (_pinned(model.inputs), _pinned(model.targets))
 
         def moved() -> Any:
-            inputs.copy_(host[0], non_blocking=True)
-            targets.copy_(host[1], non_blocking=True)
-            return step().item()
+            main.inputs.copy_(host[0], non_blocking=True)
+            main.targets.copy_(host[1], non_blocking=True)
+            return main.step().item()
 
-    return Work(step, moved, prove)
+    return Work(main.step, moved, prove, passes=2)
 
 
 def infer(model: Model, kind: Any, device: str) -> Work:
@@ -633,37 +692,52 @@ class Rules:
     until: float
 
 
-def timed(
-    step: Callable[[], Any], wait: Callable[[], object], rules: Rules
-) -> tuple[list[float], int]:
-    """Time a step until its median is known well enough, and return seconds a step.
+def grouped(step: Callable[[], Any], wait: Callable[[], object], until: float) -> int:
+    """Return how many steps make a group that is long enough to be timed.
 
     Args:
         step: What is timed; it may only start the work.
         wait: Returns when all that was started is done.
+        until: Time of the monotonic clock at which to be content.
+    """
+    calls, once = 1, _repetition(step, wait, 1)
+    while once * calls < CALL_SECONDS and time.perf_counter() < until:
+        calls = min(calls * 10, math.ceil(1.2 * CALL_SECONDS / once))
+        once = _repetition(step, wait, calls)
+    return calls
+
+
+def timed(
+    step: Callable[[], Any], wait: Callable[[], object], calls: int, rules: Rules
+) -> list[float]:
+    """Time groups of a step until its median is known well enough.
+
+    Args:
+        step: What is timed; it may only start the work.
+        wait: Returns when all that was started is done.
+        calls: Steps in one group.
         rules: When to stop.
 
     Returns:
-        Seconds a step for each repetition, and the steps in one repetition.
+        Seconds a step for each group.
     """
-    clock = time.perf_counter
+    found = [_repetition(step, wait, calls)]
+    while (
+        len(found) < MOST
+        and time.perf_counter() < rules.until
+        and not _sure(found, rules.precision)
+    ):
+        found.append(_repetition(step, wait, calls))
+    return found
 
-    def repetition(calls: int) -> float:
-        wait()
-        begun = clock()
-        for _ in range(calls):
-            step()
-        wait()
-        return (clock() - begun) / calls
 
-    calls, once = 1, repetition(1)
-    while once * calls < CALL_SECONDS and clock() < rules.until:
-        calls = min(calls * 10, math.ceil(1.2 * CALL_SECONDS / once))
-        once = repetition(calls)
-    found = [repetition(calls)]
-    while len(found) < MOST and clock() < rules.until and not _sure(found, rules.precision):
-        found.append(repetition(calls))
-    return found, calls
+def _repetition(step: Callable[[], Any], wait: Callable[[], object], calls: int) -> float:
+    wait()
+    begun = time.perf_counter()
+    for _ in range(calls):
+        step()
+    wait()
+    return (time.perf_counter() - begun) / calls
 
 
 def _sure(found: list[float], precision: float) -> bool:
@@ -688,7 +762,7 @@ def energy(
     clock = time.perf_counter
     seen, groups = read(), 0
     if seen is None:
-        return None, "there is no energy counter that can be read"
+        return None, NO_ENERGY
     moves: list[tuple[float, float, int]] = []  # when, joules, groups
     quiet = clock()
     while clock() < until and clock() - quiet < ENERGY_PATIENCE:
@@ -785,7 +859,7 @@ class Bench:
         found = made.prove(self.plan["steps"])
         self._wait()
         ready = time.perf_counter()
-        self._check_time((ready - begun) / self.plan["steps"], 1)
+        self._check_time((ready - begun) / self.plan["steps"] / made.passes, 1)
         # What it took to make the work ready counts for all points, the rest is shared evenly. Of
         # a point's time the work alone gets half, with its data moved the other half.
         share = ready + (self.end - ready) / left
@@ -794,32 +868,39 @@ class Bench:
         if found["compute"] and point["flops"]:
             self.rates[kind] = min(found["compute"]) / point["flops"]
         if made.moved is not None:
-            made.moved()
-            found["transfers"], _ = timed(made.moved, self._wait, self._rules(share))
+            calls = grouped(made.moved, self._wait, share)
+            found["transfers"] = timed(made.moved, self._wait, calls, self._rules(share))
         now = _throttled()
         found["throttledSeconds"] = None if throttled is None or now is None else now - throttled
         return found
 
     def _work_alone(self, step: Callable[[], Any], until: float) -> dict[str, Any]:
-        found, calls = timed(step, self._wait, self._rules(until))
+        calls = grouped(step, self._wait, until)
+        told = self._settled(step, calls)
+        found = timed(step, self._wait, calls, self._rules(until))
         clock = self.nvml.number("ClockInfo", 1) if self.nvml else None
-        told = {"compute": found, "calls": calls, "smClockMhz": clock}
-        return told | self._energy(step, calls)
+        return told | {"compute": found, "calls": calls, "smClockMhz": clock}
 
-    def _energy(self, step: Callable[[], Any], calls: int) -> dict[str, Any]:
-        """Return the energy of a step, apart from the timing, which reading it would disturb."""
-        if self.nvml is None:
-            return {"joulesReason": "there is no energy counter that can be read"}
-        if not self.plan["energy"]:
-            return {"joulesReason": "the plan does not ask for it"}
+    def _settled(self, step: Callable[[], Any], calls: int) -> dict[str, Any]:
+        """Let the GPU's clock settle under the work, and return the energy of a step meanwhile."""
+        if self.device == "cpu":
+            return {"joulesReason": NO_ENERGY}
 
         def group() -> None:
             for _ in range(calls):
                 step()
             self._wait()
 
-        joules, why = energy(group, self.nvml.joules, self.end)
-        return {"joules": None if joules is None else joules / calls, "joulesReason": why}
+        if self.plan["energy"] and self.nvml is not None:
+            joules, why = energy(group, self.nvml.joules, self.end)
+            if joules is not None:
+                return {"joules": joules / calls}
+        else:
+            why = NO_ENERGY if self.nvml is None else "the plan does not ask for it"
+        settled = min(time.perf_counter() + SETTLE_SECONDS, self.end)
+        while time.perf_counter() < settled:
+            group()
+        return {"joulesReason": why}
 
     def _rules(self, until: float) -> Rules:
         return Rules(self.plan["precision"], until)
@@ -834,7 +915,8 @@ class Bench:
         seconds = self.end - time.perf_counter()
         if seconds <= 0:
             raise NotMeasuredError("the time budget was spent before its turn")
-        needed = once * (self.plan["steps"] + 2 if left > 1 else 2)
+        proof = self.plan["steps"] * 2 if left > 1 else 0
+        needed = once * (proof + 2)
         if needed > seconds * max(0.25, 1 / left):
             points = f"{left} point{'s' * (left > 1)}"
             detail = f"a step takes about {once:.2g} s, {seconds:.2g} s were left for {points}"

@@ -11,6 +11,7 @@ from itertools import chain
 from msgspec import structs
 
 from oc_gpu.checks import components
+from oc_gpu.checks.ages import stack_is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import LAYERS, Check, run_all
 from oc_gpu.checks.causes import (
@@ -164,6 +165,8 @@ def _unexplained(case: Case) -> tuple[Finding, ...]:
     """Return which layer is in trouble where no cause is known, and how to learn more."""
     ours = [t for t in case.troubles if case.component[key(t.pod)] in _LAYER]
     ours.sort(key=lambda t: (not t.fails, _RANK[_LAYER[case.component[key(t.pod)]]]))
+    if stack_is_starting(case):
+        return (_starting(case, ours[0]),)
     if ours:
         return (_thin(case, ours[0]),)
     bare = sorted(case.unwell_nodes)
@@ -180,6 +183,15 @@ def _unexplained(case: Case) -> tuple[Finding, ...]:
         more = ("oc get pods -n nvidia-gpu-operator -o wide", "oc get clusterpolicy -o yaml")
         return (_unknown("access", title, (), more, ()),)
     return ()
+
+
+def _starting(case: Case, one: Trouble) -> Finding:
+    meta = one.pod.metadata
+    layer = _LAYER[case.component[key(one.pod)]]
+    title = f"the GPU stack is still starting: {one.container or 'pod'} of {meta.name} waits"
+    evidence = (Evidence(f"metadata of Pod/{meta.name}", f"created {meta.creation_timestamp}"),)
+    found = _unknown(layer, title, evidence, (), (f"Pod/{meta.name}",))
+    return structs.replace(found, severity=Severity.WARNING)
 
 
 def _thin(case: Case, one: Trouble) -> Finding:

@@ -18,13 +18,16 @@ _NEEDED = ("nodes", "pods")
 _LEAD = 9
 
 
-def document(snapshot: Snapshot, found: tuple[Finding, ...], *, openshift: str = "") -> Diagnosis:
+def document(
+    snapshot: Snapshot, found: tuple[Finding, ...], *, openshift: str = "", installed: bool = True
+) -> Diagnosis:
     """Return the document of a diagnosis.
 
     Args:
         snapshot: What was looked at.
         found: The findings, the root cause first.
         openshift: Release of OpenShift, empty when it is not known.
+        installed: Whether there is anything of a GPU stack.
     """
     unread = {name: why.reason for name, why in snapshot.unread.items() if why.reason != "absent"}
     errors = [one for one in found if one.severity is Severity.ERROR]
@@ -32,7 +35,7 @@ def document(snapshot: Snapshot, found: tuple[Finding, ...], *, openshift: str =
         cluster=Cluster(
             server=snapshot.server, openshift=openshift, kubernetes=snapshot.git_version
         ),
-        verdict=_verdict(errors, unread),
+        verdict=_verdict(found, unread, installed=installed),
         clean=not errors,
         source=snapshot.server,
         findings=found,
@@ -46,10 +49,15 @@ def with_notes(made: Diagnosis, notes: Iterable[str]) -> Diagnosis:
     return structs.replace(made, notes=tuple(notes))
 
 
-def _verdict(errors: list[Finding], unread: dict[str, str]) -> Verdict:
+def _verdict(found: tuple[Finding, ...], unread: dict[str, str], *, installed: bool) -> Verdict:
+    errors = [one for one in found if one.severity is Severity.ERROR]
     if errors:
         return "cause" if any(one.confidence >= SURE for one in errors) else "unclear"
-    return "unknown" if any(name in unread for name in _NEEDED) else "healthy"
+    if any(name in unread for name in _NEEDED):
+        return "unknown"
+    if any(one.severity is Severity.WARNING for one in found):
+        return "under way"
+    return "healthy" if installed else "absent"
 
 
 def text(made: Diagnosis, look: Look, *, verbose: int = 0) -> Iterator[str]:
@@ -88,6 +96,9 @@ def _one(finding: Finding, look: Look, *, first: bool) -> Iterator[str]:
 def _ending(made: Diagnosis, look: Look, folded: int, verbose: int) -> Iterator[str]:
     said = {
         "healthy": "healthy: nothing is wrong with the GPU stack in what was read",
+        "absent": "nothing of a GPU stack is installed here, and nothing else is wrong in what was "
+        "read; oc-gpu check tells whether it can be installed",
+        "under way": "under way: the GPU stack is not ready yet, and not late; look again later",
         "unknown": f"unknown: {', '.join(n for n in _NEEDED if n in made.unread)} could not be "
         "read, so nothing can be called healthy",
         "unclear": "unclear: something is wrong, and what was read is not enough to name the cause",

@@ -23,6 +23,8 @@ svg .after{stroke:var(--warn);stroke-dasharray:4 3}svg path{stroke:var(--line);f
 """
 _HEAD = {
     "healthy": "Healthy: nothing is wrong with the GPU stack in what was read",
+    "absent": "No GPU stack is installed here",
+    "under way": "The GPU stack is not ready yet, and not late",
     "cause": "The cause was found",
     "unclear": "Something is wrong, and what was read does not name the cause",
     "unknown": "Too little could be read",

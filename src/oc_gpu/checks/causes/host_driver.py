@@ -1,5 +1,6 @@
 """Layer driver: a driver on the host, and the driver of before that is still in use."""
 
+from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, WORKLOAD, wants_gpu
@@ -299,7 +300,11 @@ def _not_ready(case: Case, says: str) -> Results:
         told = about(one.pod, one.container)
         evidence = (Evidence(f"status of Pod/{name}", text),)
         at = 0.45 if one.fails else 0.35
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+        if is_starting(case, one):
+            says, severity = "the driver pod is still starting", Severity.WARNING
+        else:
+            severity = Severity.ERROR
+        return (Result(severity, says, None, objects, evidence, confidence=at, about=told),)
     return ()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from oc_gpu.checks import components
+from oc_gpu.checks.ages import is_rolling
 from oc_gpu.checks.case import Case, conditions, spec, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.model import Evidence, Severity
@@ -352,6 +353,9 @@ def _stuck(case: Case, says: str) -> Results:
         evidence = (Evidence(f"status of MachineConfigPool/{name}", counts),)
         moving = tuple(f"Node/{node.metadata.name}" for node in _moving(case))
         objects = (f"MachineConfigPool/{name}", *moving[:3])
+        if is_rolling(case, pool):
+            under_way = f"MachineConfigPool {name} is updating, and not for long yet"
+            return (Result(Severity.WARNING, under_way, None, objects, evidence, confidence=0.4),)
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.66),)
     return ()
 

@@ -14,6 +14,7 @@ from oc_gpu.checks.components import (
     PLUGIN,
     TOOLKIT,
     VALIDATOR,
+    WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, cause, find, result
@@ -78,7 +79,7 @@ def _not_for_crio(case: Case, says: str) -> Results:
     node = _node_of(case, quotes)
     if quotes and node is not None and _runtime(node) == "cri-o":
         return (result(says, quotes, at=0.95),)
-    for one in case.troubles:
+    for one in case.troubles_of(WORKLOAD):
         pod = one.pod
         wanted = pod.spec.runtime_class_name
         on = case.node(pod.spec.node_name)

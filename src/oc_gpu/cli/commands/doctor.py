@@ -64,7 +64,8 @@ def _live(settings: Settings) -> Diagnosis:
 
 def _diagnosis(snapshot: Snapshot) -> Diagnosis:
     case = Case(snapshot)
-    return report.document(snapshot, diagnose(case), openshift=".".join(map(str, case.openshift)))
+    release = ".".join(map(str, case.openshift))
+    return report.document(snapshot, diagnose(case), openshift=release, installed=case.installed)
 
 
 def _write(path: str, content: str) -> None:

@@ -90,8 +90,10 @@ def rooflines(pairs: Pairs) -> tuple[Plot, ...]:
 
 def _roofline(pairs: list[Pair], side: str) -> Plot | None:
     timed = [(p, found) for p in pairs if (found := _side(p, side)) is not None]
-    copies = (p.point.bytes / f.median for p, f in timed if p.point.workload == "copy")
-    bandwidth = max(copies, default=0.0)
+    # The largest copy: a smaller one may stay in a cache and go faster than the memory.
+    copies = [(p.point.bytes, f.median) for p, f in timed if p.point.workload == "copy"]
+    size, seconds = max(copies, default=(0, 1.0))
+    bandwidth = size / seconds
     roofs: dict[str, float] = {}
     for pair, found in timed:
         if pair.point.workload == "matmul":

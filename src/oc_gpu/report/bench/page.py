@@ -81,8 +81,9 @@ _SPEED_UP = (
 _THROUGHPUT = "Solid is the GPU, dashed the CPU, data in place."
 _ROOFLINE = (
     "Operations and bytes are counted from the shapes of the layers; the roofs are this machine's"
-    " own fastest matrix product and copy. Close to the slope a step waits for memory, close to the"
-    " top it computes; far below both it waits for something else, such as kernels being launched."
+    " own fastest matrix product and its largest copy. Close to the slope a step waits for memory,"
+    " close to the top it computes; far below both it waits for something else, such as kernels"
+    " being launched."
 )
 
 
@@ -114,14 +115,12 @@ def _proof(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def _crossovers(document: Bench) -> Iterator[str]:
-    rows = [
-        (f"{c.workload} {c.mode}".strip(), c.fixed, c.dtype, c.along, c.counts, words.crossover(c))
-        for c in document.crossovers
-        if c.verdict != "not measured"
-    ]
+    header, *rows = words.crossovers(document.crossovers) or [()]
     if rows:
-        header = ("workload", "of", "type", "along", "counts", "verdict")
-        yield "<h2>From where on the GPU wins</h2>" + _table(header, rows)
+        yield "<h2>From where on the GPU wins</h2>"
+        yield "<p>The first batch or size from which on the GPU is faster at every larger one that"
+        yield "was measured, too, and how many times faster it is at the largest of them.</p>"
+        yield _table(header, rows)
 
 
 def _copies(pairs: Sequence[Pair]) -> Iterator[str]:

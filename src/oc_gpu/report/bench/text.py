@@ -102,21 +102,14 @@ def _bar(part: float) -> str:
 
 
 def _crossovers(found: Sequence[Crossover], look: Look) -> Iterator[str]:
-    shown = [c for c in found if c.verdict != "not measured" and _is_main(c)]
-    if not shown:
-        return
-    yield ""
-    yield look.paint("From where on the GPU wins", "bold")
-    rows = [
-        (f"  {c.workload} {c.mode}".rstrip(), c.fixed, c.dtype, c.counts, words.crossover(c))
-        for c in shown
-    ]
-    yield from look.table(rows)
-
-
-def _is_main(found: Crossover) -> bool:
-    """Tell whether a series is one of the main ones; JSON and page have all of them."""
-    return found.along == "batch" or found.fixed in ("", "batch 1")
+    header, *rows = words.crossovers(found) or [()]
+    if rows:
+        yield ""
+        yield look.paint("From where on the GPU wins, and by how much at the largest", "bold")
+        indented = [(f"  {row[0]}", *row[1:]) for row in rows]
+        yield from look.table(
+            indented, header=("  " + header[0].upper(), *map(str.upper, header[1:]))
+        )
 
 
 def _costs(pairs: Sequence[Pair], look: Look) -> Iterator[str]:

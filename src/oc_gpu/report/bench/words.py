@@ -1,6 +1,9 @@
 """Numbers and names of measurements, in words that text and page share."""
 
-from oc_gpu.bench.model import Cost, Crossover, Leg, Machine, Pair, Point, Proof, SpeedUp
+from collections.abc import Iterable
+from typing import get_args
+
+from oc_gpu.bench.model import Cost, Counts, Crossover, Leg, Machine, Pair, Point, Proof, SpeedUp
 from oc_gpu.bench.statistics import Summary
 
 NOT = "not measured"
@@ -137,22 +140,31 @@ def _settings(machine: Machine) -> list[str]:
 
 
 def crossover(found: Crossover) -> str:
-    """Return a crossover in one sentence."""
-    axis = "n" if found.workload == "matmul" else found.along
-    last = f"{digits(found.last)}x at {axis} {found.values[-1]}" if found.last else ""
-    better = "cheaper" if found.counts == "cost" else "faster"
-    sure = "" if found.sure else "; some points have too few repetitions to be sure"
+    """Return from where on the GPU wins in one series, and by how much at its end."""
+    if found.last is None:
+        return NOT
     told = {
-        "gpu always": f"the GPU is {better} at all that was measured, {last}",
-        "gpu from": f"the GPU is {better} from {axis} {found.start} on, "
-        f"not yet at {found.before}; {last}",
-        "cpu always": f"the CPU is {better} at all that was measured, {_turned(found)}",
-        "never for good": f"neither is {better} throughout; {last}",
-        "not measured": f"{NOT} on both sides",
+        "gpu always": "at all",
+        "gpu from": f"from {found.start} on",
+        "cpu always": "at none",
+        "never for good": "not for good",
     }
-    return told[found.verdict] + (sure if found.verdict != "not measured" else "")
+    unsure = "" if found.sure else " (few repetitions)"
+    return f"{told[found.verdict]}; {digits(found.last)}x at {found.values[-1]}{unsure}"
 
 
-def _turned(found: Crossover) -> str:
-    axis = "n" if found.workload == "matmul" else found.along
-    return f"{digits(1 / found.last)}x at {axis} {found.values[-1]}" if found.last else ""
+def crossovers(found: Iterable[Crossover]) -> list[tuple[str, ...]]:
+    """Return a row for each main series that was measured: what it is, each way of counting.
+
+    Along sizes only the smallest batch is a main one; the document has all of them.
+    """
+    series: dict[tuple[str, ...], dict[str, str]] = {}
+    for one in found:
+        main = one.along == "batch" or one.fixed in ("", "batch 1")
+        if main and one.verdict != "not measured":
+            axis = "n" if one.workload == "matmul" else one.along
+            key = (f"{one.workload} {one.mode}".strip(), one.fixed, one.dtype, axis)
+            series.setdefault(key, {})[one.counts] = crossover(one)
+    ways = [way for way in get_args(Counts) if any(way in told for told in series.values())]
+    rows = [(*key, *(told.get(way, "") for way in ways)) for key, told in series.items()]
+    return [("workload", "of", "type", "along", *ways), *rows] if rows else []

@@ -73,7 +73,8 @@ class Wire(InProcessTransport):
 
 
 def _is_write(method: str, target: str, body: bytes) -> bool:
-    reviews = "accessreviews" in target
+    """Tell whether a request changes the cluster; a Lease only says who is about to."""
+    reviews = "accessreviews" in target or "/leases" in target
     dry = "dryRun=All" in target or b'"dryRun"' in body
     return method != "GET" and not reviews and not dry
 

@@ -150,9 +150,9 @@ def test_a_taint_is_set_later_and_taken_back_with_what_it_brought() -> None:
         before = await client.get(CLUSTER_POLICIES, "gpu-cluster-policy")
         with pytest.raises(UsageError, match="no taint"):
             await commands.isolate(client, wish(), QUIET)
-        assert passed(await commands.isolate(client, wish(TAINT), QUIET, timeout=8))
+        assert passed(await commands.isolate(client, wish(TAINT), QUIET, timeout=30))
         assert await proven(client)
-        assert passed(await commands.isolate(client, wish(), QUIET, remove=True, timeout=8))
+        assert passed(await commands.isolate(client, wish(), QUIET, remove=True, timeout=30))
         after = await client.get(CLUSTER_POLICIES, "gpu-cluster-policy")
         assert after["spec"] == before["spec"]
         nodes = (await client.list(NODES)).items
@@ -160,7 +160,7 @@ def test_a_taint_is_set_later_and_taken_back_with_what_it_brought() -> None:
         record = await client.get(CONFIGMAPS, "oc-gpu-record", "oc-gpu")
         assert "nodetype" not in record["data"]["record.json"]
         wire.writes.clear()
-        await commands.isolate(client, wish(), QUIET, remove=True, timeout=8)
+        await commands.isolate(client, wish(), QUIET, remove=True, timeout=30)
         assert wire.writes == []
 
     on_cluster(act)

@@ -100,6 +100,9 @@ class World:
 
     # what the runner does
 
+    async def claim(self) -> bool:
+        return True
+
     async def __call__(self, action: Action, snapshot: Snapshot) -> Write:  # noqa: ARG002
         await asyncio.sleep(0)
         self.sent.append(action.ref.name)

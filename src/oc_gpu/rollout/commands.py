@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from oc_gpu.kube import Client, OcGpuError, UsageError
+from oc_gpu.kube import Client, OcGpuError, TimeoutExceededError, UsageError
 from oc_gpu.rollout import rights
 from oc_gpu.rollout.events import Notice, Observer, Outcome
+from oc_gpu.rollout.lease import Lease
 from oc_gpu.rollout.perform import Performer
 from oc_gpu.rollout.runner import Road, run
 from oc_gpu.rollout.survey import Survey, Wish, seen, survey
@@ -167,8 +168,22 @@ async def walk(
         def notice(message: str) -> None:
             observer(Notice(view.now, "", message))
 
-        performer = Performer(client, view, notice)
-        return await run(view, stages or planned, performer, observer, timeout)
+        async with Lease(client, notice) as lease:
+            performer = Performer(client, view, notice, lease=lease)
+            try:
+                outcome = await run(view, stages or planned, performer, observer, timeout)
+            except TimeoutExceededError as error:
+                raise _waiting(error, lease) from error
+            if found.purpose == "undo":
+                await lease.clear()
+            return outcome
+
+
+def _waiting(error: TimeoutExceededError, lease: Lease) -> TimeoutExceededError:
+    """Say whom a run waited for until its time was over."""
+    if not lease.waits_for:
+        return error
+    return TimeoutExceededError(f"out of time: {lease.waits_for}", hints=error.hints)
 
 
 async def status(client: Client, wish: Wish) -> Survey:

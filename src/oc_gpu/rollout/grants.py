@@ -18,6 +18,7 @@ from oc_gpu.kube.resources import (
     CRDS,
     CSVS,
     INSTALL_PLANS,
+    LEASES,
     MACHINE_CONFIGS,
     NAMESPACES,
     NODES,
@@ -31,6 +32,7 @@ from oc_gpu.kube.resources import (
 )
 from oc_gpu.manifests.entitlement import SECRET
 from oc_gpu.manifests.labels import NAME
+from oc_gpu.rollout import lease
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS, Scope, Source, sources
 from oc_gpu.stages import record as records
 from oc_gpu.stages.platform import nfd_resource
@@ -58,6 +60,11 @@ OFFERS = Grant(PACKAGE_MANIFESTS, ("get", "list"))
 APPROVAL = Grant(INSTALL_PLANS, ("patch",))
 TAINTING = Grant(NODES, ("patch",))
 ASKING = Grant(SELF_SUBJECT_ACCESS_REVIEWS, ("create",))
+CLAIMING = (
+    Grant(LEASES, ("create",)),
+    Grant(LEASES, ("get", "list", "watch", "update", "delete"), (lease.NAME,)),
+)
+"""The Lease that keeps two runs from writing at once."""
 LEFTOVERS = (
     TAINTING,
     *(
@@ -114,7 +121,7 @@ def only_name(source: Source) -> str | None:
 
 def table() -> tuple[Grant, ...]:
     """Return every right that any command may need."""
-    rest = (OFFERS, APPROVAL, TAINTING, ASKING, *LEFTOVERS, *PROVING)
+    rest = (OFFERS, APPROVAL, TAINTING, ASKING, *CLAIMING, *LEFTOVERS, *PROVING)
     return tuple(dict.fromkeys((*_read(), *_made(), *rest)))
 
 

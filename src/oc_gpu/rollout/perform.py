@@ -1,38 +1,27 @@
 """Sending one action: the only place where this program changes a cluster."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from oc_gpu.kube import (
     AlreadyExistsError,
     Client,
-    ConnectionFailedError,
     NotFoundError,
-    OcGpuError,
     RawObject,
     Resource,
     Retry,
-    ServerError,
-    TooManyRequestsError,
 )
+from oc_gpu.rollout.lease import Lease
 from oc_gpu.rollout.memory import Seen, Write, seen
+from oc_gpu.rollout.patience import Patience
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.tables import identity
 from oc_gpu.stages.model import Action, Apply, Delete, Patch
 
-_AWAY = (ConnectionFailedError, ServerError, TooManyRequestsError)
 _LAGS = 4
 """Tries of an apply whose kind is not found: the servers of a highly available control plane learn
 of a new kind one after another, and the view may be ahead of the server that is asked."""
-
-
-_BROKEN = 500
-"""What a server answers while its store elects a leader or a webhook restarts, which passes, and
-when it met a mistake of its own, which does not."""
-_BROKEN_TRIES = 8
-"""Tries after which that is taken for a mistake: some 20 seconds, with those of the client."""
 
 
 class Observing(Protocol):
@@ -54,6 +43,7 @@ class Performer:
         view: Is shown each answer.
         notice: Is told what is being waited for.
         retry: How patient it is.
+        lease: What keeps other runs from writing at the same time.
     """
 
     def __init__(
@@ -62,11 +52,22 @@ class Performer:
         view: Observing,
         notice: Callable[[str], None] = lambda _: None,
         retry: Retry | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self._client = client
         self._view = view
-        self._notice = notice
         self._retry = retry or Retry()
+        self._patiently = Patience(self._retry, notice)
+        self._lease = lease
+
+    async def claim(self) -> bool:
+        """Wait until no other run writes; tell whether what was decided before still holds.
+
+        Raises:
+            ApiError: The server refuses.
+            ConnectionFailedError: The server was away for too long.
+        """
+        return self._lease is None or await self._lease.claim()
 
     async def __call__(self, action: Action, snapshot: Snapshot) -> Write:
         """Send an action that was decided from a snapshot.
@@ -131,27 +132,6 @@ class Performer:
     def _wrote(self, action: Action, verb: str, made: RawObject) -> Write:
         visible = self._view.observe(action.ref.resource, made)
         return Write(verb, _state(made), visible)
-
-    async def _patiently(self, send: Callable[[], Awaitable[Any]]) -> Any:
-        """Send until the server answers, for as long as a watch would wait for it."""
-        started, failures, broken = time.monotonic(), 0, 0
-        while True:
-            try:
-                return await send()
-            except _AWAY as error:
-                failures += 1
-                broken += isinstance(error, ServerError) and error.status == _BROKEN
-                if broken >= _BROKEN_TRIES:
-                    raise
-                self._bear(error, time.monotonic() - started, failures)
-            await self._retry.sleep(self._retry.delay(failures))
-
-    def _bear(self, error: OcGpuError, waited: float, failures: int) -> None:
-        permanent = isinstance(error, ConnectionFailedError) and error.permanent
-        if permanent or waited > self._retry.outage:
-            raise error
-        if failures == 1:
-            self._notice(f"{error}; it is tried again")
 
 
 def _state(obj: RawObject) -> Seen:

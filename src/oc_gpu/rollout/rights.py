@@ -13,6 +13,7 @@ from oc_gpu.rollout.grants import Grant
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.packages import NAMESPACE as CATALOGS
 from oc_gpu.snapshot.sources import Source
+from oc_gpu.stages import record as records
 from oc_gpu.stages.model import Action, Apply, Delete
 
 _AT_ONCE = 8
@@ -95,8 +96,16 @@ def _of(action: Action) -> tuple[Right, ...]:
 
 def of_survey(found: Survey) -> tuple[Right, ...]:
     """Return the rights that the road of a survey needs, those of later steps included."""
-    now = required(found.actions, found.sources)
+    now = (*required(found.actions, found.sources), *_claiming())
     return tuple(dict.fromkeys([*now, *(_later_back(found) if _is_undo(found) else _later(found))]))
+
+
+def _claiming() -> Iterator[Right]:
+    """Yield what keeps other runs from writing at the same time."""
+    for grant in grants.CLAIMING:
+        for verb in grant.verbs:
+            for name in grant.names or (None,):
+                yield Right(verb, grant.resource, records.NAMESPACE, name)
 
 
 def _is_undo(found: Survey) -> bool:

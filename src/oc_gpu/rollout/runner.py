@@ -62,6 +62,9 @@ class Performer(Protocol):
     async def __call__(self, action: Action, snapshot: Snapshot) -> Write:
         """Send an action that was decided from a snapshot."""
 
+    async def claim(self) -> bool:
+        """Wait until no other run writes; tell whether what was decided before still holds."""
+
 
 async def run(
     view: View,
@@ -119,6 +122,8 @@ class _Runner:
                 self._finished(self._troubled(assessment, snapshot))
                 for assessment in assess(plans, snapshot)
             )
+            if self._has_work(snapshot) and not await self._perform.claim():
+                continue
             for assessment in self._assessments:
                 self._dispatch(assessment, snapshot)
             await self._tell()
@@ -172,6 +177,14 @@ class _Runner:
             return assessment
         detail = f"until the API of {absent} is served"
         return msgspec.structs.replace(assessment, state=State.WAITING, detail=detail)
+
+    def _has_work(self, snapshot: Snapshot) -> bool:
+        """Tell whether anything is to be sent now."""
+        return any(
+            self._ready(assessment.due, snapshot)
+            for assessment in self._assessments
+            if assessment.stage not in self._flight
+        )
 
     def _dispatch(self, assessment: Assessment, snapshot: Snapshot) -> None:
         stage = assessment.stage

@@ -1,5 +1,6 @@
 """The lab: a real control plane and the real operators, for tests and for looking around."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Final
 import click
 
 from lab.programs import HERE, build_all
+from lab.tracing.sides import on_lab
+from lab.tracing.trace import dump
+from lab.tracing.walk import ROADS
 from oc_gpu.kube.errors import OcGpuError
 from oc_gpu.sim import instances
+from oc_gpu.sim.scenario import load
 
 SCENARIO: Final = HERE / "scenarios" / "ocp-4.17.yaml"
 DAEMON: Final = instances.Daemon("lab.daemon", patience=180.0)
+TRACES: Final = HERE / "traces"
 _NAME: Final = "lab"
 
 
@@ -50,6 +56,20 @@ def status() -> None:
     """Tell whether it runs."""
     found = instances.find(_NAME)
     click.echo(f"the lab is at {found.url} (process {found.pid})" if found else "no lab runs")
+
+
+@main.command()
+@click.option("--road", "names", type=click.Choice([r.name for r in ROADS]), multiple=True)
+@click.option("--folder", default=TRACES, type=click.Path(file_okay=False, path_type=Path))
+def trace(names: tuple[str, ...], folder: Path) -> None:
+    """Walk the roads on fresh lab clusters and write down what the objects say."""
+    scenario = load(str(SCENARIO))
+    for road in ROADS:
+        if not names or road.name in names:
+            found = asyncio.run(on_lab(road, scenario))
+            path = folder / f"{road.name}.yaml"
+            path.write_text(dump(found))
+            click.echo(f"{path}: {sum(map(len, found.steps.values()))} events")
 
 
 @main.command()

@@ -19,7 +19,7 @@ HERE: Final = Path(__file__).parent
 ASSETS_VARIABLE: Final = "OC_GPU_LAB_ASSETS"
 KUBEBUILDER_VARIABLE: Final = "KUBEBUILDER_ASSETS"
 _OF_KUBEBUILDER: Final = frozenset({"etcd", "kube-apiserver"})
-_VERSION: Final = r"^\s*(?:require\s+)?{module}\s+(v\S+)"
+_REQUIRED: Final = r"^\s*(?:require\s+)?(\S+)\s+(v\S+)"
 
 
 class LabError(OcGpuError):
@@ -105,6 +105,23 @@ def module(name: str, environ: Mapping[str, str] = os.environ) -> Path:
     return folder
 
 
+def versions() -> dict[str, str]:
+    """Return the pinned version of each component's programs."""
+    found = {}
+    for name, facts in components().items():
+        for package in list(facts.programs.values())[:1]:
+            pins = _pins(name)
+            home = max((m for m in pins if f"{package}/".startswith(f"{m}/")), key=len)
+            found[name] = f"{home} {pins[home]}"
+    return found
+
+
+def _pins(component: str) -> dict[str, str]:
+    """Return the version of each module that a component's go.mod requires."""
+    text = (HERE / component / "go.mod").read_text()
+    return dict(re.findall(_REQUIRED, text, re.MULTILINE))
+
+
 def build_all(
     environ: Mapping[str, str] = os.environ, *, tell: Callable[[str], object] = print
 ) -> list[str]:
@@ -160,12 +177,11 @@ def _build(name: str, facts: Component, environ: Mapping[str, str]) -> None:
 def _module_folder(name: str, environ: Mapping[str, str]) -> Path | None:
     """Return the folder of a module at its pinned version, if it is there."""
     where = next(c for c, facts in components().items() if name in facts.modules)
-    text = (HERE / where / "go.mod").read_text()
-    found = re.search(_VERSION.format(module=re.escape(name)), text, re.MULTILINE)
-    if found is None:
+    version = _pins(where).get(name)
+    if version is None:
         raise LabError(f"lab/{where}/go.mod does not pin {name}")
     escaped = re.sub("[A-Z]", lambda letter: f"!{letter[0].lower()}", name)
-    folders = [root / f"{escaped}@{found[1]}" for root in _module_caches(environ)]
+    folders = [root / f"{escaped}@{version}" for root in _module_caches(environ)]
     return next((f for f in folders if f.is_dir()), None)
 
 

@@ -1,7 +1,7 @@
 """The CustomResourceDefinitions of an OpenShift cluster, read from the pinned modules."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -82,11 +82,15 @@ def definitions() -> Iterator[RawObject]:
 
 
 async def install(client: Client) -> tuple[Resource, ...]:
-    """Create the definitions, wait until the server serves all of them, and return their kinds.
+    """Create the definitions of a cluster, and return their kinds once they are served."""
+    return await define(client, list(definitions()))
+
+
+async def define(client: Client, wanted: Sequence[RawObject]) -> tuple[Resource, ...]:
+    """Create definitions, wait until the server serves all of them, and return their kinds.
 
     Discovery names them a moment later.
     """
-    wanted = list(definitions())
     await asyncio.gather(*(client.create(CRDS, d) for d in wanted))
     names = {d["metadata"]["name"] for d in wanted}
     async for event in client.watch(CRDS):

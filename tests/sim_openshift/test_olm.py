@@ -118,8 +118,10 @@ def test_manual_plan_waits_for_approval_and_goes_on_after_it() -> None:
                 INSTALL_PLANS, name, {"spec": {"approved": True}}, GPU_NAMESPACE
             )
             await installed(here, GPU_NAMESPACE, GPU_CSV, "gpu-operator")
-            plan = await here.client.get(INSTALL_PLANS, name, GPU_NAMESPACE)
-            assert plan["status"]["phase"] == "Complete"
+            plans = await here.until(
+                INSTALL_PLANS, lambda p: p[GPU_NAMESPACE, name]["status"]["phase"] == "Complete"
+            )
+            plan = plans[GPU_NAMESPACE, name]
             assert {s["status"] for s in plan["status"]["plan"]} == {"Created"}
 
     run(scene())

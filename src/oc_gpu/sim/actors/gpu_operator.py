@@ -245,13 +245,10 @@ class GpuOperator(Controller):
         conditions = (policy.get("status") or {}).get("conditions") or []
         for entry in entries:
             conditions = with_condition(conditions, entry, now)
-        current = self.cache(CLUSTER_POLICIES).get(name_of(policy)) or policy
-        status = {
-            "state": "ready" if ready else "notReady",
-            "namespace": namespace,
-            "conditions": conditions,
-        }
-        await self.context.patch_status(CLUSTER_POLICIES, current, status)
+        state = {"state": "ready" if ready else "notReady", "namespace": namespace}
+        for change in (state, {"conditions": conditions}):  # two writes, as the operator's are
+            current = self.cache(CLUSTER_POLICIES).get(name_of(policy)) or policy
+            await self.context.patch_status(CLUSTER_POLICIES, current, change)
 
 
 def _condition(kind: str, words: tuple[str, str], *, holds: bool) -> RawObject:

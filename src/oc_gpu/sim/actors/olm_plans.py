@@ -45,6 +45,8 @@ _RESOURCES = {
     )
 }
 _FINALIZER = "operators.coreos.com/csv-cleanup"
+_ACCOUNT_SECONDS = 0.5
+"""How long a CSV waits for each account: long enough to say that its requirements are not met."""
 _SCOPES = {
     "clusterPermissions": ("ClusterRole", "ClusterRoleBinding"),
     "permissions": ("Role", "RoleBinding"),
@@ -114,12 +116,16 @@ class InstallPlans(Controller):
         except ApiError as error:
             await self._end(plan, "Failed", _condition(self.clock.now(), str(error)), steps)
         else:
+            # What it made works already when a plan is called complete, at its next turn.
+            await self.clock.sleep(self.scenario.latencies.install_plan)
             await self._end(plan, "Complete", _condition(self.clock.now(), ""), steps)
 
     async def _install(self, installation: Installation) -> list[RawObject]:
         steps: list[RawObject] = []
         owner: RawObject | None = None
         for part in parts(installation):
+            if part["kind"] == SERVICE_ACCOUNTS.kind:
+                await self.clock.sleep(_ACCOUNT_SECONDS)
             if owner is not None and part["kind"] != "CustomResourceDefinition":
                 part["metadata"]["labels"] |= owner_labels(owner)
                 if part["metadata"].get("namespace"):

@@ -1,0 +1,1 @@
+"""Traces: which object said what, in which order, while a road was walked."""

@@ -168,7 +168,7 @@ class Run:
 
 
 @contextmanager
-def cluster(scenario: str, home: Path) -> Iterator[Cluster]:
+def cluster(scenario: str, home: Path, *options: str) -> Iterator[Cluster]:
     """Start a simulated cluster and take it down afterwards."""
     name = f"t{os.getpid()}-{home.name}"[:40]
     environment = {
@@ -177,7 +177,7 @@ def cluster(scenario: str, home: Path) -> Iterator[Cluster]:
         "OC_GPU_SIM_HOME": str(home / "sim"),
         "LANG": "C.UTF-8",
     }
-    up = [PROGRAM, "sim", "up", name, "--scenario", scenario, "-o", "json"]
+    up = [PROGRAM, "sim", "up", name, "--scenario", scenario, "-o", "json", *options]
     done = subprocess.run(up, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

@@ -157,7 +157,7 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
     alone = tmp_path / "workloads.py"
     alone.write_text(Path(workloads.__file__).read_text("utf-8"), "utf-8")
     plan, out = tmp_path / "plan.json", tmp_path / "result.jsonl"
-    plan.write_text(json.dumps({"budget": 20, "points": [_point("matmul")]}))
+    plan.write_text(json.dumps({"budget": 300, "precision": 0.5, "points": [_point("matmul")]}))
     command = [sys.executable, "-I", str(alone), "--plan", str(plan), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     records = [json.loads(line) for line in out.read_text().splitlines()]

@@ -57,6 +57,7 @@ Change the cluster:
   disable  Remove exactly what enable made.
 
 Use the GPUs:
+  run    Run a script or an image on a GPU: files in and out, log, exit code.
   bench  How much faster the GPU is than the CPU, and from where on.
 
 Prepare and try out:

@@ -87,6 +87,28 @@ def test_input_that_an_old_server_could_never_end_is_refused() -> None:
     assert socket.closed
 
 
+def pipe(kube: Client, **options: Any) -> ExecResult:
+    return asyncio.run(kube.pipe("a", "p", ["tar"], container="c", **options))
+
+
+@pytest.mark.parametrize("protocol", [V5, V4])
+def test_a_command_that_knows_the_end_of_its_input_is_fed_in_pieces(protocol: str) -> None:
+    socket = FakeSocket(protocol, [SUCCESS])
+    pieces = (b"x" * 40_000, b"", b"y")
+    pipe(client(socket)[0], feed=iter(pieces))
+    sent = [message for message in socket.sent if message[0] == 0]
+    assert b"".join(message[1:] for message in sent) == b"x" * 40_000 + b"y"
+    assert (socket.sent[-1] == b"\xff\x00") is (protocol == V5)
+
+
+def test_what_a_command_writes_is_handed_on_as_it_comes() -> None:
+    taken: list[bytes] = []
+    socket = FakeSocket(V4, [b"\x01one", b"\x02said", b"\x01two", SEVEN])
+    result = pipe(client(socket)[0], take=taken.append)
+    assert taken == [b"one", b"two"]
+    assert result == ExecResult("", "said", 7)
+
+
 def test_a_command_that_cannot_start_is_an_error_with_its_reason() -> None:
     failed = b"\x03" + json.dumps(status(500, "InternalError", "no such file")).encode()
     with pytest.raises(ServerError, match="cannot exec pods/p in a: no such file"):

@@ -30,6 +30,16 @@ EXAMPLES = (
         certificates=(documents.Certificate(name="1.pem", serial="3474621038742613412"),),
     ),
     documents.Trial(works=True, engine="podman", image="ubi8", packages=("kernel-devel-4",)),
+    documents.JobRun(
+        cluster=samples.CLUSTER,
+        job="oc-gpu-run-train-1",
+        namespace="me",
+        state="ended",
+        image="quay.io/a/b:1",
+        resources={"nvidia.com/gpu": "1"},
+        exit_code=3,
+        files=("model.pt",),
+    ),
     documents.Simulations(
         items=(documents.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),)
     ),

@@ -7,7 +7,7 @@ import pytest
 from oc_gpu.checks.hardware import JOURNAL_PATTERN
 from oc_gpu.kube import Client, RawObject
 from oc_gpu.kube.resources import PODS
-from oc_gpu.rollout import commands, rights
+from oc_gpu.rollout import commands, jobs, rights
 from oc_gpu.rollout.grants import cluster_role
 from oc_gpu.rollout.preview import preview
 from oc_gpu.rollout.proof import collect
@@ -15,6 +15,8 @@ from oc_gpu.rollout.rights import Right
 from oc_gpu.rollout.survey import survey
 from oc_gpu.sim.api.access import Access, Attempt
 from oc_gpu.sim.api.messages import ADMIN
+from oc_gpu.workload import running
+from oc_gpu.workload.model import Patience, Request
 from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, wanted, wish
 from tests.rollout.test_lost_record import lose_record
 
@@ -64,6 +66,10 @@ async def every_command(client: Client, scenario: str) -> set[Right]:
     await commands.enable(client, given, QUIET, agree=note, timeout=20)
     await commands.enable(client, given, QUIET, agree=note, timeout=20)
     await collect(client, await survey(client, given, journal=JOURNAL_PATTERN))
+    request = Request(title="t.sh", namespace="default", command=("true",), scripts={"t.sh": b""})
+    job = await running.prepare(client, request)
+    asked.update(jobs.needed(job.task))
+    await running.run(client, job, Patience(start=20), lambda _: None)
     other = wanted(scenario, "a=b:NoExecute")
     await commands.isolate(client, other, QUIET, agree=note, timeout=20)
     await commands.isolate(client, wish(), QUIET, remove=True, agree=note, timeout=20)

@@ -15,5 +15,8 @@ READING = 120.0
 TRIAL = 900.0
 """Seconds for `entitlement test`: pulling the image through a slow proxy is most of it."""
 
+START = 1800.0
+"""Seconds for `run` until the program runs: a free GPU, and an image of 3 to 8 GB."""
+
 WALK = 4 * 3600.0
 """Seconds for a road: a pool of some ten nodes that reboot one by one, and the operators."""

@@ -108,11 +108,12 @@ def _connection(*, hidden: bool) -> list[Decorator]:
     ]
 
 
-def _output(*, hidden: bool) -> list[Decorator]:
+def _output(*, hidden: bool, form: str = "--output") -> list[Decorator]:
     return [
         _option(
             "-o",
-            "--output",
+            form,
+            "output",
             hidden=hidden,
             help="Form of the result on stdout.",
             type=click.Choice(("text", "json", "yaml")),
@@ -157,6 +158,12 @@ def cluster_options(target: C) -> C:
     """Add the options of commands that speak to a cluster."""
     decorators = [*_connection(hidden=False), _timeout(hidden=False), *_output(hidden=False)]
     return _all(decorators, target)
+
+
+def run_options(target: C) -> C:
+    """Add the options of commands that speak to a cluster, `--output` being theirs for a folder."""
+    output = _output(hidden=False, form="--format")
+    return _all([*_connection(hidden=False), _timeout(hidden=False), *output], target)
 
 
 def hidden_common(target: C) -> C:

@@ -32,6 +32,7 @@ COMMANDS = (
     Entry("verify", "Prove that pods compute on every GPU (short-lived pods).", CHANGE),
     Entry("isolate", "Keep other pods off the GPU nodes by a taint, or take it back.", CHANGE),
     Entry("disable", "Remove exactly what enable made.", CHANGE),
+    Entry("run", "Run a script or an image on a GPU: files in and out, log, exit code.", USE),
     Entry("bench", "How much faster the GPU is than the CPU, and from where on.", USE),
     Entry("entitlement", "Look at a subscription certificate and try it out.", PREPARE),
     Entry("config", "Write and check the GpuPlatform document.", PREPARE),

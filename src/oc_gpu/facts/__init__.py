@@ -4,7 +4,14 @@ The facts are data files (`data/*.yaml`), each entry with its source and date; h
 lookups. They are read when they are first asked for. See docs/facts.md for adding a release.
 """
 
-from oc_gpu.facts.drivers import DriverChoice, cuda_sample, driver_branch, driver_for, drives
+from oc_gpu.facts.drivers import (
+    DriverChoice,
+    cuda_sample,
+    driver_branch,
+    driver_for,
+    drives,
+    pytorch_image,
+)
 from oc_gpu.facts.entitlement import Decision, entitlement_needed, trial_image
 from oc_gpu.facts.gpu import (
     Offer,
@@ -59,5 +66,6 @@ __all__ = [
     "gpu_operator_releases",
     "openshift_release",
     "openshift_releases",
+    "pytorch_image",
     "trial_image",
 ]

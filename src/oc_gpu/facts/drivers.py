@@ -71,6 +71,20 @@ def driver_for(openshift_version: str, operator: GpuOperatorRelease) -> DriverCh
     return DriverChoice(operator.driver, None, reason)
 
 
+def pytorch_image(branch: int | None) -> str:
+    """Return the PyTorch image for a driver branch: the newest that it runs.
+
+    Args:
+        branch: First number of the driver's version, None where it is not known.
+
+    >>> pytorch_image(470).partition(":")[2]
+    '2.7.1-cuda11.8-cudnn9-runtime'
+    """
+    known = drivers().pytorch
+    fitting = (p for p in reversed(known) if branch is None or p.driver <= branch)
+    return next(fitting, known[0]).image
+
+
 def cuda_sample(driver_version: str) -> CudaSample:
     """Return the CUDA sample image for a driver: the newest that it runs."""
     number = numbers(driver_version)[0]

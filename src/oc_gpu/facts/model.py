@@ -273,6 +273,18 @@ class DriverPin(Entry, frozen=True, kw_only=True):
     reason: str
 
 
+class PytorchImage(Entry, frozen=True, kw_only=True):
+    """An image with PyTorch for CUDA.
+
+    Attributes:
+        driver: Oldest driver branch that runs it.
+        image: Image reference.
+    """
+
+    driver: int
+    image: str
+
+
 class CudaSample(Entry, frozen=True, kw_only=True):
     """A CUDA sample image.
 
@@ -294,3 +306,4 @@ class DriversFile(Entry, frozen=True, kw_only=True):
     branches: tuple[DriverBranch, ...]
     pins: tuple[DriverPin, ...] = field(default_factory=tuple)
     samples: tuple[CudaSample, ...] = field(default_factory=tuple)
+    pytorch: tuple[PytorchImage, ...] = field(default_factory=tuple)

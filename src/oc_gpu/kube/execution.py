@@ -6,10 +6,11 @@ its second byte; before it nothing could tell a command that its input has ended
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Struct
 
 from oc_gpu.kube.codec import Status, decoder
 from oc_gpu.kube.errors import Asked, ConnectionFailedError, OcGpuError
@@ -24,6 +25,20 @@ _PIECE = 32 * 1024
 """Bytes of stdin in one message; servers bound the size of a message."""
 
 
+class Flow(Struct, frozen=True):
+    """What goes into a command, and who takes what it writes.
+
+    Attributes:
+        stdin: Its standard input in pieces, None for none.
+        bounded: Whether the command knows by itself where its input ends.
+        take: Takes each piece of standard output; None collects them for the result.
+    """
+
+    stdin: Iterable[bytes] | None = None
+    bounded: bool = False
+    take: Callable[[bytes], object] | None = None
+
+
 class Command:
     """One command for one container."""
 
@@ -32,15 +47,15 @@ class Command:
         namespace: str,
         pod: str,
         argv: Sequence[str],
+        flow: Flow,
         *,
         container: str | None = None,
-        stdin: bytes | None = None,
     ) -> None:
         self.asked = Asked("exec", PODS, pod, namespace, "exec")
-        self.stdin = stdin
+        self.flow = flow
         query = [("command", part) for part in argv]
         query += [("container", container)] if container else []
-        query += [("stdin", "true")] if stdin is not None else []
+        query += [("stdin", "true")] if flow.stdin is not None else []
         query += [("stdout", "true"), ("stderr", "true")]
         self.target = f"{PODS.path(namespace, pod, 'exec')}?{urlencode(query)}"
 
@@ -57,7 +72,7 @@ class Command:
             self._check_input(socket)
             feeder = asyncio.create_task(self._feed(socket))
             try:
-                output, status = await _collect(socket)
+                output, status = await _collect(socket, self.flow.take)
             finally:
                 feeder.cancel()
                 await asyncio.gather(feeder, return_exceptions=True)
@@ -70,7 +85,8 @@ class Command:
         )
 
     def _check_input(self, socket: WebSocket) -> None:
-        if self.stdin is not None and socket.subprotocol != V5:
+        endless = self.flow.stdin is not None and not self.flow.bounded
+        if endless and socket.subprotocol != V5:
             message = (
                 f"cannot {self.asked}: this server cannot close a command's standard input "
                 f"(it speaks {V4}, Kubernetes older than 1.30)"
@@ -82,11 +98,13 @@ class Command:
 
     async def _feed(self, socket: WebSocket) -> None:
         """Send standard input while output is read, else both sides could wait for each other."""
-        if self.stdin is None:
+        if self.flow.stdin is None:
             return
-        for start in range(0, len(self.stdin), _PIECE):
-            await socket.send(bytes([_STDIN]) + self.stdin[start : start + _PIECE])
-        await socket.send(bytes([_CLOSE, _STDIN]))
+        for given in self.flow.stdin:
+            for start in range(0, len(given), _PIECE):
+                await socket.send(bytes([_STDIN]) + given[start : start + _PIECE])
+        if socket.subprotocol == V5:
+            await socket.send(bytes([_CLOSE, _STDIN]))
 
     def _exit_code(self, status: Status | None) -> int:
         if status is None:
@@ -103,12 +121,16 @@ class Command:
         raise status.error(self.asked, status.code or 500)
 
 
-async def _collect(socket: WebSocket) -> tuple[dict[int, bytearray], Status | None]:
+async def _collect(
+    socket: WebSocket, take: Callable[[bytes], object] | None
+) -> tuple[dict[int, bytearray], Status | None]:
     output = {_STDOUT: bytearray(), _STDERR: bytearray()}
     status: Status | None = None
     while (message := await socket.receive()) is not None:
         channel, data = (message[0], message[1:]) if message else (_CLOSE, b"")
-        if channel in output:
+        if channel == _STDOUT and take is not None:
+            take(data)
+        elif channel in output:
             output[channel] += data
         elif channel == _ERROR:
             status = _told(data)

@@ -1,6 +1,6 @@
 """Verbs of pods: logs and commands in containers."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 from oc_gpu.kube.errors import Asked
@@ -57,10 +57,40 @@ class PodVerbs(Session):
             ApiError: The server refused, or the command could not be started.
             ConnectionFailedError: The connection ended before the command.
         """
-        from oc_gpu.kube.execution import Command  # noqa: PLC0415 - few commands run any
+        from oc_gpu.kube.execution import Command, Flow  # noqa: PLC0415 - few commands run any
 
-        call = Command(namespace, pod, command, container=container, stdin=stdin)
-        return await call.run(self._sender)
+        flow = Flow(None if stdin is None else (stdin,))
+        return await Command(namespace, pod, command, flow, container=container).run(self._sender)
+
+    async def pipe(
+        self,
+        namespace: str,
+        pod: str,
+        command: Sequence[str],
+        *,
+        container: str,
+        feed: Iterable[bytes] | None = None,
+        take: Callable[[bytes], object] | None = None,
+    ) -> ExecResult:
+        """Run a command whose input or output is too large to be held at once.
+
+        Args:
+            namespace: Namespace of the pod.
+            pod: Name of the pod.
+            command: The command; it has to know by itself where its input ends, since servers
+                before Kubernetes 1.30 cannot tell it.
+            container: Name of the container.
+            feed: Pieces of its standard input.
+            take: Takes the pieces of its standard output.
+
+        Raises:
+            ApiError: The server refused, or the command could not be started.
+            ConnectionFailedError: The connection ended before the command.
+        """
+        from oc_gpu.kube.execution import Command, Flow  # noqa: PLC0415
+
+        flow = Flow(feed, bounded=True, take=take)
+        return await Command(namespace, pod, command, flow, container=container).run(self._sender)
 
 
 def _log_asked(namespace: str, pod: str) -> Asked:

@@ -68,3 +68,5 @@ PACKAGE_MANIFESTS = Resource(
 CLUSTER_POLICIES = Resource(
     "nvidia.com", "v1", "clusterpolicies", "ClusterPolicy", namespaced=False
 )
+
+KUEUE_QUEUES = Resource("kueue.x-k8s.io", "v1beta1", "localqueues", "LocalQueue")

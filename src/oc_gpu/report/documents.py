@@ -328,6 +328,43 @@ class Started(Document, frozen=True, kw_only=True):
     server: str
 
 
+class JobRun(Document, frozen=True, kw_only=True):
+    """How `run` ended, or where it left the Job running.
+
+    Attributes:
+        state: `ended`, or `detached` when it was left running.
+        image_id: Image that ran, with its digest.
+        resources: What it could use, such as `nvidia.com/gpu` -> 1.
+        exit_code: Of the program, None when it was left running.
+        reason: What the kubelet calls the end, such as `OOMKilled`.
+        started: When the program started, RFC 3339 by the cluster's clock.
+        finished: When it ended.
+        locally: Whether it ran as a process of the machine of a simulated cluster.
+        last_lines: The end of what it printed.
+        files: What was brought back, relative to the output folder.
+        left_out: What was not brought back, and why.
+    """
+
+    kind: Literal["Run"] = "Run"
+    cluster: Cluster
+    job: str
+    namespace: str
+    state: Literal["ended", "detached"]
+    pod: str = ""
+    node: str = ""
+    image: str
+    image_id: str = ""
+    resources: dict[str, str] = {}
+    exit_code: int | None = None
+    reason: str = ""
+    started: str = ""
+    finished: str = ""
+    locally: bool = False
+    last_lines: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 DOCUMENTS: tuple[type[Document], ...] = (
     Findings,
     Diagnosis,
@@ -337,6 +374,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Walk,
     Certificates,
     Trial,
+    JobRun,
     Simulations,
     Started,
 )

@@ -17,7 +17,10 @@ from oc_gpu.kube.resources import (
     CONFIGMAPS,
     CRDS,
     CSVS,
+    EVENTS,
     INSTALL_PLANS,
+    JOBS,
+    KUEUE_QUEUES,
     LEASES,
     MACHINE_CONFIGS,
     NAMESPACES,
@@ -78,9 +81,21 @@ LEFTOVERS = (
     ),
 )
 """What the operators leave and `disable` takes away; none of it is known before they are gone."""
+ENTERING = Grant(PODS, ("create", "get"), subresource="exec")
+"""Commands in containers, a WebSocket being asked for with either verb."""
+RUNNING = (
+    Grant(JOBS, ("create", "delete", "list", "watch")),
+    Grant(CONFIGMAPS, ("create",)),
+    Grant(PODS, ("list", "watch")),
+    LOG,
+)
+"""For `run` and `bench` in the cluster: a Job with its script, its pod, its log; with `ENTERING`
+where files go in or out."""
+EXPLAINING = (Grant(EVENTS, ("list", "watch")), Grant(KUEUE_QUEUES, ("list",)))
+"""Of which `run` only tells less without the right."""
 PROVING = (
     LOG,
-    Grant(PODS, ("create", "get"), subresource="exec"),
+    ENTERING,
     Grant(NODES, ("get",), subresource="proxy"),
 )
 """For `verify`: nvidia-smi in the driver's pod, logs; and kernel messages, of which only `check`
@@ -121,7 +136,8 @@ def only_name(source: Source) -> str | None:
 
 def table() -> tuple[Grant, ...]:
     """Return every right that any command may need."""
-    rest = (OFFERS, APPROVAL, TAINTING, ASKING, *CLAIMING, *LEFTOVERS, *PROVING)
+    every = (*CLAIMING, *LEFTOVERS, *PROVING, *RUNNING, *EXPLAINING)
+    rest = (OFFERS, APPROVAL, TAINTING, ASKING, *every)
     return tuple(dict.fromkeys((*_read(), *_made(), *rest)))
 
 

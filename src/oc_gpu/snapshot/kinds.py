@@ -155,7 +155,11 @@ class Node(_Wire, frozen=True):
     @property
     def gpus(self) -> int:
         """Return how many GPUs it offers to pods."""
-        return int(self.status.allocatable.get(GPU, "0"))
+        return self.offers(GPU)
+
+    def offers(self, resource: str) -> int:
+        """Return how much of an extended resource it offers to pods."""
+        return int(self.status.allocatable.get(resource, "0"))
 
 
 class WaitingState(_Wire, frozen=True):
@@ -171,6 +175,7 @@ class TerminatedState(_Wire, frozen=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    started_at: str | None = None
     finished_at: str | None = None
 
 
@@ -295,7 +300,11 @@ class Pod(_Wire, frozen=True):
     @property
     def gpus(self) -> int:
         """Return how many GPUs its containers ask for."""
-        return sum(int(c.resources.limits.get(GPU, 0)) for c in self.spec.containers)
+        return self.asks(GPU)
+
+    def asks(self, resource: str) -> int:
+        """Return how much of an extended resource its containers ask for."""
+        return sum(int(c.resources.limits.get(resource, 0)) for c in self.spec.containers)
 
 
 class LabelSelector(_Wire, frozen=True):

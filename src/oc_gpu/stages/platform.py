@@ -165,8 +165,11 @@ def _proxy(config: GpuPlatform, snapshot: Snapshot) -> Proxy:
     wanted = config.spec.proxy
     if isinstance(wanted, ProxySpec):
         return Proxy(wanted.http, wanted.https, wanted.no_proxy)
-    if wanted == "none":
-        return Proxy()
+    return Proxy() if wanted == "none" else cluster_proxy(snapshot)
+
+
+def cluster_proxy(snapshot: Snapshot) -> Proxy:
+    """Return the proxy of the cluster itself; all fields empty when it has none."""
     for proxy in snapshot.table("proxies"):
         status = proxy.get("status") or {}
         return Proxy(

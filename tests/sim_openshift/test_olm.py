@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from oc_gpu.kube import NotFoundError, RawObject
 from oc_gpu.kube.resources import (
@@ -17,6 +18,7 @@ from oc_gpu.kube.resources import (
     OPERATORS,
     SUBSCRIPTIONS,
 )
+from oc_gpu.sim import bundles
 from oc_gpu.sim.actors.framework import Controller
 from oc_gpu.sim.actors.olm_catalog import Catalogs
 from oc_gpu.sim.actors.olm_csv import ClusterServiceVersions
@@ -163,10 +165,97 @@ def test_channel_that_is_not_there_blocks_every_subscription_of_the_namespace() 
 
 
 @pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ((), "no operator group found that is managing this namespace"),
+        (("a", "b"), "more than one operator group(s) are managing this namespace count=2"),
+    ],
+)
+def test_plan_waits_for_exactly_one_operator_group(groups: tuple[str, ...], says: str) -> None:
+    async def scene() -> None:
+        async with world("ocp-4.20", *OLM) as here:
+            await here.client.create(NAMESPACES, named(NAMESPACES, "ns"))
+            for name in groups:
+                await here.client.create(OPERATOR_GROUPS, group(name))
+            await subscribe(here.client, GPU, "ns", "v25.10")
+            found = await here.until(
+                INSTALL_PLANS,
+                lambda p: any((o.get("status") or {}).get("conditions") for o in p.values()),
+            )
+            (plan,) = found.values()
+            (condition,) = plan["status"]["conditions"]
+            assert (condition["reason"], condition["message"]) == ("InstallCheckFailed", says)
+            assert plan["status"]["phase"] == "Installing"
+            assert await here.client.find(CSVS, GPU_CSV, "ns") is None
+            for name in groups[1:]:
+                await here.client.delete(OPERATOR_GROUPS, name, "ns")
+            if not groups:
+                await here.client.create(OPERATOR_GROUPS, group("right"))
+            await installed(here, "ns", GPU_CSV, "gpu-operator")
+
+    run(scene())
+
+
+def test_second_operator_group_fails_what_is_installed_until_it_goes() -> None:
+    async def scene() -> None:
+        async with world("ocp-4.20", *OLM) as here:
+            await here.client.create(NAMESPACES, named(NAMESPACES, "ns"))
+            await here.client.create(OPERATOR_GROUPS, group("a"))
+            await subscribe(here.client, GPU, "ns", "v25.10")
+            await installed(here, "ns", GPU_CSV, "gpu-operator")
+            await here.client.create(OPERATOR_GROUPS, group("b"))
+            failed = ("Failed", "TooManyOperatorGroups")
+            await here.until(CSVS, lambda c: phase(c, "ns", GPU_CSV) == failed)
+            await here.client.delete(OPERATOR_GROUPS, "b", "ns")
+            await here.until(CSVS, lambda c: phase(c, "ns", GPU_CSV)[0] == "Succeeded")
+
+    run(scene())
+
+
+def test_plan_that_cannot_be_carried_out_is_tried_for_a_minute_and_then_fails_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Not_A_Name"}}
+    known = bundles.by_csv
+
+    def with_broken(scenario: Any, name: str) -> Any:
+        found = known(scenario, name)
+        return replace(found, manifests=(broken,)) if found else None
+
+    async def scene() -> None:
+        async with world("ocp-4.20", *OLM) as here:
+            monkeypatch.setattr(bundles, "by_csv", with_broken)
+            await subscribe(here.client, GPU, GPU_NAMESPACE, "v25.10")
+            found = await here.until(
+                INSTALL_PLANS,
+                lambda p: any((o.get("status") or {}).get("message") for o in p.values()),
+            )
+            (plan,) = found.values()
+            assert plan["status"]["phase"] == "Installing"
+            assert plan["status"]["message"].startswith("retrying execution due to error: ")
+            await here.until(
+                INSTALL_PLANS, lambda p: any(o["status"]["phase"] == "Failed" for o in p.values())
+            )
+            found = await here.until(
+                SUBSCRIPTIONS,
+                lambda s: reasons(s[GPU_NAMESPACE, GPU]).get("InstallPlanFailed"),
+            )
+            assert reasons(found[GPU_NAMESPACE, GPU])["InstallPlanFailed"] == (
+                "InstallComponentFailed"
+            )
+            csvs = await here.until(CSVS, lambda c: phase(c, GPU_NAMESPACE, GPU_CSV)[1] != "")
+            assert phase(csvs, GPU_NAMESPACE, GPU_CSV) == ("Pending", "RequirementsNotMet")
+
+    run(scene())
+
+
+def group(name: str) -> RawObject:
+    return named(OPERATOR_GROUPS, name, "ns", spec={"targetNamespaces": ["ns"]})
+
+
+@pytest.mark.parametrize(
     ("groups", "reason"),
     [
-        ({}, "NoOperatorGroup"),
-        ({"a": ["ns"], "b": ["ns"]}, "TooManyOperatorGroups"),
         ({"a": []}, "UnsupportedOperatorGroup"),
         ({"a": ["ns", "default"]}, "UnsupportedOperatorGroup"),
     ],

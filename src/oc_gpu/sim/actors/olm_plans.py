@@ -1,11 +1,11 @@
 """InstallPlans: what an approved plan creates, step by step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from oc_gpu.kube import AlreadyExistsError, ApiError, RawObject
+from oc_gpu.kube import AlreadyExistsError, ApiError, ForbiddenError, RawObject
 from oc_gpu.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -13,14 +13,15 @@ from oc_gpu.kube.resources import (
     CRDS,
     CSVS,
     INSTALL_PLANS,
+    OPERATOR_GROUPS,
     ROLE_BINDINGS,
     ROLES,
     SERVICE_ACCOUNTS,
     SERVICES,
 )
 from oc_gpu.sim import bundles
-from oc_gpu.sim.actors.framework import Controller, Watch
-from oc_gpu.sim.actors.objects import name_of, namespace_of, timestamp
+from oc_gpu.sim.actors.framework import Controller, Key, Watch
+from oc_gpu.sim.actors.objects import from_timestamp, name_of, namespace_of, timestamp
 from oc_gpu.sim.actors.olm_names import (
     RBAC,
     component_labels,
@@ -28,6 +29,7 @@ from oc_gpu.sim.actors.olm_names import (
     owner_labels,
     permission_name,
 )
+from oc_gpu.sim.actors.olm_resolve import manages
 from oc_gpu.sim.bundles import Bundle
 
 _RESOURCES = {
@@ -45,6 +47,9 @@ _RESOURCES = {
     )
 }
 _FINALIZER = "operators.coreos.com/csv-cleanup"
+_MANY = "more than one operator group(s) are managing this namespace count={}"
+_NONE = "no operator group found that is managing this namespace"
+_RETRY_SECONDS, _AGAIN_SECONDS = 60.0, 5.0
 _ACCOUNT_SECONDS = 0.5
 """How long a CSV waits for each account: long enough to say that its requirements are not met."""
 _SCOPES = {
@@ -72,11 +77,14 @@ class InstallPlans(Controller):
     name = "catalog-operator-installplans"
 
     def watches(self) -> Sequence[Watch]:
-        """Return InstallPlans."""
-        return (Watch(INSTALL_PLANS),)
+        """Return InstallPlans, and OperatorGroups for the plans of their namespaces."""
+        return (Watch(INSTALL_PLANS), Watch(OPERATOR_GROUPS, self._plans_beside))
+
+    def _plans_beside(self, group: RawObject) -> Iterable[Hashable]:
+        return map(Key.of, self.cache(INSTALL_PLANS).list(namespace_of(group)))
 
     async def reconcile(self, key: Any) -> None:
-        """Wait for the approval, then create what the plan lists."""
+        """Wait for one OperatorGroup and the approval, then create what the plan lists."""
         plan = self.cache(INSTALL_PLANS).get(key.name, key.namespace)
         if plan is None:
             return
@@ -87,7 +95,12 @@ class InstallPlans(Controller):
         wanted = "Installing" if approved else "RequiresApproval"
         if phase != wanted:
             plan = await self._begin(plan, wanted)
-        if approved:
+        groups = [g for g in self.cache(OPERATOR_GROUPS).list(key.namespace) if manages(g)]
+        if len(groups) != 1:
+            problem = _MANY.format(len(groups)) if groups else _NONE
+            condition = _condition(self.clock.now(), problem, "InstallCheckFailed")
+            await self.context.patch_status(INSTALL_PLANS, plan, {"conditions": [condition]})
+        elif approved:
             await self.clock.sleep(self.scenario.latencies.install_plan)
             await self._execute(plan)
 
@@ -114,11 +127,22 @@ class InstallPlans(Controller):
             for installation in self._installations(plan):
                 steps += await self._install(installation)
         except ApiError as error:
-            await self._end(plan, "Failed", _condition(self.clock.now(), str(error)), steps)
+            await self._fail(plan, error, steps)
         else:
             # What it made works already when a plan is called complete, at its next turn.
             await self.clock.sleep(self.scenario.latencies.install_plan)
-            await self._end(plan, "Complete", _condition(self.clock.now(), ""), steps)
+            await self._end(plan, "Complete", _condition(self.clock.now()), steps)
+
+    async def _fail(self, plan: RawObject, error: ApiError, steps: list[RawObject]) -> None:
+        """Try again in a while; after a minute the plan has failed for good."""
+        tried = self.clock.now() - from_timestamp(plan["status"]["startTime"])
+        if tried >= _RETRY_SECONDS and not isinstance(error, ForbiddenError):
+            condition = _condition(self.clock.now(), str(error), "InstallComponentFailed")
+            await self._end(plan, "Failed", condition, steps)
+            return
+        message = f"retrying execution due to error: {error}"
+        await self.context.patch_status(INSTALL_PLANS, plan, {"message": message})
+        self.enqueue_after(Key.of(plan), _AGAIN_SECONDS)
 
     async def _install(self, installation: Installation) -> list[RawObject]:
         steps: list[RawObject] = []
@@ -149,16 +173,16 @@ class InstallPlans(Controller):
     ) -> None:
         current = self.cache(INSTALL_PLANS).get(name_of(plan), namespace_of(plan))
         if current is not None:
-            status = {"phase": phase, "conditions": [condition], "plan": steps}
+            said = condition.get("message")
+            status = {"phase": phase, "conditions": [condition], "plan": steps, "message": said}
             await self.context.patch_status(INSTALL_PLANS, current, status)
 
 
-def _condition(now: float, problem: str) -> RawObject:
+def _condition(now: float, problem: str = "", reason: str = "") -> RawObject:
     moment = timestamp(now)
     entry = {"type": "Installed", "lastTransitionTime": moment, "lastUpdateTime": moment}
     if problem:
-        failed = {"status": "False", "reason": "InstallComponentFailed", "message": problem}
-        return entry | failed
+        return entry | {"status": "False", "reason": reason, "message": problem}
     return entry | {"status": "True"}
 
 

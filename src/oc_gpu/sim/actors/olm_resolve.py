@@ -34,22 +34,19 @@ def resolve(scenario: Scenario, subscription: RawObject) -> Choice:
     package, channel = spec["name"], spec.get("channel", "")
     found = bundles.package_of(scenario, spec.get("source", ""), package)
     if found is None:
-        raise ResolutionError(_unsatisfied(f"in package {package}", spec, name))
+        raise ResolutionError(_unsatisfied(f"in package {package}", name))
     entries = found[1].channels.get(channel or found[1].default_channel)
     if not entries:
-        raise ResolutionError(
-            _unsatisfied(f"in channel {channel} of package {package}", spec, name)
-        )
+        raise ResolutionError(_unsatisfied(f"in channel {channel} of package {package}", name))
     wanted = spec.get("startingCSV")
     choices = [bundles.load(entry) for entry in entries]
     return Choice(subscription, next((b for b in choices if b.name == wanted), choices[-1]))
 
 
-def _unsatisfied(where: str, spec: RawObject, subscription: str) -> str:
+def _unsatisfied(where: str, subscription: str) -> str:
     return (
         f"constraints not satisfiable: no operators found {where} in the catalog "
-        f"{spec.get('source', '')} referenced by subscription {subscription}, "
-        f"subscription {subscription} exists"
+        f"referenced by subscription {subscription}, subscription {subscription} exists"
     )
 
 
@@ -94,6 +91,11 @@ def target_of(bundle: Bundle, namespace: str, groups: Sequence[RawObject]) -> Ta
 def target_namespaces(group: RawObject) -> list[str]:
     """Return the namespaces that an OperatorGroup selects; one empty name means all."""
     return list((group.get("spec") or {}).get("targetNamespaces") or [""])
+
+
+def manages(group: RawObject) -> bool:
+    """Tell whether OLM has taken an OperatorGroup up: its status names namespaces."""
+    return bool((group.get("status") or {}).get("namespaces"))
 
 
 def _mode(names: Sequence[str], namespace: str) -> str:

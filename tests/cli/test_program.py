@@ -47,6 +47,7 @@ Look (nothing is changed):
   check    Can this cluster get GPUs, and what would stop it?
   plan     What enable would create, change and reboot, and how long it takes.
   doctor   The root cause of trouble, and the fix; live or from a bundle.
+  gather   A redacted bundle of the cluster, for support and doctor.
   explain  What a code such as OCG0520 means, and what to do.
   status   Where the road stands: stages, GPU nodes, operands.
 

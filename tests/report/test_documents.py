@@ -21,6 +21,14 @@ EXAMPLES = (
     STATUS,
     PLAN,
     doctor.document(PATIENT.snapshot(), PATIENT.diagnosis(), openshift="4.16.10"),
+    documents.Gathered(
+        bundle="made",
+        server="s",
+        bytes=7,
+        logs=2,
+        objects={"nodes": 3},
+        unread=(documents.GatheredSource(name="pods", reason="forbidden"),),
+    ),
     doctor.explanation(CHECKS[0]),
     walk.document("Enable", samples.CLUSTER, samples.OUTCOME),
     documents.Certificates(

@@ -7,6 +7,8 @@ from oc_gpu.snapshot.texts import TextRef
 
 MOST = 80
 """Logs that are read at most: in a cluster where all is broken, the first tell enough."""
+MOST_OF_ALL = 400
+"""The same where the logs of healthy pods are read, too."""
 KERNEL_PATTERN = (
     "NVRM|nvidia|nouveau|[Ss]ecure ?[Bb]oot|[Ll]ockdown|module verification|BAR [0-9]|vfio|iommu|"
     "avc: *denied|Hypervisor|10de:"
@@ -14,13 +16,36 @@ KERNEL_PATTERN = (
 """Kernel messages that checks look for, as journalctl takes it."""
 
 
-def wanted_logs(case: Case) -> tuple[TextRef, ...]:
-    """Return the logs to read, those of pods that fail first."""
+def wanted_logs(case: Case, *, healthy: bool = False) -> tuple[TextRef, ...]:
+    """Return the logs to read, those of pods that fail first.
+
+    Args:
+        case: The cluster.
+        healthy: Whether those of the GPU stack and of NFD count that tell of no trouble.
+    """
     found: list[TextRef] = []
     for pod in sorted(case.snapshot.pods, key=lambda pod: _order(case, pod)):
-        if _is_worth(case, pod):
+        if _is_worth(case, pod) or (healthy and case.component[key(pod)] in (*GPU_STACK, *NFD)):
             found += _refs(pod, troubled=key(pod) in case.trouble)
-    return tuple(found[:MOST])
+    return tuple(found[: MOST_OF_ALL if healthy else MOST])
+
+
+def wanted_objects(case: Case, source: str) -> frozenset[tuple[str, str]] | None:
+    """Return which objects of a source tell of GPUs, by namespace and name; None for all.
+
+    Of the workloads of a cluster only those count that the checks look at: the others are their
+    owners' business.
+    """
+    if source == "pods":
+        pods = case.snapshot.pods
+        return frozenset(
+            key(p) for p in pods if case.component[key(p)] != OTHER or key(p) in case.trouble
+        )
+    if source in ("daemonsets", "deployments"):
+        return frozenset(
+            (item.metadata.namespace, item.metadata.name) for _, item in case.workloads
+        )
+    return None
 
 
 def wanted_nodes(case: Case) -> tuple[str, ...]:

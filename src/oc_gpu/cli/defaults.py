@@ -12,6 +12,9 @@ UNREACHABLE = 10.0
 READING = 120.0
 """Seconds for a command that only reads: far more than a healthy large cluster takes."""
 
+GATHERING = 600.0
+"""Seconds for a bundle: some hundred logs through a slow API server."""
+
 TRIAL = 900.0
 """Seconds for `entitlement test`: pulling the image through a slow proxy is most of it."""
 

@@ -26,6 +26,7 @@ COMMANDS = (
     Entry("check", "Can this cluster get GPUs, and what would stop it?", LOOK),
     Entry("plan", "What enable would create, change and reboot, and how long it takes.", LOOK),
     Entry("doctor", "The root cause of trouble, and the fix; live or from a bundle.", LOOK),
+    Entry("gather", "A redacted bundle of the cluster, for support and doctor.", LOOK),
     Entry("explain", "What a code such as OCG0520 means, and what to do.", LOOK),
     Entry("status", "Where the road stands: stages, GPU nodes, operands.", LOOK),
     Entry("enable", "Walk the road to working GPUs; continue where it stands.", CHANGE),

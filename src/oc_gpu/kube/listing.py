@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 PAGE = 500
 """Objects per page, what kubectl asks for: bounds the server's memory and each answer's time."""
+_WHOLE = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""Asks for metadata alone; a server that does not know the form sends whole objects."""
 _RESTARTS = 3
 """How often a list is begun anew after its continue token expired; then it is asked for whole."""
 
@@ -25,6 +28,8 @@ class Selection(Struct, frozen=True):
     namespace: str | None = None
     label_selector: str | None = None
     field_selector: str | None = None
+    metadata: bool = False
+    """Whether only the metadata of the objects is asked for."""
 
     def asked(self, verb: str) -> Asked:
         """Return how errors name it."""
@@ -69,7 +74,8 @@ async def _pages(sender: Sender, selection: Selection, type_: type[T], limit: in
     token = ""
     while True:
         target = selection.target(limit=limit or None, **{"continue": token})
-        call = Call(asked, "GET", target, repeatable=True, compressed=True)
+        accept = _METADATA if selection.metadata else _WHOLE
+        call = Call(asked, "GET", target, accept=accept, repeatable=True, compressed=True)
         response = await sender.send(call)
         page = decode_list(response.body, type_, asked)
         if not items:

@@ -22,10 +22,27 @@ class PodVerbs(Session):
         *,
         container: str | None = None,
         tail: int | None = None,
+        most: int | None = None,
         previous: bool = False,
     ) -> str:
-        """Return what a container has written so far."""
-        target = _log_target(namespace, pod, container, tail, previous="true" if previous else None)
+        """Return what a container has written so far.
+
+        Args:
+            namespace: Namespace of the pod.
+            pod: Its name.
+            container: Its container, needed where there are several.
+            tail: Lines of the end; None for all.
+            most: Bytes, from the first of those lines on, after which the server stops.
+            previous: Whether the instance before the present one is meant.
+        """
+        target = _log_target(
+            namespace,
+            pod,
+            container,
+            tail,
+            limitBytes=most,
+            previous="true" if previous else None,
+        )
         call = Call(_log_asked(namespace, pod), "GET", target, accept="*/*", repeatable=True)
         return (await self._sender.send(call)).body.decode(errors="replace")
 
@@ -98,6 +115,6 @@ def _log_asked(namespace: str, pod: str) -> Asked:
 
 
 def _log_target(
-    namespace: str, pod: str, container: str | None, tail: int | None, **more: str | None
+    namespace: str, pod: str, container: str | None, tail: int | None, **more: str | int | None
 ) -> str:
     return with_query(PODS.path(namespace, pod, "log"), container=container, tailLines=tail, **more)

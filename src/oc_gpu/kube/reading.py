@@ -137,6 +137,23 @@ class Reading(Session):
         selection = Selection(resource, namespace, label_selector, field_selector)
         return await listing.fetch(self._sender, selection, type, limit=limit)
 
+    async def list_metadata(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        type: type[T],  # noqa: A002
+    ) -> ListResult[T]:
+        """Return the metadata of all objects of a kind, which is all that is sent of them.
+
+        Args:
+            resource: Kind.
+            namespace: Namespace, None for all.
+            type: What the items are decoded to.
+        """
+        selection = Selection(resource, namespace, metadata=True)
+        return await listing.fetch(self._sender, selection, type)
+
     @overload
     def watch(
         self,

@@ -10,6 +10,11 @@ try:
 except ImportError:  # PyYAML built without libyaml
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
+try:
+    from yaml import CSafeDumper as _BaseDumper
+except ImportError:
+    from yaml import SafeDumper as _BaseDumper  # type: ignore[assignment]
+
 _BOOL = "tag:yaml.org,2002:bool"
 _ONE_DOCUMENT = "expected a single document in the stream"
 """What PyYAML says when it meets a second one."""
@@ -35,6 +40,39 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(
     _BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
+
+
+class _Dumper(_BaseDumper):
+    """Safe dumper that quotes what any reader, old or new, could take for something else."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.\d+|\d[\d_]*\.?[\d_]*)(?:[eE][-+]?\d+)?$|^0o[0-7]+$"),
+    list("-+.0123456789"),
+)
+_BLOCK_FROM = 80
+"""Characters from which a text of several lines is written as a block."""
+
+
+def _text(dumper: Any, value: str) -> Any:
+    style = "|" if "\n" in value.rstrip("\n") and len(value) > _BLOCK_FROM else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> str:
+    """Return a value as a YAML document that `oc` reads back as it was."""
+    return yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=4096,
+    )
 
 
 def parse(raw: bytes) -> Any:

@@ -90,6 +90,37 @@ class Diagnosis(Document, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class GatheredSource(Value, frozen=True, kw_only=True):
+    """A kind of objects that could not be read, or not all of it."""
+
+    name: str
+    reason: str
+    detail: str = ""
+
+
+class Gathered(Document, frozen=True, kw_only=True):
+    """The bundle that `gather` wrote.
+
+    Attributes:
+        bundle: Folder or archive.
+        server: URL of the API server.
+        bytes: Size of its files, unpacked.
+        logs: Number of logs.
+        objects: Number of objects by kind.
+        unread: What could not be read.
+        unlogged: Why logs and kernel messages that were asked for are not there.
+    """
+
+    kind: Literal["Gathered"] = "Gathered"
+    bundle: str
+    server: str
+    bytes: int
+    logs: int
+    objects: dict[str, int] = {}
+    unread: tuple[GatheredSource, ...] = ()
+    unlogged: dict[str, str] = {}
+
+
 class Explanation(Document, frozen=True, kw_only=True):
     """What `explain` tells of one code."""
 
@@ -368,6 +399,7 @@ class JobRun(Document, frozen=True, kw_only=True):
 DOCUMENTS: tuple[type[Document], ...] = (
     Findings,
     Diagnosis,
+    Gathered,
     Explanation,
     Status,
     Plan,

@@ -36,6 +36,7 @@ from oc_gpu.kube.resources import (
 from oc_gpu.manifests.entitlement import SECRET
 from oc_gpu.manifests.labels import NAME
 from oc_gpu.rollout import lease
+from oc_gpu.snapshot import diagnosis
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS, Scope, Source, sources
 from oc_gpu.stages import record as records
 from oc_gpu.stages.platform import nfd_resource
@@ -126,6 +127,8 @@ def _read() -> Iterator[Grant]:
     for source in sources(scope, "undo"):
         names = (only,) if (only := only_name(source)) else ()
         yield Grant(source.resource, ("get", "list", "watch"), names)
+    for source in diagnosis.SOURCES:
+        yield Grant(source.resource, ("list",))
 
 
 def only_name(source: Source) -> str | None:

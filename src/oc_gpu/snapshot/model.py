@@ -41,7 +41,8 @@ class Snapshot(Struct, frozen=True):
         tables: Objects by source name (see `oc_gpu.snapshot.sources`), typed as the source says.
         unread: Sources that could not be read, with the reason. Never treat them as empty.
         logs: Last lines of containers that were asked for, by `namespace/pod`.
-        unlogged: Why logs that were asked for may not be read, by `namespace/pod`.
+        unlogged: Why logs that were asked for may not be read, by `namespace/pod`; for the doctor
+            by `namespace/pod/container`, and `Node/name` for kernel messages.
         journals: Kernel messages of the current boot by node name, where they were asked for.
         alerts: Alerts that were firing, where they were asked for.
         texts: Logs of containers and files of nodes, for the doctor; the parts that were read.

@@ -5,7 +5,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from oc_gpu.kube import ApiError, Client, ForbiddenError, NotFoundError, OcGpuError, ServerError
+from oc_gpu.kube.objects import ListResult
 from oc_gpu.snapshot.kinds import Pod
 from oc_gpu.snapshot.model import Snapshot, Unread
 from oc_gpu.snapshot.packages import read_packages
@@ -27,7 +30,7 @@ _AT_ONCE = 8
 async def read(
     client: Client, sources: Iterable[Source], *, packages: Mapping[str, str] | None = None
 ) -> Snapshot:
-    """Return what is known of a cluster now.
+    """Return what is known of a cluster now, with the logs of proof pods that have ended.
 
     Args:
         client: The cluster.
@@ -38,19 +41,42 @@ async def read(
         ApiError: The server refuses for another reason than a missing right or API.
         ConnectionFailedError: The server cannot be reached.
     """
+    snapshot = await read_lists(client, sources, packages=packages)
+    logs, unlogged = await _logs(client, snapshot.pods)
+    return msgspec.structs.replace(snapshot, logs=logs, unlogged=unlogged)
+
+
+async def read_lists(
+    client: Client,
+    sources: Iterable[Source],
+    *,
+    packages: Mapping[str, str] | None = None,
+    tolerant: bool = False,
+) -> Snapshot:
+    """Return what is known of a cluster now by lists alone.
+
+    Args:
+        client: The cluster.
+        sources: What to list.
+        packages: Packages whose offers are read as well, with the preferred catalog of each.
+        tolerant: Whether a list that the server fails at is marked as unread, and the others count.
+
+    Raises:
+        ApiError: The server refuses for another reason than a missing right or API.
+        ConnectionFailedError: The server cannot be reached.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
     wanted = [(source, where) for source in sources for where in source.namespaces or (None,)]
 
     async def listed(source: Source, where: str | None) -> list[Any] | Unread:
         async with gate:
-            return await _list(client, source, where)
+            return await _list(client, source, where, tolerant=tolerant)
 
     version, offers, *answers = await asyncio.gather(
         client.version(), _offers(client, packages), *(listed(*one) for one in wanted)
     )
     names = [source.name for source, _ in wanted]
     tables, unread = _tables([*zip(names, answers, strict=True), *offers])
-    logs, unlogged = await _logs(client, tables.get("pods", ()))
     return Snapshot(
         server=client.server,
         simulated=version.simulated,
@@ -58,29 +84,35 @@ async def read(
         now=client.server_time or time.time(),
         tables=tables,
         unread=unread,
-        logs=logs,
-        unlogged=unlogged,
     )
 
 
-async def _list(client: Client, source: Source, where: str | None) -> list[Any] | Unread:
+async def _list(
+    client: Client, source: Source, where: str | None, *, tolerant: bool
+) -> list[Any] | Unread:
     try:
-        result = await client.list(
-            source.resource,
-            where,
-            label_selector=source.label_selector,
-            field_selector=source.field_selector,
-            type=source.type,
-        )
+        result = await _request(client, source, where)
     except NotFoundError as error:
         return Unread("absent", str(error))
     except ForbiddenError as error:
         return Unread("forbidden", str(error))
     except ServerError as error:
-        if not is_away(error, source):
+        if not (tolerant or is_away(error, source)):
             raise
         return Unread("failed", str(error))
     return result.items
+
+
+async def _request(client: Client, source: Source, where: str | None) -> ListResult[Any]:
+    if source.only_metadata:
+        return await client.list_metadata(source.resource, where, type=source.type)
+    return await client.list(
+        source.resource,
+        where,
+        label_selector=source.label_selector,
+        field_selector=source.field_selector,
+        type=source.type,
+    )
 
 
 def is_away(error: ServerError, source: Source) -> bool:

@@ -30,6 +30,11 @@ class Source(Struct, frozen=True):
     label_selector: str | None = None
     field_selector: str | None = None
 
+    @property
+    def only_metadata(self) -> bool:
+        """Tell whether the metadata of its objects is enough, so that no more is asked for."""
+        return self.type is Named and not (self.label_selector or self.field_selector)
+
 
 class Scope(Struct, frozen=True):
     """What the sources depend on: it follows from the release and the configuration.

@@ -7,13 +7,16 @@ flat folder of the GPU Operator's must-gather.sh (NVIDIA/gpu-operator, hack).
 """
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
-Role = Literal["objects", "log", "node", "rules", "version", "flat", "other"]
+Role = Literal["objects", "log", "node", "rules", "version", "record", "flat", "other"]
 
 CORE = "core"
+RECORD = "oc-gpu-gather.json"
+"""What `oc-gpu gather` says of its own bundle."""
 _YAML = (".yaml", ".yml", ".json")
 _PACKED = (".gz", ".xz", ".bz2")
 _NODE_FILES = ("dmesg", "lspci", "proc_cmdline", "lsmod", "kubelet", "crio", "journal")
@@ -23,6 +26,12 @@ _FLAT = re.compile(
     r"gpu_operand_pods?|gpu_operand_ds)[\w.-]*$"
 )
 _LOG_NAME = re.compile(r"(current|previous)(\.insecure)?\.log|.+\.log(\.\d{8}-\d{6})?(\.gz)?$")
+_BY_NAME: Mapping[str, Role] = {
+    "rules.json": "rules",
+    "version": "version",
+    "timestamp": "version",
+    RECORD: "record",
+}
 _SOS = re.compile(r"sosreport-(?P<host>.+?)(-\d{4}-\d\d-\d\d.*|-\d+.*)?$")
 _OTHER_DEPTH = 2
 """Folders below which a loose log is no longer taken for output that a user put there."""
@@ -89,10 +98,8 @@ def _loose(parts: list[str]) -> Place | None:
     if name.startswith(_BUG_REPORT):
         node = _unpacked(name).removeprefix(_BUG_REPORT).removesuffix(".log").lstrip("_-")
         return Place(role="node", node=node, name=_BUG_REPORT)
-    if name == "rules.json":
-        return Place(role="rules")
-    if name in ("version", "timestamp"):
-        return Place(role="version", name=name)
+    if (role := _BY_NAME.get(name)) is not None:
+        return Place(role=role, name="" if role == "rules" else name)
     if _FLAT.match(name):
         return Place(role="flat", name=name)
     if len(parts) <= _OTHER_DEPTH and name.endswith((".log", ".txt")):

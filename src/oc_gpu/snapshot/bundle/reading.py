@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oc_gpu.snapshot.bundle import flat
+from oc_gpu.snapshot.bundle import flat, record
 from oc_gpu.snapshot.bundle.alerts import firing
 from oc_gpu.snapshot.bundle.files import File, Notes, ends, whole
 from oc_gpu.snapshot.bundle.index import Index, index
@@ -53,12 +53,16 @@ class Bundle:
 
     def _snapshot(self, path: Path) -> Snapshot:
         more = flat.sources(self._index, self._notes)
-        tables = Tables(self._index, SOURCES, self._notes, more)
+        told = record.find(self._index, self._notes)
+        tables = Tables(self._index, SOURCES, self._notes, more, told.read)
         return Snapshot(
             server=str(path),
+            simulated=told.simulated,
+            git_version=told.kubernetes,
             now=self._now(),
             tables=tables,
-            unread=Gaps(tables, SOURCES),
+            unread=Gaps(tables, SOURCES, told.unread),
+            unlogged=told.unlogged,
             alerts=firing(self._index, self._notes),
             texts=Texts(self._index, self._notes),
         )

@@ -11,6 +11,7 @@ from oc_gpu.snapshot.bundle.files import Notes
 from oc_gpu.snapshot.bundle.index import Index
 from oc_gpu.snapshot.bundle.layout import CORE, Place
 from oc_gpu.snapshot.model import Unread
+from oc_gpu.snapshot.shapes import shaped
 from oc_gpu.snapshot.sources import Source
 
 WORTH: Mapping[str, tuple[bytes, ...]] = {
@@ -48,11 +49,22 @@ class Tables(Mapping[str, tuple[Any, ...]]):
         sources: tuple[Source, ...],
         notes: Notes,
         more: Mapping[str, Callable[[], list[RawObject]]],
+        empty: frozenset[str] = frozenset(),
     ) -> None:
+        """Remember where tables are.
+
+        Args:
+            index: Files of the bundle.
+            sources: The tables that there may be.
+            notes: Takes what cannot be read.
+            more: Tables that are made of other files, by name.
+            empty: Tables that were read when the bundle was made, even where it holds nothing.
+        """
         self._index = index
         self._sources = {source.name: source for source in sources}
         self._notes = notes
         self._more = more
+        self._empty = empty
         self._read: dict[str, tuple[Any, ...]] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -76,7 +88,7 @@ class Tables(Mapping[str, tuple[Any, ...]]):
         return self._read[name]
 
     def _has(self, name: str) -> bool:
-        return name in self._more or bool(self._files(self._sources[name]))
+        return name in self._more or name in self._empty or bool(self._files(self._sources[name]))
 
     def _files(self, source: Source) -> list[tuple[Place, Any]]:
         key = (source.resource.group or CORE, source.resource.plural)
@@ -110,16 +122,13 @@ class Tables(Mapping[str, tuple[Any, ...]]):
             yield from more()
 
     def _typed(self, raw: RawObject, source: Source) -> Any:
-        if source.type is RawObject:
-            return raw
-        for value in (raw, _pruned(raw)):
-            try:
-                return msgspec.convert(value, source.type, strict=False)
-            except msgspec.ValidationError as error:
-                why = error
-        name = raw["metadata"]["name"]
-        self._notes.add(f"{source.name} {name}: not of the known shape ({why}), left out")
-        return None
+        try:
+            return shaped(raw, source)
+        except msgspec.ValidationError as error:
+            name = raw["metadata"]["name"]
+            why = f"not of the known shape ({error}), left out"
+            self._notes.add(f"{source.name} {name}: {why}")
+            return None
 
 
 def _without_copies(files: list[tuple[Place, Any]]) -> list[tuple[Place, Any]]:
@@ -128,31 +137,35 @@ def _without_copies(files: list[tuple[Place, Any]]) -> list[tuple[Place, Any]]:
     return [(p, f) for p, f in files if not p.pod or p.namespace not in listed]
 
 
-def _pruned(value: Any) -> Any:
-    """Return a value without nulls, which stand for absent fields, and with text in maps of it."""
-    if isinstance(value, dict):
-        return {str(k): _pruned(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_pruned(item) for item in value if item is not None]
-    return value
-
-
 class Gaps(Mapping[str, Unread]):
-    """Sources of which a bundle holds nothing: whether there are none is not known."""
+    """Sources of which a bundle holds nothing, or not all: whether there is more is not known."""
 
-    def __init__(self, tables: Tables, sources: tuple[Source, ...]) -> None:
-        self._names = [source.name for source in sources if source.name not in tables]
+    def __init__(
+        self, tables: Tables, sources: tuple[Source, ...], told: Mapping[str, Unread]
+    ) -> None:
+        """Remember what is missing.
+
+        Args:
+            tables: What the bundle holds.
+            sources: The tables that there may be.
+            told: Why some could not be read when the bundle was made.
+        """
+        names = (source.name for source in sources)
+        self._why = {
+            name: told.get(name, _NOT_THERE) for name in names if name in told or name not in tables
+        }
 
     def __getitem__(self, name: str) -> Unread:
-        """Return that a source is not in the bundle."""
-        if name not in self._names:
-            raise KeyError(name)
-        return Unread("not gathered", "the bundle holds none of it")
+        """Return why a source is not in the bundle, or not all of it."""
+        return self._why[name]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the sources that are missing."""
-        return iter(self._names)
+        return iter(self._why)
 
     def __len__(self) -> int:
         """Return the number of sources that are missing."""
-        return len(self._names)
+        return len(self._why)
+
+
+_NOT_THERE = Unread("not gathered", "the bundle holds none of it")

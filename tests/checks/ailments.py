@@ -375,6 +375,15 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "unsupported-runtime-os": (
         lambda: _k8s().fails("toolkit").log("toolkit", "unsupported container runtime on this OS"),
+        lambda: (
+            _k8s()
+            .fails("plugin", "RunContainerError")
+            .event(
+                "plugin",
+                "running hook: exit status 1, stderr: nvidia-container-cli: /lib64/libc.so.6: "
+                "version `GLIBC_2.27' not found (required by libnvidia-container.so.1)",
+            )
+        ),
     ),
     # network
     "dns-resolution-failed": (
@@ -463,6 +472,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "kernel-headers-not-found": (
         lambda: _driver(
             "E: Unable to locate package linux-headers-5.15.0-113-generic", openshift=False
+        ),
+        lambda: _driver(
+            "make[1]: *** /lib/modules/5.15.0-113-generic/build: No such file or directory.  Stop.",
+            openshift=False,
         ),
     ),
     # machine-config
@@ -553,12 +566,18 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 "resource",
             )
         ),
+        lambda: Patient().labels("nvidia.com/gpu.product"),
     ),
     "nfd-worker-cannot-reach-master": (
         lambda: (
             Patient()
             .fails("nfd-worker")
             .log("nfd-worker", "failed to connect: context deadline exceeded")
+        ),
+        lambda: (
+            Patient()
+            .fails("nfd-worker")
+            .log("nfd-worker", "base.go:127] connecting to nfd-master at nfd-master:8080 ...")
         ),
     ),
     "nfd-duplicate": (_twice,),
@@ -574,7 +593,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "no-gpu-node": (_no_card,),
     # driver-toolkit
     "nfd-stale-labels": (lambda: Patient().labels(**{OSTREE: "416.94.202401010000-0"}),),
-    "dtk-image-missing": (_untagged,),
+    "dtk-image-missing": (
+        _untagged,
+        lambda: _untagged().log("driver", "Error: Unable to find a match: elfutils-libelf.x86_64"),
+    ),
     "nfd-ostree-label-missing": (
         lambda: Patient().fails("driver").labels(OSTREE),
         lambda: Patient().alert("GPUOperatorOpenshiftDriverToolkitEnabledNfdTooOld", "too old"),
@@ -668,6 +690,8 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: _driver(
             "nv-mmap.c:123: error: implicit declaration of function 'foo'", openshift=False
         ),
+        lambda: _driver("nv.c:130:18: error: expected ',' or ';' before 'NAME'", openshift=False),
+        lambda: _driver("make[3]: *** [Makefile.build:207: nvidia/nv.o] Error 1", openshift=False),
     ),
     "host-driver-installed": (
         lambda: (
@@ -708,6 +732,16 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 container="k8s-driver-manager",
             )
         ),
+        lambda: (
+            Patient()
+            .fails("driver", init="k8s-driver-manager")
+            .log(
+                "driver",
+                'error: unable to drain node "gpu-0" due to error: cannot delete Pods with local '
+                "storage",
+                container="k8s-driver-manager",
+            )
+        ),
     ),
     "driver-upgrade-stale-gpu-pods": (
         lambda: (
@@ -737,6 +771,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "fabric-manager-nvlink5-prereq": (
         lambda: _driver("nvlsm: could not find an InfiniBand device, load ib_umad"),
+        lambda: _driver('Kernel module "ib_umad" has not been loaded'),
     ),
     "fabric-manager-not-running": (
         lambda: (
@@ -748,6 +783,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 container="cuda-validation",
             )
         ),
+        lambda: _driver("Unknown option: /usr/share/nvidia/nvswitch/fabricmanager.cfg"),
     ),
     "peermem-env-missing": (
         lambda: (
@@ -882,6 +918,12 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             Patient()
             .fails("exporter")
             .log("exporter", "error getting MIG devices: Insufficient Permissions")
+        ),
+        lambda: (
+            Patient()
+            .fails("exporter")
+            .labels(**{"nvidia.com/mig.config": "all-1g.5gb"})
+            .log("exporter", "CacheManager Init Failed. Error: -17")
         ),
     ),
     "gpu-marked-unhealthy-xid": (

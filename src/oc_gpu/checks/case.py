@@ -31,7 +31,8 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 class Device:
     """An NVIDIA device as lspci shows it."""
 
-    def __init__(self, kind: str, device: str, driver: str) -> None:
+    def __init__(self, slot: str, kind: str, device: str, driver: str) -> None:
+        self.slot = slot
         self.kind = kind
         self.device = device
         self.driver = driver
@@ -118,7 +119,7 @@ class Case:
         """Return the NVIDIA devices of each node of which lspci was gathered."""
         return {
             ref.node: [
-                Device(m["kind"], m["device"].lower(), _driver(m["rest"]))
+                Device(m["slot"].lower(), m["kind"], m["device"].lower(), _driver(m["rest"]))
                 for text in parts
                 for m in _DEVICE.finditer(text.content)
             ]

@@ -29,6 +29,8 @@ KERNEL = (
 """Files of nodes that hold kernel messages."""
 SURE = 0.9
 """Confidence of a message that names its cause."""
+_FOREIGN = 0.82
+"""Confidence that is left where only programs outside the GPU stack speak."""
 _MOST = 3
 """Pieces of evidence that are shown."""
 
@@ -252,6 +254,8 @@ def result(
         more: Evidence of other kinds.
     """
     best = quotes[0]
+    if all(quote.component == components.OTHER for quote in quotes):
+        at = min(at, _FOREIGN)
     evidence = {quote.evidence.quote: quote.evidence for quote in reversed(quotes)}
     pods = dict.fromkeys(f"Pod/{q.pod.metadata.name}" for q in quotes if q.pod is not None)
     nodes = dict.fromkeys(f"Node/{q.node}" for q in quotes if q.node)

@@ -209,10 +209,11 @@ SELINUX = cause(
         "oc debug node/{node} -- chroot /host ls -lZ /dev/nvidia0 /run/nvidia/driver",
     ),
     look=any_of(
-        said("avc:*denied", sources=("kernel", "log", "client"), at=0.92),
+        said("avc:*denied*nvidia", sources=("kernel", "log", "client"), at=0.92),
+        said("avc:*denied*:container_t:*/dev", sources=("kernel", "client"), at=0.6),
         said("chcon: failed to change context", "chcon: can't apply", at=0.92),
         said("selinux*denied", "selinux is preventing", "setsebool", at=0.88),
-        said("failed to initialize nvml: insufficient permissions", always=True, at=0.75),
+        said("failed to initialize nvml: insufficient permissions", at=0.75),
         _labelled,
     ),
 )

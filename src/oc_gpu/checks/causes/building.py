@@ -1,11 +1,11 @@
 """Layer driver: why the module is not built."""
 
-from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.case import Case, key, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import failing
 from oc_gpu.checks.components import DRIVER
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, result
+from oc_gpu.checks.quotes import Quote, cause, find, result
 from oc_gpu.checks.systems import is_odd
 from oc_gpu.checks.troubles import PULLING
 
@@ -16,7 +16,6 @@ _NO_VERSION = (
     "extract-vmlinux: cannot find vmlinux",
     "cannot find vmlinux",
     "not in gzip format",
-    "generating linux kernel version string",
     "unable to find a match: kernel-rt",
     "unable to find a match: kernel-64k",
     "kernel-rt-devel",
@@ -27,12 +26,8 @@ _NO_VERSION = (
     "unsupported kernel",
     "unsupported distribution",
     "unsupported operating system",
-    "kernel-devel-*",
 )
 _COMPILER = (
-    "the compiler used to build the kernel",
-    "compiler differs from the one used to build",
-    "not exactly match the compiler used",
     "gcc version check failed",
     "cc version check failed",
     "unrecognized command line option",
@@ -44,11 +39,18 @@ _COMPILER = (
     "gcc-*: not found",
     "gcc-*: command not found",
     "cannot find gcc",
-    "compiler version check",
-    "unknown compiler",
+    "compiler version check failed",
     "plugin was built*gcc",
     "ftrivial-auto-var-init",
+    "does not match the compiler used here",
 )
+"""What a build says that its compiler stopped."""
+_OTHER_COMPILER = (
+    "the compiler used to build the kernel",
+    "compiler differs from the one used to build",
+    "not exactly match the compiler used",
+)
+"""What a build warns of and goes on, whether or not it fails later for another reason."""
 _SOURCES = (
     "error: implicit declaration of function",
     "error: too few arguments to function",
@@ -69,11 +71,15 @@ _SOURCES = (
     "failed to build*kernel module",
     "kernel module build*failed",
     "error: the nvidia kernel module failed",
-    "make[1]: *** ",
-    "make[2]: *** ",
-    "make: *** [",
+    "error: expected ",
+    "error: static assertion failed",
+    "error: incompatible type",
+    "error: assignment to",
+    "error: initialization of",
+    "error: passing argument",
+    "error: invalid use of",
+    "undeclared (first use in this function)",
     "bad exit status: make",
-    "conftest",
     "fatal error: linux/",
     "fatal error: asm/",
     "error: call to undeclared",
@@ -82,6 +88,9 @@ _SOURCES = (
     "version magic",
     "disagrees about version of symbol module_layout",
 )
+"""What a compiler says of sources that do not fit the kernel's."""
+_STOPPED = ("make*: *** [*] error ", "make*: *** [*error 1", "make*: *** [*error 2")
+"""How make ends where what the compiler said is cut off."""
 
 
 def _variant(case: Case, says: str) -> Results:
@@ -151,15 +160,25 @@ def _too_new(case: Case, says: str) -> Results:
 
 
 def _compiler(case: Case, says: str) -> Results:
-    quotes = [q for q in find(case, _COMPILER, (DRIVER,), ("log", "client")) if q.live]
-    return (result(says, quotes, at=0.94),) if quotes else ()
+    quotes = _live(case, _COMPILER)
+    if quotes:
+        return (result(says, quotes, at=0.94),)
+    warned = _live(case, _OTHER_COMPILER)
+    return (result(says, warned, at=0.6 if _live(case, _STOPPED) else 0.4),) if warned else ()
+
+
+def _live(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
+    quotes = find(case, phrases, (DRIVER,), ("log", "client"))
+    return [q for q in quotes if q.live and (q.pod is None or key(q.pod) in case.trouble)]
 
 
 def _incompatible(case: Case, says: str) -> Results:
-    if _compiler(case, says):
+    if _live(case, _COMPILER):
         return ()
-    quotes = [q for q in find(case, _SOURCES, (DRIVER,), ("log", "client")) if q.live]
-    return (result(says, quotes, at=0.88),) if quotes else _too_new(case, says)
+    quotes, stopped = _live(case, _SOURCES), _live(case, _STOPPED)
+    if quotes:
+        return (result(says, quotes, at=0.88),)
+    return (result(says, stopped, at=0.72),) if stopped else _too_new(case, says)
 
 
 COMPILER = cause(

@@ -103,8 +103,15 @@ def _is_network(pod: Pod) -> bool:
     return any(name in pod.metadata.name for name in _CNI)
 
 
+_OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_*not found (required")
+"""What the dynamic linker says of programs that are built for a newer system than the node's."""
+
+
 def _odd_pair(case: Case, says: str) -> Results:
     """Find systems and runtimes that were never supported together (platform support pages)."""
+    old = [q for q in find(case, _OLD_LIBC, (*GPU_STACK, components.WORKLOAD)) if q.live]
+    if old:
+        return (result(says, old, at=0.93),)
     quotes = [
         q
         for q in find(
@@ -180,7 +187,15 @@ def _to_server(quote: Quote) -> bool:
     text = quote.evidence.quote.lower()
     pulled = any(word in text for word in ("pull", "registry", "/v2/", "manifest", "image"))
     built = quote.component == components.DRIVER and "manager" not in quote.container
-    return not pulled and not built
+    return not pulled and not built and _SERVER.search(text) is not None
+
+
+_SERVER = re.compile(
+    r"(?:dial tcp|server|https?://)\W*(?:10|127|172|192\.168|\[?f[cde]\w*)[.:]|/apis?[/?\"]|"
+    r"kubernetes\.default|api-int\.|etcdserver|resource lock|api group|server groups|"
+    r"http2: client connection lost"
+)
+"""Signs of a call to the API server: an address of the cluster, a path of the API, or its words."""
 
 
 LEADER = cause(

@@ -173,6 +173,22 @@ def _nouveau(case: Case, says: str) -> Results:
     return ()
 
 
+def _nouveau_by_kernel(case: Case, says: str) -> Results:
+    """Find nouveau in kernel messages, unless lspci shows who has the card now."""
+    phrases = (
+        "a driver such as*nouveau",
+        "nouveau, rivafb",
+        "nouveau 0000:",
+        "nvidia probe routine was not called",
+    )
+    quotes = [
+        q
+        for q in find(case, phrases, None, ("kernel", "log"))
+        if q.live and all(d.driver in ("", "nouveau") for d in case.devices.get(q.node, []))
+    ]
+    return (result(says, quotes, at=0.85),) if quotes else ()
+
+
 def _generic(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _NO_LOAD, (DRIVER,)) if q.live]
     if quotes:
@@ -325,8 +341,8 @@ TOO_OLD = cause(
     ),
     look=any_of(
         said(
-            "legacy drivers",
-            "legacy driver",
+            "xx legacy driver",
+            "supported through the nvidia*legacy",
             "will ignore this gpu",
             "xx driver will ignore",
             sources=("kernel", "log"),
@@ -381,14 +397,19 @@ NOUVEAU = cause(
             "nouveau*is loaded",
             "nouveau kernel driver is currently in use",
             "rmmod: error: module nouveau",
-            "nouveau driver",
+            "failed to unload*nouveau",
+            "could not unload nouveau",
+            "unable to unload*nouveau",
+            "nouveau driver is*loaded",
+            "nouveau driver*in use",
+            "conflicts with the nouveau",
+            "disable*nouveau",
             "nouveau*refcount",
             by=(DRIVER, "kernel"),
             sources=_EVERYWHERE,
             at=0.94,
         ),
-        said("a driver such as*nouveau", "nouveau, rivafb", sources=("kernel", "log"), at=0.85),
-        said("nouveau 0000:", sources=("kernel",), at=0.85),
+        _nouveau_by_kernel,
     ),
 )
 GENERIC = cause(

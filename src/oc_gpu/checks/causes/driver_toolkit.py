@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, result
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import DaemonSet, Node
 
 _FAMILY = "driver-toolkit"
 _OSTREE = f"{FEATURES}system-os_release.OSTREE_VERSION"
@@ -71,12 +71,22 @@ def _stale(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.8),) if quotes else ()
 
 
-def _image(case: Case, says: str) -> Results:
-    marked = [
+def _marked(case: Case) -> list[DaemonSet]:
+    """Return the drivers that the operator marked as having no Driver Toolkit."""
+    return [
         item
         for item in case.sets_of(DRIVER)
         if _MISSING in item.metadata.labels or _MISSING in item.spec.template.metadata.labels
     ]
+
+
+def lacks_image(case: Case) -> bool:
+    """Tell whether the driver falls back to packages, because Driver Toolkit is not there."""
+    return bool(_image(case, "")) and case.on_openshift
+
+
+def _image(case: Case, says: str) -> Results:
+    marked = _marked(case)
     tags = _tags(case)
     for node in case.gpu_nodes:
         wanted = node.metadata.labels.get(_OSTREE, "")

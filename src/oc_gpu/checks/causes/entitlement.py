@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from oc_gpu.checks.case import Case, spec
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.driver_toolkit import lacks_image
 from oc_gpu.checks.causes.network import (
     NO_METADATA,
     UNREACHABLE,
@@ -34,7 +35,9 @@ _NO_PACKAGE = (
     "unable to locate package linux-",
     "couldn't find any package by",
     "has no installation candidate",
-    "package linux-headers",
+    "/lib/modules/*/build: no such file or directory",
+    "/usr/src/kernels/*: no such file or directory",
+    "/usr/src/linux-headers*: no such file or directory",
     "could not resolve linux kernel version",
     "no packages found for kernel",
     "failed to find kernel headers",
@@ -120,11 +123,14 @@ def _blocked(case: Case) -> bool:
 def _missing(case: Case, says: str) -> Results:
     if _deployed(case) or not _on_red_hat(case):
         return ()
+    fallback = lacks_image(case)
     quotes = _live(case, _NOT_REGISTERED)
     if quotes:
-        return (result(says, quotes, at=0.92),)
+        return (result(says, quotes, at=0.6 if fallback else 0.92),)
     quotes = _live(case, (*_REFUSED, *_NO_PACKAGE))
     if quotes and not _blocked(case) and case.on_openshift and _on_coreos(case):
+        if fallback:
+            return (result(says, quotes, at=0.6),)
         lacks = Evidence("MachineConfigs", "none puts a file into /etc/pki/entitlement")
         known = case.snapshot.known("machineconfigs")
         return (result(says, quotes, at=0.9 if known else 0.7, more=(lacks,)),)
@@ -169,7 +175,8 @@ def _headers(case: Case, says: str) -> Results:
         return ()
     quotes = _live(case, _NO_PACKAGE)
     odd = any(is_odd(node) for node in case.driverless)
-    return (result(says, quotes, at=0.8 if odd else 0.88),) if quotes else ()
+    at = 0.6 if lacks_image(case) else 0.8 if odd else 0.88
+    return (result(says, quotes, at=at),) if quotes else ()
 
 
 def _unreachable(case: Case, says: str) -> Results:

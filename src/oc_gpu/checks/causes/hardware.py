@@ -6,9 +6,9 @@ from oc_gpu.checks.cards import older
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations
-from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER
+from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 
 _GPU = "gpu-hardware"
 _PASSED = "passthrough"
@@ -23,10 +23,13 @@ def _bus(case: Case, says: str) -> Results:
         "xid*79, gpu has fallen",
         "gpu is lost",
         "gpu_is_lost",
-        "unable to determine the device handle for gpu",
     )
-    quotes = find(case, phrases, None, _EVERYWHERE)
-    return (result(says, quotes, at=0.96),) if quotes else ()
+    quotes = [q for q in find(case, phrases, None, _EVERYWHERE) if q.live or q.source == "kernel"]
+    if quotes:
+        return (result(says, quotes, at=0.96),)
+    lost = find(case, ("unable to determine the device handle for gpu",), None, _EVERYWHERE)
+    lost = [q for q in lost if q.live]
+    return (result(says, lost, at=0.75),) if lost else ()
 
 
 def _adapter(case: Case, says: str) -> Results:
@@ -42,7 +45,41 @@ def _adapter(case: Case, says: str) -> Results:
         None,
         _EVERYWHERE,
     )
+    quotes = [q for q in quotes if q.live or _lacks_gpus(case, q.node)]
     return (result(says, quotes, at=0.84),) if quotes else ()
+
+
+def _no_window(case: Case, says: str) -> Results:
+    """Find address windows that the kernel could not place, on a node whose GPUs do not work.
+
+    Healthy machines say so of devices that nobody uses, too.
+    """
+    phrases = ("bar*: no space for", "bar*: failed to assign", "bar*: can't assign")
+    quotes = [
+        q
+        for q in find(case, phrases, None, ("kernel",))
+        if (q.live or _lacks_gpus(case, q.node)) and _of_card(case, q)
+    ]
+    return (result(says, quotes, at=0.94),) if quotes else ()
+
+
+def _of_card(case: Case, quote: Quote) -> bool:
+    """Tell whether a kernel's message is about an NVIDIA card, or may be."""
+    slots = [device.slot for device in case.devices.get(quote.node, [])]
+    return not slots or any(slot in quote.evidence.quote.lower() for slot in slots)
+
+
+def _lacks_gpus(case: Case, name: str) -> bool:
+    """Tell whether a node offers fewer GPUs than it has."""
+    node = case.node(name)
+    if node is None:
+        return False
+    has, offers = (
+        amounts.get("nvidia.com/gpu", "0")
+        for amounts in (node.status.capacity, node.status.allocatable)
+    )
+    cards = sum(device.kind.startswith("03") for device in case.devices.get(name, []))
+    return offers.isdigit() and has.isdigit() and int(offers) < max(int(has), cards)
 
 
 def _iommu(case: Case, says: str) -> Results:
@@ -213,19 +250,17 @@ BAR = cause(
         ),
         "add the kernel argument pci=realloc on {node}",
     ),
-    look=said(
-        "pci i/o region assigned to your nvidia device is invalid",
-        "bar1 is 0m @ 0x0",
-        "bar*: no space for",
-        "bar*: failed to assign",
-        "can't assign*no space",
-        "bar*: can't assign mem",
-        "bar0 is 0m",
-        "bar*is 0m @ 0x0",
-        "this pci i/o region",
-        sources=("kernel", "log", "client"),
-        always=True,
-        at=0.94,
+    look=any_of(
+        said(
+            "pci i/o region assigned to your nvidia device is invalid",
+            "bar*is 0m @ 0x0",
+            "bar0 is 0m",
+            "this pci i/o region",
+            sources=("kernel", "log", "client"),
+            always=True,
+            at=0.94,
+        ),
+        _no_window,
     ),
 )
 CRASH = cause(
@@ -245,8 +280,9 @@ CRASH = cause(
         "hypervisor*crash",
         "qemu*terminated",
         "qemu-kvm*killed",
+        "qemu unexpectedly closed the monitor",
+        "vfio_map_dma failed",
         "kvm: internal error",
-        "internal-error",
         "vfio_err_notifier_handler",
         "unrecoverable error*pci",
         "vcpu-*unrecoverable",
@@ -258,11 +294,9 @@ CRASH = cause(
         "purple screen",
         "#pf exception 14",
         "kvm_set_msi_irq",
-        "vmexit",
         sources=_EVERYWHERE,
-        always=True,
         at=0.85,
-        by=(*_ON_HOST, "kernel", "other"),
+        by=(*_ON_HOST, "kernel", "other", WORKLOAD),
     ),
 )
 IOMMU = cause(

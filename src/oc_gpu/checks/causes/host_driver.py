@@ -24,7 +24,15 @@ _IN_USE = (
     "failed to uninstall nvidia driver",
     "auto drain of the node*is disabled",
     "cannot unload*nvidia",
+    "unable to drain node",
+    "failed to drain node",
+    "failed to evict",
+    "cannot delete pods with local storage",
+    "cannot delete pods not managed",
+    "cannot delete pods declare no controller",
 )
+"""What the driver and its manager say that cannot take the driver of before away. The manager
+drains a node only where the module is in use."""
 _LOADED = (
     "driver module is already loaded",
     "driver is already loaded",
@@ -41,7 +49,8 @@ _ON_HOST = (
     "an existing nvidia kernel module was detected",
     "driver installed on the host",
     "alternate method of installing the nvidia driver was detected",
-    "host driver",
+    "host driver is",
+    "host driver installation detected",
     "nvidia-installer*package manager",
 )
 _PACKAGES = (

@@ -117,9 +117,10 @@ def _told(
     return (Result(Severity.ERROR, says, None, pools, evidence, confidence=at),)
 
 
+_REFUSED = ("cannot evict pod*disruption budget", "violate the pod's disruption budget")
+"""How the API server refuses an eviction, whoever asks for it."""
 _EVICTION = (
-    "cannot evict pod*disruption budget",
-    "violate the pod's disruption budget",
+    *_REFUSED,
     "error when evicting pod",
     "failed to drain node",
     "drain exceeded timeout",
@@ -141,8 +142,9 @@ def _drain(case: Case, says: str) -> Results:
         for node in case.snapshot.nodes
         if node.spec.unschedulable and (_is_moving(node) or _upgrading(node))
     ]
-    by = (components.MCO, components.DRIVER, components.OPERATOR)
-    quotes = [q for q in find(case, _EVICTION, by) if q.live or q.source == "client"]
+    quotes = [q for q in find(case, _EVICTION, (components.MCO,)) if q.live]
+    ours = (components.DRIVER, components.OPERATOR)
+    quotes += [q for q in find(case, _REFUSED, ours) if q.live]
     quotes += [q for q in find(case, _EVICTION, None, ("client",)) if q not in quotes]
     quotes += find(case, ("mcddrainerror", "mccdrainerror", "drain failed on"), None, ("alert",))
     settled_now = not _pools(case) and not stuck and not _moving(case)
@@ -233,8 +235,8 @@ _DRIFT = (
     "content mismatch for file",
     "content mismatch",
     "unexpected on-disk state",
-    "config drift",
-    "configdrift",
+    "config drift detected",
+    "configdriftdetected",
     "mode mismatch for file",
     "expected target osimageurl",
     "unexpected*on disk",
@@ -283,9 +285,6 @@ _BAD = (
     "parsing ignition config",
     "could not parse ignition",
     "unknown version. supported",
-    "could not convert",
-    "invalid config",
-    "is not valid",
     "error: ignition",
     "passwd section contains unsupported changes",
     "ignition*section contains",
@@ -300,20 +299,25 @@ _BAD = (
     "updating kargs failed",
     "invalid kernel argument",
     "unsupported kerneltype",
-    "illegal file",
     "no such file or directory*writing",
     "failed to update os to",
     "error installing extensions",
     "invalid extensions",
-    "data url",
     "read-only file system",
 )
+_BAD_IN_SHORT = ("invalid config", "is not valid", "could not convert", "illegal file", "data url")
+"""Words that count where a pool or node gives them as its reason; a log holds them anyhow."""
 
 
 def _bad(case: Case, says: str) -> Results:
     found = _told(case, says, _BAD, 0.88)
     if found:
         return found
+    short = _matching(case, _BAD_IN_SHORT)
+    if short:
+        pools = tuple(f"MachineConfigPool/{p['metadata']['name']}" for p in _degraded(case))
+        evidence = tuple(short[:3])
+        return (Result(Severity.ERROR, says, None, pools, evidence, confidence=0.86),)
     for pool in case.snapshot.table("machineconfigpools"):
         one = conditions(pool).get("RenderDegraded", {})
         if one.get("status") == "True":

@@ -95,6 +95,24 @@ def _pending(case: Case, says: str) -> Results:
     return ()
 
 
+def _unpermitted(case: Case, says: str) -> Results:
+    """Find programs that lack a right on a node with MIG devices, and may work elsewhere."""
+    phrases = ("insufficient permissions", "init failed. error: -17")
+    quotes = [
+        q
+        for q in find(case, phrases, (EXPORTER, DCGM, GFD, PLUGIN, MIG))
+        if q.live and (node := case.node(q.node)) is not None and _has_mig(node)
+    ]
+    return (result(says, quotes, at=0.88),) if quotes else ()
+
+
+def _has_mig(node: Node) -> bool:
+    """Tell whether a node's GPUs are split, or are to be."""
+    layout = node.metadata.labels.get("nvidia.com/mig.config", "all-disabled")
+    offers = any(name.startswith("nvidia.com/mig-") for name in node.status.capacity)
+    return offers or layout != "all-disabled"
+
+
 def _smi(case: Case, pattern: re.Pattern[str]) -> Evidence | None:
     for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
         for text in texts:
@@ -283,16 +301,19 @@ MONITOR = cause(
     "NVIDIA_MIG_CONFIG_DEVICES) "
     "and CAP_SYS_ADMIN.",
     remedy=("oc set env daemonset/NAME -n {namespace} NVIDIA_MIG_MONITOR_DEVICES=all",),
-    look=said(
-        "nvidia_mig_monitor_devices",
-        "mig monitor",
-        "nvidia-capabilities/mig/monitor",
-        "capabilities/mig",
-        "error getting*mig*insufficient permissions",
-        "insufficient permissions",
-        "no permission*mig",
-        by=(EXPORTER, DCGM, GFD, PLUGIN, MIG),
-        at=0.9,
+    look=any_of(
+        _unpermitted,
+        said(
+            "nvidia_mig_monitor_devices",
+            "mig monitor",
+            "nvidia-capabilities/mig/monitor",
+            "capabilities/mig",
+            "error getting*mig*insufficient permissions",
+            "no permission*mig",
+            "dcgm_st_no_permission",
+            by=(EXPORTER, DCGM, GFD, PLUGIN, MIG),
+            at=0.9,
+        ),
     ),
 )
 

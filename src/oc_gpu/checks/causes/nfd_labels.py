@@ -70,6 +70,8 @@ def _unlabelled(case: Case, says: str) -> Results:
     )
     operator = [t for t in case.troubles_of(NFD_OPERATOR) if t.fails]
     at = 0.9 if not has_instance and not operator else 0.75
+    if case.troubles_of(*NFD, fails=True):
+        at = 0.6
     if not case.managed and not operator and not has_instance:
         at = 0.6
     return (Result(Severity.ERROR, says, evidence=(lacks,), confidence=at),)

@@ -2,10 +2,12 @@
 
 import re
 
+from oc_gpu.checks.ages import START, age
 from oc_gpu.checks.case import (
     Case,
     key,
     namespace_of,
+    offers_gpu,
     short,
     spec,
     status,
@@ -160,17 +162,28 @@ def _unpublished(case: Case, says: str) -> Results:
             or "--use-node-feature-api" in one.args
             for one in pod.spec.containers
         )
-        if not api or node is None or key(pod) in case.trouble:
+        if node is None or key(pod) in case.trouble:
+            continue
+        idle = offers_gpu(node) and bool(case.pods_of(NFD_WORKER)) and not _is_young(case, pod)
+        if not api and not idle:
             continue
         if any(name.startswith("nvidia.com/gpu.product") for name in node.metadata.labels):
             continue
         name = node.metadata.name
         evidence = (
-            Evidence(f"Pod/{pod.metadata.name}", "publishes through NodeFeature objects"),
+            Evidence(
+                f"Pod/{pod.metadata.name}",
+                "publishes through NodeFeature objects" if api else "runs, and fails in nothing",
+            ),
             Evidence(f"labels of Node/{name}", "no nvidia.com/gpu.product"),
         )
-        return (_of_pod(pod, says, evidence, 0.88),)
+        return (_of_pod(pod, says, evidence, 0.88 if api else 0.66),)
     return ()
+
+
+def _is_young(case: Case, pod: Pod) -> bool:
+    since = age(case, pod.metadata.creation_timestamp)
+    return since is not None and since < START
 
 
 def _no_crd(case: Case, says: str) -> Results:
@@ -252,18 +265,21 @@ NO_MASTER = cause(
         "oc get svc,endpoints -A | grep nfd-master",
         "oc get networkpolicy -A | grep -E 'nfd|node-feature'",
     ),
-    look=said(
-        "failed to connect*context deadline exceeded",
-        "failed to connect: ",
-        "failed to advertise labels",
-        "failed to set node labels*rpc error",
-        "grpc: addrconn.createtransport failed to connect",
-        "rpc error: code = unavailable",
-        "rpc error: code = deadlineexceeded",
-        "connection error: desc = *transport: error while dialing",
-        "dial tcp*:12000",
-        by=(NFD_WORKER,),
-        at=0.92,
+    look=any_of(
+        said(
+            "failed to connect*context deadline exceeded",
+            "failed to connect: ",
+            "failed to advertise labels",
+            "failed to set node labels*rpc error",
+            "grpc: addrconn.createtransport failed to connect",
+            "rpc error: code = unavailable",
+            "rpc error: code = deadlineexceeded",
+            "connection error: desc = *transport: error while dialing",
+            "dial tcp*:12000",
+            by=(NFD_WORKER,),
+            at=0.92,
+        ),
+        said("connecting to nfd-master", by=(NFD_WORKER,), sources=("log",), at=0.66),
     ),
 )
 

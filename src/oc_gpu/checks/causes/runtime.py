@@ -11,6 +11,8 @@ from oc_gpu.checks.causes.toolkit import (
     unseen,
 )
 from oc_gpu.checks.components import (
+    GPU_STACK,
+    NFD,
     PLUGIN,
     TOOLKIT,
     VALIDATOR,
@@ -23,13 +25,18 @@ from oc_gpu.snapshot.kinds import Node
 
 _NO_HANDLER = (
     'no runtime for "nvidia" is configured',
+    'no runtime for "nvidia-cdi" is configured',
+    'no runtime for "nvidia-legacy" is configured',
     'no runtime for \\"nvidia\\" is configured',
     "failed to get sandbox runtime: no runtime for",
     "unknown or invalid runtime name: nvidia",
-    "runtime*nvidia*not found",
+    'runtime "nvidia" not found',
+    "unknown runtime specified nvidia",
     "failed to find runtime handler nvidia",
-    "runtime handler*nvidia*not found",
-    "runtimehandler*nvidia*not",
+    'failed to find runtime handler "nvidia',
+    'runtime handler "nvidia" not',
+    "runtimehandler nvidia not",
+    'runtimehandler "nvidia" not',
 )
 
 
@@ -149,7 +156,7 @@ def _overwritten(case: Case, says: str) -> Results:
     node = _node_of(case, quotes)
     if node is not None and (_runtime(node) == "cri-o" or _own_config(node)):
         return ()
-    if files and (quotes or unseen(case) or case.unwell):
+    if files and (quotes or unseen(case) or case.unwell or case.troubles_of(WORKLOAD)):
         return (
             (result(says, quotes, at=0.9, more=files),)
             if quotes
@@ -218,12 +225,12 @@ def _restarts(case: Case, says: str) -> Results:
     ]
     for pod in case.pods_of(TOOLKIT):
         count = max((one.restart_count for one in pod.status.container_statuses), default=0)
-        if count < 3 and not quotes:  # noqa: PLR2004
+        if not count or (count < 3 and not quotes):  # noqa: PLR2004
             continue
         shaken = [
             other
             for other in case.snapshot.pods
-            if other is not pod
+            if case.component[key(other)] not in GPU_STACK | NFD
             and other.spec.node_name == pod.spec.node_name
             and sum(c.restart_count for c in other.status.container_statuses) >= max(count, 3)
         ]
@@ -233,7 +240,7 @@ def _restarts(case: Case, says: str) -> Results:
             if e.reason in ("SandboxChanged", "FailedKillPod")
             or ("connection refused" in e.message and ".sock" in e.message)
         ]
-        if (quotes and (shaken or gone or count)) or (len(shaken) > 1 and count):
+        if (quotes and (shaken or gone or key(pod) in case.trouble)) or len(shaken) > 1:
             name = pod.metadata.name
             evidence = (
                 Evidence(f"status of Pod/{name}", f"{count} restarts"),

@@ -71,6 +71,12 @@ UNSEEN = (
     "nvidia-container-runtime-hook*no such file",
     "nvidia-container-runtime-hook*executable file not found",
     "nvidia-container-cli*load library failed",
+    "found no nvidia driver on your system",
+    "no nvidia driver is installed",
+    "no cuda gpus are available",
+    "could not find cuda drivers",
+    "cuinit: cuda_error_no_device",
+    "libcuda reported version is",
 )
 SEERS = (PLUGIN, GFD, VALIDATOR, DCGM, EXPORTER, WORKLOAD)
 

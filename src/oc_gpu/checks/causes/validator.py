@@ -29,9 +29,9 @@ _NOT_LOADED = (
     "profiling*not supported",
     "feature not supported*prof",
     "does not support*profiling",
-    "not collecting dcp metrics",
-    "dcp metrics*not supported",
 )
+_SKIPPED = ("not collecting dcp metrics", "dcp metrics*not supported", "dcp metrics not enabled")
+"""What an exporter notes and goes on."""
 
 
 def _cuda(case: Case, says: str) -> Results:
@@ -260,7 +260,11 @@ UNSUPPORTED = cause(
             "(dcgmExporter.config.name)"
         ),
     ),
-    look=any_of(said(*_NOT_LOADED, by=(EXPORTER, DCGM), at=0.93), _consumer),
+    look=any_of(
+        said(*_NOT_LOADED, by=(EXPORTER, DCGM), at=0.93),
+        _consumer,
+        said(*_SKIPPED, by=(EXPORTER, DCGM), at=0.45),
+    ),
 )
 TWICE = cause(
     "OCG1131",

@@ -22,6 +22,8 @@ _VGPU = "vgpu"
 _FABRIC = "fabric"
 _RDMA = "rdma"
 _ALL = ("log", "event", "state", "kernel", "client")
+_LICENSED = (DRIVER, PLUGIN, VALIDATOR, "kernel", "client")
+"""Whoever speaks of the licence of the driver, not of one that a workload wants for itself."""
 _NVSWITCH = ("22a3", "1af1", "1ac2", "22a0", "22a4")
 """Device ids of NVSwitch (PCI ID database)."""
 
@@ -40,7 +42,7 @@ def _unlicensed(case: Case, says: str) -> Results:
         "not licensed",
         "license status*unlicensed",
     )
-    quotes = find(case, phrases, None, _ALL) + _reports(case, phrases)
+    quotes = find(case, phrases, _LICENSED, _ALL) + _reports(case, phrases)
     return (result(says, quotes, at=0.9),) if quotes else _refused(case, says)
 
 
@@ -167,6 +169,7 @@ def _config(case: Case, says: str) -> Results:
     return ()
 
 
+_BADLY = ("failed to", "error", "unable to", "cannot", "could not", "fatal")
 _MANAGER = (
     "fabric manager is not running",
     "fabricmanager*not running",
@@ -189,23 +192,29 @@ _MANAGER = (
     "unable to locate package nvidia-fabricmanager",
     "fabricmanager*error",
     "fabric manager*error",
-    "nvswitch driver",
     "failed to initialize nvswitch",
+    "nothing to do [nv_warn_nothing_to_do]",
+    "fabric manager config file item*invalid",
+    "unknown option: *fabricmanager",
+    "usage: *fabricmanager-start",
+    "fabric manager cannot be started",
+    "failed to start fabric manager",
+    "fabric manager*not*start",
 )
 _NVLINK5 = (
-    "nvlsm",
-    "ib_umad",
-    "nvlink5",
-    "nvl5",
+    *(
+        f"{part}*{word}"
+        for part in ("nvlsm", "ib_umad", "nvlink5", "nvl5", "subnet manager", "umad", "libnvsdm")
+        for word in ("not ", "no ", "fail", "error", "missing", "unable", "cannot", "could not")
+    ),
+    *(f"{word}*{part}" for part in ("nvlsm", "ib_umad") for word in _BADLY),
     "infiniband*not found",
-    "nvlink subnet manager",
-    "subnet manager*not",
     "no infiniband",
     "mlx5_core*not loaded",
     "failed to open umad",
-    "fabric manager*cx7",
-    "libnvsdm",
+    "fabric manager*cx7*not",
 )
+"""What is missing on such a system; that its parts were started is said where all is well, too."""
 
 
 def _fabric(case: Case, says: str) -> Results:
@@ -349,7 +358,7 @@ SERVER = cause(
         "oc get clusterpolicy -o jsonpath='{.items[*].spec.driver.licensingConfig}'",
         "oc exec -n {namespace} {pod} -c nvidia-driver-ctr -- nvidia-smi -q | grep -A2 License",
     ),
-    look=said(*_SERVER, sources=_ALL, always=True, at=0.93),
+    look=said(*_SERVER, by=_LICENSED, sources=_ALL, always=True, at=0.93),
 )
 UNLICENSED = cause(
     "OCG0863",

@@ -191,6 +191,13 @@ def test_bad_input_is_told_before_anything_is_written(
     assert gpus.simulation()["writes"]["external"] == before
 
 
+def test_bench_in_a_namespace_that_is_not_there_makes_nothing(gpus: Cluster) -> None:
+    before = gpus.simulation()["writes"]["external"]
+    run = gpus.oc_gpu("bench", "--where", "cluster", "-n", "nowhere", "--models", "copy")
+    assert "no namespace nowhere" in sentence(run, 2)
+    assert gpus.simulation()["writes"]["external"] == before
+
+
 def test_without_gpus_the_doctor_says_why(ocp: Cluster, script: Path) -> None:
     error = sentence(ocp.oc_gpu("run", str(script)), 1)
     assert "no node offers nvidia.com/gpu" in error

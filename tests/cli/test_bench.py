@@ -69,6 +69,12 @@ def test_both_legs_run_here_and_the_document_and_the_page_hold_them(
         (["--html", "/proc/page.html"], "cannot write /proc/page.html"),
         (["--html", "/"], "is a directory"),
         (["--where", "moon"], "'moon' is not"),
+        (["--image", "quay.io/a/b:1"], "--image is for legs in a cluster"),
+        (["--cpu-on-gpu-node"], "--cpu-on-gpu-node is for legs in a cluster"),
+        (["--where", "cluster", "--image", "No Image"], "neither a file here nor an image"),
+        (["--where", "cluster", "--gpus", "all"], "neither a number nor"),
+        (["--where", "cluster", "--memory", "lots"], "--memory lots is no amount"),
+        (["--where", "cluster", "--html", "/proc/page.html"], "cannot write /proc/page.html"),
     ],
 )
 @pytest.mark.usefixtures("_played")

@@ -144,18 +144,42 @@ class Machine(Value, frozen=True, kw_only=True):
     pcie_width: int | None = None
 
 
+class Place(Value, frozen=True, kw_only=True):
+    """Where in a cluster a leg ran.
+
+    Attributes:
+        node: Name of the node.
+        image_id: Image that ran, with its digest.
+        cpu_limit: Limit of cores that its pod had, as a quantity; empty for none of ours.
+        memory_limit: The same of memory.
+        locally: Whether the cluster was simulated, and the leg a process of this machine: the
+            timings are this machine's; node, image and limits were not there.
+    """
+
+    namespace: str
+    pod: str = ""
+    node: str = ""
+    image: str = ""
+    image_id: str = ""
+    cpu_limit: str = ""
+    memory_limit: str = ""
+    locally: bool = False
+
+
 class Leg(Value, frozen=True, kw_only=True):
     """What one device did of a plan.
 
     Attributes:
         reason: Why nothing was measured, empty when something was.
         machine: Where it ran, None when it did not begin.
+        place: Where in a cluster that was, None for a leg that ran in none.
         results: By the points' ids; a point that is missing was not in this leg's plan.
     """
 
     device: Device
     reason: str = ""
     machine: Machine | None = None
+    place: Place | None = None
     results: dict[str, Result] = {}
 
 

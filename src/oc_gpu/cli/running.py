@@ -1,6 +1,7 @@
 """From settings to a result: the client, the time limit, what the user wants, the exit code."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -40,6 +41,29 @@ def with_client(
             raise TimeoutExceededError(message, hints=(hint,)) from error
 
     return asyncio.run(limited())
+
+
+def interruptible(settings: Settings, work: Callable[[Client], Awaitable[T]]) -> T:
+    """Do some work that is interrupted, and so cleans up, whoever tells this process to end.
+
+    Args:
+        settings: What the command line says.
+        work: What to do; it watches the time itself.
+
+    Raises:
+        KeyboardInterrupt: This process was told to end.
+    """
+
+    async def watched(client: Client) -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work(client))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+        return await task
+
+    try:
+        return with_client(settings, watched)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def options(settings: Settings) -> ConnectOptions:

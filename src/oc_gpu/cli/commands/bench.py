@@ -1,19 +1,33 @@
 """`oc-gpu bench`: how much faster the GPU is than the CPU, and from where on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec import structs
 
-from oc_gpu.bench import catalogue, compare, legs, local
-from oc_gpu.bench.model import Plan, Prices
-from oc_gpu.cli.options import Command, Duration, OpenGroup, output_options, pass_settings
+from oc_gpu.bench import catalogue, cluster, compare, legs, local
+from oc_gpu.bench.collect import Progress
+from oc_gpu.bench.model import Plan, Prices, Run
+from oc_gpu.cli import defaults
+from oc_gpu.cli.options import (
+    C,
+    Command,
+    Duration,
+    OpenGroup,
+    cluster_options,
+    output_options,
+    pass_settings,
+)
+from oc_gpu.cli.running import interruptible
 from oc_gpu.cli.settings import Settings
+from oc_gpu.kube import Client
 from oc_gpu.kube.errors import UsageError
 from oc_gpu.report import files, output
 from oc_gpu.report.bench import comparison, document, page, text
+from oc_gpu.report.workload import LOCALLY
+from oc_gpu.workload import asking
 
 PRICE = click.FloatRange(min=0, min_open=True)
 HTML = click.option(
@@ -84,6 +98,33 @@ PRICE_GPU = click.option(
 )
 
 
+def in_cluster(target: C) -> C:
+    """Add the options of legs in a cluster; each is empty where it was not given."""
+    for decorate in reversed(
+        (
+            click.option(
+                "-n", "--namespace", default="", metavar="NAME", help="Namespace of its Jobs."
+            ),
+            click.option("--image", default="", help="Image with PyTorch; one fits the driver."),
+            click.option(
+                "--gpus",
+                default="",
+                metavar="N|mig-1g.5gb",
+                help="GPUs of the GPU's leg, 1 by default.",
+            ),
+            click.option("--cpu", default="", metavar="N", help="Limit of cores for each pod."),
+            click.option(
+                "--memory", default="", metavar="SIZE", help="Limit of memory for each pod."
+            ),
+            click.option(
+                "--cpu-on-gpu-node", is_flag=True, help="Measure the CPU of the GPU's node."
+            ),
+        )
+    ):
+        target = decorate(target)
+    return target
+
+
 @click.group(
     "bench",
     cls=OpenGroup,
@@ -95,21 +136,23 @@ PRICE_GPU = click.option(
 @BATCH
 @click.option(
     "--where",
-    type=click.Choice(("local",)),
+    type=click.Choice(("local", "cluster")),
     default="local",
     show_default=True,
-    help="Where it runs; local is this machine.",
+    help="Where it runs: on this machine, or as Jobs in the cluster.",
 )
 @TIME_BUDGET
 @PRICE_CPU
 @PRICE_GPU
 @HTML
-@output_options
+@in_cluster
+@cluster_options
 @pass_settings
 @click.pass_context
 def command(  # noqa: PLR0913  (click passes each option by name)
     ctx: click.Context,
     settings: Settings,
+    /,
     *,
     suite: str,
     models: tuple[str, ...],
@@ -119,23 +162,80 @@ def command(  # noqa: PLR0913  (click passes each option by name)
     price_cpu: float | None,
     price_gpu: float | None,
     html: Path | None,
+    **inside: Any,
 ) -> int:
     """Measure how much faster the GPU is than the CPU, and from which batch or size on.
 
     Both sides compute the same, and their results are compared. What could not be measured is
-    told with the reason. PyTorch is needed: `pip install 'oc-gpu[bench]'`. Exit code 1 when both
-    sides computed something different.
+    told with the reason. On this machine PyTorch is needed: `pip install 'oc-gpu[bench]'`; in the
+    cluster it is in the image. Exit code 1 when both sides computed something different, or
+    nothing could be measured.
     """
-    del where  # local is all there is to choose from
     if ctx.invoked_subcommand is not None:
         return 0
     prices = _prices(price_cpu, price_gpu)
     plan = _plan(suite, models, batch, time_budget)
-    local.require_torch()
+    if where == "local":
+        _refuse_all(inside)
+        local.require_torch()
+    wish = _wish(settings, **inside)
     if html is not None:
         files.require_writable(html)
-    found = local.run(plan, lambda done: output.say(text.progress(done)))
+    found = local.run(plan, _tell) if where == "local" else _in_cluster(settings, plan, wish)
     return _put(settings, document.bench(found, prices), html)
+
+
+def _tell(done: Progress) -> None:
+    output.say(text.progress(done))
+
+
+def _refuse_all(inside: Mapping[str, Any]) -> None:
+    """Refuse what only a leg in a cluster can have.
+
+    Raises:
+        UsageError: Some of it was given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in inside.items() if value]
+    if given:
+        message = f"{given[0]} is for legs in a cluster"
+        raise UsageError(message, hints=("add --where cluster",))
+
+
+def _wish(  # noqa: PLR0913  (each is an option)
+    settings: Settings,
+    *,
+    namespace: str,
+    image: str,
+    gpus: str,
+    cpu: str,
+    memory: str,
+    cpu_on_gpu_node: bool,
+) -> cluster.Wish:
+    """Return how the legs are to run in the cluster.
+
+    Raises:
+        UsageError: One of the options is a mistake.
+    """
+    return cluster.Wish(
+        namespace=namespace,
+        image=asking.checked_image(image) if image else "",
+        gpus=asking.gpus(gpus or "1"),
+        cpu=asking.quantity("--cpu", cpu),
+        memory=asking.quantity("--memory", memory),
+        beside=cpu_on_gpu_node,
+        start=settings.timeout or defaults.START,
+    )
+
+
+def _in_cluster(settings: Settings, plan: Plan, wish: cluster.Wish) -> Run:
+    async def work(client: Client) -> Run:
+        placed = structs.replace(wish, namespace=wish.namespace or client.namespace)
+        found, seen = await cluster.run(client, plan, placed, cluster.Told(_tell, output.say))
+        if seen.simulated:
+            output.say(LOCALLY)
+        return found
+
+    return interruptible(settings, work)
 
 
 def _plan(suite: str, models: Sequence[str], batches: Sequence[int], budget: float | None) -> Plan:
@@ -154,11 +254,15 @@ def _prices(cpu: float | None, gpu: float | None) -> Prices | None:
 
 
 def _put(settings: Settings, found: document.Bench, html: Path | None) -> int:
-    """Show a run, write its page, and return 1 when both sides computed something different."""
+    """Show a run, write its page, and return the exit code.
+
+    It is 1 when both sides computed something different, and when nothing was measured.
+    """
     if html is not None:
         files.write_text(html, page.page(found))
     output.put(found, text.text, settings.output, settings.color)
-    return int(any(pair.proof.same is False for pair in found.pairs))
+    measured = any(pair.cpu or pair.gpu for pair in found.pairs)
+    return int(not measured or any(pair.proof.same is False for pair in found.pairs))
 
 
 @command.command("show", cls=Command)

@@ -1,7 +1,5 @@
 """`oc-gpu run`: a user's script or image on a GPU."""
 
-import asyncio
-import signal
 from pathlib import Path
 
 import click
@@ -9,7 +7,7 @@ from msgspec import structs
 
 from oc_gpu.cli import defaults
 from oc_gpu.cli.options import Command, pass_settings, run_options
-from oc_gpu.cli.running import with_client
+from oc_gpu.cli.running import interruptible
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import UsageError
@@ -135,17 +133,7 @@ def _output(folder: Path | None, words: tuple[str, ...], *, detach: bool) -> Pat
 
 
 def _run(settings: Settings, request: Request) -> JobRun:
-    """Run it, and remove what was made when this process is interrupted or told to end.
-
-    Raises:
-        KeyboardInterrupt: It was told to end.
-    """
-
     async def work(client: Client) -> JobRun:
-        task = asyncio.current_task()
-        if task is not None:
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         placed = structs.replace(request, namespace=request.namespace or client.namespace)
         found = await running.prepare(client, placed)
         if found.snapshot.simulated:
@@ -154,7 +142,4 @@ def _run(settings: Settings, request: Request) -> JobRun:
         observer = report.observer(settings.output)
         return report.document(await running.run(client, found, patience, observer), found.snapshot)
 
-    try:
-        return with_client(settings, work)
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    return interruptible(settings, work)

@@ -17,6 +17,9 @@ from oc_gpu.report.documents import Document, Version
 class Bench(Document, frozen=True, kw_only=True):
     """What `bench` measured. Every number in it was measured, or reckoned from one that was.
 
+    On a simulated cluster the legs are processes of the machine that simulates it; `place` says so,
+    and the numbers are that machine's.
+
     Attributes:
         date: Day and time of the beginning.
         plan: Everything that was to be measured.
@@ -133,7 +136,9 @@ def _decoded(content: str, path: str) -> Bench:
 def bench(run: Run, prices: Prices | None = None) -> Bench:
     """Return the document of a run."""
     pairs = worth.pairs(run, prices)
+    places = [leg.place for leg in (run.cpu, run.gpu) if leg.place is not None]
     return Bench(
+        simulated=any(place.locally for place in places),
         date=run.date,
         plan=run.plan,
         cpu=run.cpu,

@@ -59,7 +59,13 @@ def _body(document: Bench) -> Iterator[str]:
     yield "<h1>CPU against GPU</h1>"
     about = f"oc-gpu bench, suite {document.plan.suite}, {document.date}"
     yield f'<p class="dim">{escape(about)}</p>'
-    sides = (("CPU", words.cpu(document.cpu)), ("GPU", words.gpu(document.gpu)))
+    legs = (("CPU", words.cpu, document.cpu), ("GPU", words.gpu, document.gpu))
+    sides = [
+        (name, said)
+        for side, told, leg in legs
+        for name, said in ((side, told(leg)), ("", words.place(leg)))
+        if said
+    ]
     rows = "".join(f"<dt>{name}</dt><dd>{escape(said)}</dd>" for name, said in sides)
     yield f"<dl>{rows}</dl>"
     yield from _proof(document.pairs)

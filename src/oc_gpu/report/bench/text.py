@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oc_gpu.bench.collect import Progress
 from oc_gpu.bench.legs import WORKLOADS
-from oc_gpu.bench.model import DEVICES, Crossover, Pair, Point
+from oc_gpu.bench.model import DEVICES, Crossover, Leg, Pair, Point
 from oc_gpu.report.bench import words
 from oc_gpu.report.bench.document import Bench
 from oc_gpu.report.look import Look
@@ -20,14 +20,21 @@ Rows = list[tuple[str, ...]]
 
 def text(document: Bench, look: Look) -> Iterator[str]:
     """Yield the lines of a run."""
-    yield look.hanging("CPU  ", words.cpu(document.cpu))
-    yield look.hanging("GPU  ", words.gpu(document.gpu))
+    for name, leg, said in _sides(document):
+        yield look.hanging(f"{name}  ", said)
+        if place := words.place(leg):
+            yield look.hanging("     ", place)
     yield from _points(document.pairs, look)
     yield from _chart(document.pairs, look)
     yield from _crossovers(document.crossovers, look)
     yield from _costs(document.pairs, look)
     yield ""
     yield from _summary(document, look)
+
+
+def _sides(document: Bench) -> tuple[tuple[str, Leg, str], ...]:
+    cpu, gpu = document.cpu, document.gpu
+    return ("CPU", cpu, words.cpu(cpu)), ("GPU", gpu, words.gpu(gpu))
 
 
 def _points(pairs: Sequence[Pair], look: Look) -> Iterator[str]:

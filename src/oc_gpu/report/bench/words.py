@@ -104,8 +104,8 @@ def energy(pair: Pair) -> str:
 def cpu(leg: Leg) -> str:
     """Return what the CPU leg ran on, limits first of all."""
     machine = leg.machine
-    if machine is None:
-        return leg.reason or NOT
+    if machine is None or not machine.cpu:
+        return f"{NOT}: {leg.reason}" if leg.reason else NOT
     if machine.quota is not None:
         may = f"limited to {digits(machine.quota)} of {machine.cores} cores"
     else:
@@ -123,6 +123,20 @@ def gpu(leg: Leg) -> str:
         return f"{NOT}: {leg.reason}" if leg.reason else NOT
     parts = [machine.gpu, f"driver {machine.driver or 'unknown'}", f"CUDA {machine.cuda}"]
     return ", ".join([*parts, *_settings(machine), f"PyTorch {machine.torch}"])
+
+
+def place(leg: Leg) -> str:
+    """Return where in a cluster a leg ran, empty for one that ran in none."""
+    found = leg.place
+    if found is None:
+        return ""
+    limits = (("cpu", found.cpu_limit), ("memory", found.memory_limit))
+    told = [f"limit of its pod: {name} {text}" for name, text in limits if text]
+    parts = [f"pod {found.namespace}/{found.pod} on {found.node}", found.image, *told]
+    return ", ".join(parts) + (_LOCALLY if found.locally else "")
+
+
+_LOCALLY = " (simulated: what was timed is a process of the machine that simulates it)"
 
 
 def _settings(machine: Machine) -> list[str]:

@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 
 from oc_gpu.checks.evidence import NodeEvidence, Sample, StayOff
-from oc_gpu.checks.inputs import Certificate, Entitlement, Inputs, Operator, Release, Rights
+from oc_gpu.checks.inputs import (
+    Certificate,
+    Entitlement,
+    Inputs,
+    Operator,
+    Release,
+    Rights,
+    Software,
+)
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Pod, Taint
@@ -35,10 +43,16 @@ def node(name: str, *, ready: str = "True", gpus: int = 0, **metadata: Any) -> N
     amounts = {"cpu": "16"} | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
     condition = {"type": "Ready", "status": ready, "reason": "KubeletNotReady", "message": "m"}
     taints = metadata.pop("taints", ())
+    build = metadata.pop("build", "9.6.20251028-0")
     raw = {
         "metadata": {"name": name, **metadata},
         "spec": {"taints": [msgspec.to_builtins(taint) for taint in taints]},
-        "status": {"capacity": amounts, "allocatable": amounts, "conditions": [condition]},
+        "status": {
+            "capacity": amounts,
+            "allocatable": amounts,
+            "conditions": [condition],
+            "nodeInfo": {"osImage": f"Red Hat Enterprise Linux CoreOS {build} (Plow)"},
+        },
     }
     return msgspec.convert(raw, Node)
 
@@ -100,6 +114,9 @@ def raw(name: str, namespace: str = "", **rest: Any) -> RawObject:
     return {"metadata": metadata | rest.pop("metadata", {}), **rest}
 
 
+BUILD = "9.6.20251028-0"
+TOOLKIT = raw("driver-toolkit", "openshift", status={"tags": [{"tag": BUILD}, {"tag": "latest"}]})
+REGISTRY = raw("cluster", spec={"managementState": "Managed", "storage": {"pvc": {"claim": ""}}})
 WORKERS = (node("worker01"), node("worker02"), gpu_node())
 
 
@@ -112,13 +129,21 @@ def snapshot(**tables: Any) -> Snapshot:
         "proxies": (raw("cluster", spec={}),),
         "machineconfigs": (),
         "machineconfigpools": (pool(),),
-        "imagestreams": (),
+        "imagestreams": (TOOLKIT,),
         "catalogsources": (),
         "packagemanifests": (),
         "subscriptions": (),
         "operatorgroups": (),
         "nodefeaturediscoveries": (),
         "clusterpolicies": (raw("gpu-cluster-policy", status={"state": "ready"}),),
+        "namespaces": (),
+        "csvs": (),
+        "crds": (),
+        "poddisruptionbudgets": (),
+        "configs.imageregistry.operator.openshift.io": (REGISTRY,),
+        "configmaps/openshift-config": (),
+        "daemonsets.apps": (),
+        "deployments.apps": (),
         "daemonsets": tuple(daemon_set(name) for name in OPERANDS),
         "pods": tuple(pod(name) for name in OPERANDS),
     }
@@ -153,6 +178,7 @@ def inputs(cluster: Snapshot | None = None, **changes: Any) -> Inputs:
         "operand_namespace": NAMESPACE,
         "operands": OPERANDS,
         "rights": Rights(asked=5),
+        "software": Software(operator="25.10.1", driver="580.105.08"),
     }
     return Inputs(**(good | changes))
 

@@ -25,10 +25,17 @@ def _sources(inputs: Inputs) -> Results:
             Severity.UNKNOWN,
             f"{name} could not be read ({why.reason})",
             evidence=(Evidence(f"list of {name}", clean(why.detail)),) if why.detail else (),
-            remedy=(f"oc auth can-i list {name} --all-namespaces",),
+            remedy=(_asking(name),),
         )
         for name, why in sorted(bad.items())
     )
+
+
+def _asking(source: str) -> str:
+    """Return the command that asks for the right to list a source."""
+    kind, _, space = source.partition("/")
+    where = f"-n {space}" if space else "--all-namespaces"
+    return f"oc auth can-i list {kind} {where}"
 
 
 def _rights(inputs: Inputs) -> Results:

@@ -1,5 +1,7 @@
 """From what the stages know of a cluster to what the checks look at."""
 
+from typing import Literal
+
 from oc_gpu import facts
 from oc_gpu.checks.inputs import (
     Certificate,
@@ -9,8 +11,12 @@ from oc_gpu.checks.inputs import (
     Problem,
     Release,
     Rights,
+    Software,
 )
+from oc_gpu.kube import RawObject
+from oc_gpu.manifests.clusterpolicy import BUILT_IN
 from oc_gpu.manifests.entitlement import CONFIG_NAMES
+from oc_gpu.manifests.merging import at
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.gpu_operator import node_operands
 from oc_gpu.stages.platform import Install
@@ -38,6 +44,7 @@ def inputs(context: Context, rights: Rights | None = None) -> Inputs:
         operands=node_operands(context),
         taint=context.taint,
         rights=rights,
+        software=_software(context),
     )
 
 
@@ -54,6 +61,37 @@ def _operator(title: str, install: Install) -> Operator:
         reason=install.reason,
         problem=Problem(trouble.detail, trouble.hints, trouble.cause) if trouble else None,
     )
+
+
+def _software(context: Context) -> Software:
+    platform = context.platform
+    policies = context.snapshot.table("clusterpolicies")
+    spec: RawObject = (policies[0].get("spec") or {}) if policies else {}
+    version = str((spec.get("driver") or {}).get("version") or "")
+    wanted = facts.driver_for(platform.version, platform.operator).version
+    return Software(
+        operator=platform.operator.version if platform.gpu.csv else "",
+        avoid=platform.operator.avoid,
+        driver=version if version[:1].isdigit() else wanted,
+        modules=_modules(spec.get("driver") or {}, platform.operator.version),
+        tolerations=_tolerations(context, spec),
+        nfd_tolerates=platform.release.nfd.worker_tolerates,
+    )
+
+
+def _modules(driver: RawObject, operator: str) -> Literal["auto", "open", "proprietary"]:
+    """Return which kernel modules are built: of themselves, older operators take no heed."""
+    kind = str(driver.get("kernelModuleType") or "")
+    if kind == "open" or driver.get("useOpenKernelModules") is True:
+        return "open"
+    return "proprietary" if kind == "proprietary" or not facts.chooses_modules(operator) else "auto"
+
+
+def _tolerations(context: Context, spec: RawObject) -> tuple[RawObject, ...]:
+    """Return what all operands tolerate: the list of the policy, or what is built in."""
+    paths = context.platform.operator.toleration_paths
+    given = next((found for path in paths if (found := at(spec, path))), None)
+    return tuple(given or (BUILT_IN,))
 
 
 def _entitlement(context: Context) -> Entitlement:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import Node, Taint
 from oc_gpu.snapshot.model import Snapshot
 
@@ -98,6 +99,26 @@ class Rights(Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
 
 
+class Software(Struct, frozen=True, kw_only=True):
+    """What is to run on the GPU nodes, as far as it is decided.
+
+    Attributes:
+        operator: Release of the GPU Operator that is there, or is to be installed.
+        avoid: What is known against that release, empty when nothing is.
+        driver: Version of the driver.
+        modules: Which kernel modules it builds.
+        tolerations: What the operator's pods tolerate.
+        nfd_tolerates: Effects of taints that NFD's worker tolerates.
+    """
+
+    operator: str = ""
+    avoid: str = ""
+    driver: str = ""
+    modules: Literal["auto", "open", "proprietary"] = "auto"
+    tolerations: tuple[RawObject, ...] = ()
+    nfd_tolerates: tuple[str, ...] = ("NoSchedule", "PreferNoSchedule")
+
+
 class Inputs(Struct, frozen=True, kw_only=True):
     """Everything that a preflight check may look at, and verify besides what it collects.
 
@@ -112,6 +133,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
         operands: DaemonSets of which each GPU node runs one pod, by name or start of the name.
         taint: The taint that GPU nodes are to have, None for none.
         rights: What the user may do, None where it was not asked for.
+        software: What is to run on the GPU nodes.
     """
 
     snapshot: Snapshot
@@ -124,3 +146,4 @@ class Inputs(Struct, frozen=True, kw_only=True):
     operands: tuple[str, ...] = ()
     taint: Taint | None = None
     rights: Rights | None = None
+    software: Software = Software()

@@ -1,6 +1,16 @@
 """The checks before the road: can this cluster get GPUs, and what would stop it."""
 
-from oc_gpu.checks import cluster, hardware, olm, subscription
+from oc_gpu.checks import (
+    cluster,
+    conflicts,
+    draining,
+    hardware,
+    olm,
+    software,
+    subscription,
+    taints,
+    way_out,
+)
 from oc_gpu.checks.catalogue import Check, run_all
 from oc_gpu.checks.context import inputs
 from oc_gpu.checks.inputs import Inputs
@@ -20,13 +30,24 @@ CHECKS: tuple[Check[Inputs], ...] = (
     cluster.RELEASE,
     cluster.NODES,
     cluster.PROXY,
+    way_out.NO_PROXY,
+    way_out.TRUSTED_CA,
+    way_out.REGISTRY,
     subscription.ENTITLEMENT,
     cluster.POOLS,
+    draining.DISRUPTION,
+    software.CATALOGS,
     olm.OFFERED,
+    software.BUILDS,
     olm.GROUPS,
     olm.EXISTING,
+    conflicts.CONFLICTS,
+    conflicts.LEFTOVERS,
     subscription.DRIVER_TOOLKIT,
+    software.TOOLKIT_TAGS,
     hardware.SECURE_BOOT,
+    software.CARDS,
+    taints.TAINTS,
     hardware.GPU_NODES,
 )
 """All of them, in causal order."""

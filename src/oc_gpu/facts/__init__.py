@@ -6,11 +6,16 @@ lookups. They are read when they are first asked for. See docs/facts.md for addi
 
 from oc_gpu.facts.drivers import (
     DriverChoice,
+    chooses_modules,
     cuda_sample,
     driver_branch,
     driver_for,
+    drivers,
     drives,
+    fitting_branch,
+    is_older,
     pytorch_image,
+    wrong_modules,
 )
 from oc_gpu.facts.entitlement import Decision, entitlement_needed, trial_image
 from oc_gpu.facts.gpu import (
@@ -55,17 +60,22 @@ __all__ = [
     "OperatorEra",
     "choose_gpu_operator",
     "choose_nfd_channel",
+    "chooses_modules",
     "cuda_sample",
     "driver_branch",
     "driver_for",
+    "drivers",
     "drives",
     "entitlement_needed",
+    "fitting_branch",
     "gpu_labels",
     "gpu_operator",
     "gpu_operator_release",
     "gpu_operator_releases",
+    "is_older",
     "openshift_release",
     "openshift_releases",
     "pytorch_image",
     "trial_image",
+    "wrong_modules",
 ]

@@ -1,6 +1,7 @@
 """What is true of NVIDIA drivers."""
 
 from functools import cache
+from typing import Literal
 
 from msgspec import Struct
 
@@ -44,6 +45,40 @@ def drives(branch: DriverBranch, architecture: str) -> bool:
         raise ValueError(message)
     rank = known.index
     return rank(branch.oldest) <= rank(architecture) <= rank(branch.newest)
+
+
+def is_older(architecture: str, than: str) -> bool:
+    """Tell whether an architecture is before another one."""
+    rank = drivers().architectures.index
+    return rank(architecture) < rank(than)
+
+
+def fitting_branch(architecture: str) -> int:
+    """Return the newest branch that drives an architecture.
+
+    >>> fitting_branch("Volta")
+    580
+    """
+    return max(b.number for b in drivers().branches if drives(b, architecture))
+
+
+def chooses_modules(operator: str) -> bool:
+    """Tell whether a release of the GPU Operator chooses the kernel modules by the card."""
+    return numbers(operator) >= numbers(drivers().modules.chosen_since)
+
+
+def wrong_modules(architecture: str, modules: str) -> Literal["open", "proprietary"] | None:
+    """Return the kernel modules that a card needs where others are built, None where they fit.
+
+    >>> wrong_modules("Blackwell", "proprietary")
+    'open'
+    """
+    known = drivers().modules
+    if modules == "open" and is_older(architecture, known.open_from):
+        return "proprietary"
+    if modules == "proprietary" and not is_older(architecture, known.open_only_from):
+        return "open"
+    return None
 
 
 class DriverChoice(Struct, frozen=True):

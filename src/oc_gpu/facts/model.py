@@ -264,6 +264,20 @@ class DriverBranch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     newest: str
 
 
+class KernelModules(Entry, frozen=True, kw_only=True):
+    """Which kernel modules drive which generations of cards.
+
+    Attributes:
+        open_from: The oldest that the open ones drive.
+        open_only_from: The oldest that nothing but the open ones drives.
+        chosen_since: Release of the GPU Operator from which on the right ones are chosen.
+    """
+
+    open_from: str
+    open_only_from: str
+    chosen_since: str
+
+
 class DriverPin(Entry, frozen=True, kw_only=True):
     """A combination where the operator's own driver does not work."""
 
@@ -303,6 +317,7 @@ class DriversFile(Entry, frozen=True, kw_only=True):
     """Everything that is known of drivers."""
 
     architectures: tuple[str, ...]
+    modules: KernelModules
     branches: tuple[DriverBranch, ...]
     pins: tuple[DriverPin, ...] = field(default_factory=tuple)
     samples: tuple[CudaSample, ...] = field(default_factory=tuple)

@@ -96,7 +96,7 @@ def _of(action: Action) -> tuple[Right, ...]:
 
 def of_survey(found: Survey) -> tuple[Right, ...]:
     """Return the rights that the road of a survey needs, those of later steps included."""
-    now = (*required(found.actions, found.sources), *_claiming())
+    now = (*required(found.actions, found.walked), *_claiming())
     return tuple(dict.fromkeys([*now, *(_later_back(found) if _is_undo(found) else _later(found))]))
 
 

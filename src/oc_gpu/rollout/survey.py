@@ -4,6 +4,7 @@ Which lists to read follows from the release and from where operators are instal
 are read first and tell what the rest is.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -27,6 +28,8 @@ from oc_gpu.stages.road import RECORD, gated, road, way_back
 
 _FIRST = (*IDENTITY, Source("subscriptions", SUBSCRIPTIONS))
 _PROOF_NAMESPACE = "default"
+_BUDGETS_SINCE = 21
+"""Minor release of Kubernetes from which on policy/v1 is served."""
 
 
 class Wish(Struct, frozen=True):
@@ -66,6 +69,11 @@ class Survey(Struct, frozen=True):
     def sources(self) -> tuple[Source, ...]:
         """Return the sources of its snapshots."""
         return sources(self.scope, self.purpose)
+
+    @property
+    def walked(self) -> tuple[Source, ...]:
+        """Return the sources that the road needs: a check looks at more than is on it."""
+        return sources(self.scope, "road") if self.purpose == "check" else self.sources
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -143,7 +151,13 @@ def _scope(wish: Wish, snapshot: Snapshot) -> Scope:
         secret_namespace=_PROOF_NAMESPACE,
         record_namespace=records.NAMESPACE,
         record_name=records.NAME,
+        budgets="v1" if _minor(snapshot) >= _BUDGETS_SINCE else "v1beta1",
     )
+
+
+def _minor(snapshot: Snapshot) -> int:
+    found = re.match(r"v?1\.(\d+)", snapshot.git_version)
+    return int(found[1]) if found else _BUDGETS_SINCE
 
 
 def _joined(one: Snapshot, other: Snapshot) -> Snapshot:

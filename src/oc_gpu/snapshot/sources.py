@@ -8,7 +8,7 @@ from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube import resources as known
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Operator, Pod
 
-Purpose = Literal["status", "road", "undo"]
+Purpose = Literal["status", "road", "undo", "check"]
 
 
 class Source(Struct, frozen=True):
@@ -45,6 +45,7 @@ class Scope(Struct, frozen=True):
         secret_namespace: Where the entitlement Secret is.
         record_namespace: Where the record of what was made is.
         record_name: The ConfigMap that it is.
+        budgets: Version in which PodDisruptionBudgets are served.
     """
 
     namespaces: tuple[str, ...]
@@ -52,6 +53,7 @@ class Scope(Struct, frozen=True):
     secret_namespace: str
     record_namespace: str
     record_name: str
+    budgets: str = "v1"
 
 
 _STATUS = frozenset(
@@ -113,9 +115,11 @@ def sources(scope: Scope, purpose: Purpose = "road") -> tuple[Source, ...]:
     Args:
         scope: Namespaces and versions of this cluster's road.
         purpose: `status` leaves out what only planning looks at; `undo` adds the objects that
-            tell whether a CRD is still in use.
+            tell whether a CRD is still in use; `check` adds what only the preflight looks at.
     """
     every = (*IDENTITY, *_cluster_wide(scope), *_of_the_road(scope))
+    if purpose == "check":
+        return (*every, *_around(scope))
     if purpose == "status":
         return tuple(source for source in every if source.name in _STATUS)
     return (*every, *CUSTOM_OBJECTS) if purpose == "undo" else every
@@ -135,6 +139,25 @@ def _cluster_wide(scope: Scope) -> tuple[Source, ...]:
         Source("clusterroles", known.CLUSTER_ROLES, Named),
         Source("clusterrolebindings", known.CLUSTER_ROLE_BINDINGS, Named),
         Source("operators", known.OPERATORS, Operator),
+    )
+
+
+BUDGETS = "poddisruptionbudgets"
+REGISTRIES = "configs.imageregistry.operator.openshift.io"
+CONFIG_MAPS = "configmaps/openshift-config"
+EVERY_DAEMONSET = "daemonsets.apps"
+EVERY_DEPLOYMENT = "deployments.apps"
+
+
+def _around(scope: Scope) -> tuple[Source, ...]:
+    """Return what is not of the road and may stand in its way."""
+    group = REGISTRIES.partition(".")[2]
+    return (
+        Source(BUDGETS, Resource("policy", scope.budgets, BUDGETS, "PodDisruptionBudget")),
+        Source(REGISTRIES, Resource(group, "v1", "configs", "Config", namespaced=False)),
+        Source(CONFIG_MAPS, known.CONFIGMAPS, namespaces=("openshift-config",)),
+        Source(EVERY_DAEMONSET, known.DAEMONSETS, DaemonSet),
+        Source(EVERY_DEPLOYMENT, known.DEPLOYMENTS, Deployment),
     )
 
 

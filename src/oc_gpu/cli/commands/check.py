@@ -32,7 +32,7 @@ def command(settings: Settings) -> int:
     wish = wanted.wish(settings)
 
     async def look(client: Client) -> tuple[Survey, Rights]:
-        found = await survey(client, wish, journal=JOURNAL_PATTERN)
+        found = await survey(client, wish, "check", journal=JOURNAL_PATTERN)
         return found, rights.told(await rights.of(client, found))
 
     found, given = with_client(settings, look, limit=settings.timeout or defaults.READING)

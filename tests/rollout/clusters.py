@@ -25,6 +25,8 @@ from tests.portal import portal_zip
 
 T = TypeVar("T")
 TAINT = "nodetype=gpu:NoSchedule"
+ENTITLED = {"seed", "ocp-4.8"}
+"""Scenarios on which a driver build needs a certificate."""
 QUIET: Callable[[Event], None] = lambda _: None  # noqa: E731
 
 
@@ -125,5 +127,5 @@ def certificate() -> Entitlement:
 
 def wanted(scenario: str, taint: str | None = None) -> Wish:
     """Return a wish for GPUs with what a scenario needs for it."""
-    given = certificate() if scenario == "seed" else None
+    given = certificate() if scenario in ENTITLED else None
     return Wish(wish(taint).config, given)

@@ -1,4 +1,5 @@
 import json
+from importlib import resources
 
 import pytest
 
@@ -6,12 +7,8 @@ from oc_gpu.kube.errors import ConfigError
 from oc_gpu.sim import bundles
 from oc_gpu.sim.scenario import load
 
-BUNDLES = (
-    "gpu-operator-certified.v1.5.2",
-    "gpu-operator-certified.v25.10.1",
-    "nfd.v4.4.0",
-    "nfd.v4.20.0",
-)
+FOLDER = resources.files("oc_gpu.sim.bundles")
+BUNDLES = sorted(f.name[:-5] for f in FOLDER.iterdir() if f.name.endswith(".json"))
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -26,7 +23,7 @@ def test_bundle_owns_the_crds_that_it_brings(name: str) -> None:
 def test_schemas_carry_no_descriptions(name: str) -> None:
     for crd in bundles.load(name).crds:
         for version in crd["spec"]["versions"]:
-            spec = version["schema"]["openAPIV3Schema"]["properties"].get("spec", {})
+            spec = version["schema"]["openAPIV3Schema"].get("properties", {}).get("spec", {})
             assert not isinstance(spec.get("description"), str)
 
 
@@ -64,6 +61,38 @@ def test_operands_of_1_5_end_with_feature_discovery_and_have_two_one_shot_pods()
         "nvidia-driver-validation",
         "nvidia-device-plugin-validation",
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "table", "namespace", "plugin"),
+    [
+        ("1.6.2", "1.6", "gpu-operator-resources", "nvidia-device-plugin-ctr"),
+        ("1.8.2", "1.8", "gpu-operator-resources", "nvidia-device-plugin-ctr"),
+        ("1.10.1", "1.9", "", "nvidia-device-plugin-ctr"),
+        ("22.9.2", "1.11", "", "nvidia-device-plugin"),
+        ("25.3.2", "24.3", "", "nvidia-device-plugin"),
+        ("26.3.3", "25.10", "", "nvidia-device-plugin"),
+    ],
+)
+def test_operand_table_holds_until_the_next_one(
+    version: str, table: str, namespace: str, plugin: str
+) -> None:
+    found = bundles.operands(version)
+    assert (found.version, found.namespace) == (table, namespace)
+    made = {o.component: o.object for o in reversed(found.operands)}
+    assert made["devicePlugin"]["spec"]["template"]["spec"]["containers"][0]["name"] == plugin
+
+
+def test_drivers_of_1_8_are_built_from_packages_and_those_of_1_9_in_the_driver_toolkit() -> None:
+    for version, suffix, containers in (("1.8.2", "", 1), ("1.9.1", "-$(OSTREE_VERSION)", 2)):
+        driver = bundles.operands(version).operands[0].object
+        assert driver["metadata"]["name"] == f"nvidia-driver-daemonset{suffix}"
+        assert len(driver["spec"]["template"]["spec"]["containers"]) == containers
+
+
+def test_release_older_than_every_table_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no operand table of GPU Operator 1\.1\.7"):
+        bundles.operands("1.1.7")
 
 
 def test_unknown_bundle_is_refused_with_the_known_ones() -> None:

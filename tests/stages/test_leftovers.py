@@ -83,3 +83,33 @@ def test_roles_out_of_the_bundle_go_for_olm_leaves_them() -> None:
 @pytest.mark.parametrize("record", [Record(operators=(NAME,)), Record(crds=(TOPOLOGY,))])
 def test_operator_stays_that_was_there_or_has_a_part_that_was(record: Record) -> None:
     assert leftovers.operator(left(TOPOLOGY), record, NAME) == ((), REACHED)
+
+
+def test_group_roles_are_told_by_their_labels_whatever_olm_calls_them() -> None:
+    def role(name: str, namespace: str) -> Named:
+        labels = {"olm.owner.kind": "OperatorGroup", "olm.owner.namespace": namespace}
+        return Named(Meta(name=name, labels=labels))
+
+    roles = (
+        role("olm.og.own.admin-5d41", "openshift-nfd"),
+        role("own-edit", "openshift-nfd"),
+        role("own-view", "openshift-nfd"),
+        role("other-view", "other"),
+        Named(Meta(name="openshift-nfd-view")),
+    )
+    before = Record(cluster_roles=("own-view",))
+    found = leftovers.group_roles(left(clusterroles=roles), before, "openshift-nfd")
+    assert names(found) == ["olm.og.own.admin-5d41", "own-edit"]
+
+
+@pytest.mark.parametrize(("alive", "patched"), [("sub-2", 1), ("sub-9", 0)])
+def test_operator_is_taken_off_an_install_plan_that_another_subscription_keeps(
+    alive: str, patched: int
+) -> None:
+    label = f"operators.coreos.com/{NAME}"
+    owners = [{"uid": "sub-1"}, {"uid": "sub-2"}]
+    meta = {"name": "install-x", "namespace": "ns", "labels": {label: "", "other": ""}}
+    plan = {"metadata": {**meta, "ownerReferences": owners}}
+    known = left(installplans=(plan,), subscriptions=({"metadata": {"uid": alive}},))
+    found = leftovers.shared_plans(known, NAME)
+    assert [p.patch for p in found] == [{"metadata": {"labels": {label: None}}}] * patched

@@ -62,6 +62,7 @@ LOG = Grant(PODS, ("get",), subresource="log")
 """Logs of proof pods: only they prove."""
 OFFERS = Grant(PACKAGE_MANIFESTS, ("get", "list"))
 APPROVAL = Grant(INSTALL_PLANS, ("patch",))
+"""Approving one, and taking a removed operator's label off one that others were installed with."""
 TAINTING = Grant(NODES, ("patch",))
 ASKING = Grant(SELF_SUBJECT_ACCESS_REVIEWS, ("create",))
 CLAIMING = (
@@ -71,6 +72,7 @@ CLAIMING = (
 """The Lease that keeps two runs from writing at once."""
 LEFTOVERS = (
     TAINTING,
+    APPROVAL,
     *(
         Grant(kind, ("delete",))
         for kind in (CRDS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, OPERATORS, MACHINE_CONFIGS)
@@ -140,7 +142,7 @@ def only_name(source: Source) -> str | None:
 def table() -> tuple[Grant, ...]:
     """Return every right that any command may need."""
     every = (*CLAIMING, *LEFTOVERS, *PROVING, *RUNNING, *EXPLAINING)
-    rest = (OFFERS, APPROVAL, TAINTING, ASKING, *every)
+    rest = (OFFERS, ASKING, *every)
     return tuple(dict.fromkeys((*_read(), *_made(), *rest)))
 
 

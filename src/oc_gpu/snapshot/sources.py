@@ -105,6 +105,9 @@ CUSTOM_OBJECTS: tuple[Source, ...] = (
     *(_custom(group, "NodeFeatureGroup", namespaced=True) for group in _NFD_GROUPS),
     _custom("topology.node.k8s.io", "NodeResourceTopology", namespaced=False, version="v1alpha2"),
     _custom("nvidia.com", "NVIDIADriver", namespaced=False),
+    _custom("nvidia.com", "GPUCluster", namespaced=False),
+    _custom("resource.nvidia.com", "ComputeDomain", namespaced=True, version="v1beta1"),
+    _custom("resource.nvidia.com", "ComputeDomainClique", namespaced=True, version="v1beta1"),
 )
 """Objects of the operators' CRDs; a CRD with objects of somebody else stays."""
 

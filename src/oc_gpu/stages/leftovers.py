@@ -12,6 +12,7 @@ from oc_gpu.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CRDS,
+    INSTALL_PLANS,
     MACHINE_CONFIGS,
     NODES,
     OPERATORS,
@@ -21,7 +22,7 @@ from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import REACHED, Action, Delete, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.pools import files
-from oc_gpu.stages.record import Record, bundle_owner, is_olm_role, rendered_names
+from oc_gpu.stages.record import GROUP_SPACE, Record, bundle_owner, is_olm_role, rendered_names
 
 _COMPONENT = "operators.coreos.com"
 """Prefix of the label that OLM puts on all parts of an operator (since OpenShift 4.6)."""
@@ -127,7 +128,7 @@ def group_roles(snapshot: Snapshot, record: Record, namespace: str) -> tuple[Del
     return tuple(
         Delete(ObjectRef(CLUSTER_ROLES, name))
         for name in _new_roles(snapshot, record)
-        if name.startswith(f"olm.og.{namespace}.")
+        if snapshot.named("clusterroles")[name].metadata.labels.get(GROUP_SPACE) == namespace
     )
 
 
@@ -152,8 +153,33 @@ def bundle_roles(snapshot: Snapshot, record: Record, package: str) -> tuple[Dele
 
 
 def _new_roles(snapshot: Snapshot, record: Record) -> list[str]:
-    roles = (name for name in snapshot.named("clusterroles") if is_olm_role(name))
-    return sorted(name for name in roles if name not in record.cluster_roles)
+    found = snapshot.named("clusterroles").items()
+    return sorted(n for n, role in found if is_olm_role(role) and n not in record.cluster_roles)
+
+
+def shared_plans(snapshot: Snapshot, name: str) -> tuple[Patch, ...]:
+    """Return patches that take an operator off the InstallPlans that it shares with others.
+
+    OLM installs all Subscriptions of a namespace with one InstallPlan. It stays for as long as one
+    of them does, and with the operator's label on it OLM goes on seeing a part of the operator.
+
+    Args:
+        snapshot: What is known now.
+        name: OLM's name of the operator, `<package>.<namespace>`.
+    """
+    label = f"{_COMPONENT}/{name}"
+    alive = {sub["metadata"].get("uid") for sub in snapshot.table("subscriptions")}
+    return tuple(
+        Patch(
+            ObjectRef(INSTALL_PLANS, meta["name"], meta["namespace"]),
+            {"metadata": {"labels": {label: None}}},
+            holds=False,
+            why=f"{name} is gone, and others were installed with it",
+        )
+        for plan in snapshot.table("installplans")
+        if label in ((meta := plan["metadata"]).get("labels") or {})
+        and any(owner["uid"] in alive for owner in meta.get("ownerReferences") or ())
+    )
 
 
 def operator(snapshot: Snapshot, record: Record, name: str) -> tuple[tuple[Delete, ...], Progress]:

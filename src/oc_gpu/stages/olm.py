@@ -133,7 +133,10 @@ def remains(context: Context, install: Install, groups: tuple[str, ...]) -> tupl
     return (
         Milestone(
             f"the APIs of {install.package} are gone",
-            leftovers.crds(snapshot, before, groups, name),
+            (
+                *leftovers.shared_plans(snapshot, name),  # OLM looks again when a CRD goes
+                *leftovers.crds(snapshot, before, groups, name),
+            ),
         ),
         Milestone(
             f"what OLM leaves of {install.package} is gone",

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import ConfigError, clean
-from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
+from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES, OPERATOR_GROUPS
 from oc_gpu.manifests.labels import labels
 from oc_gpu.snapshot.kinds import Named, Node
 from oc_gpu.snapshot.model import Snapshot
@@ -26,6 +26,8 @@ _BROKEN = (
     f"give it up with `oc delete configmap {NAME} -n {NAMESPACE}`",
     "without it, what was here before cannot be told from what the operators left",
 )
+GROUP_SPACE = "olm.owner.namespace"
+"""Label of OLM's ClusterRoles for an OperatorGroup: the namespace that it is in."""
 NODE_KEYS = ("feature.node.kubernetes.io/", "nfd.node.kubernetes.io/", "nvidia.com/")
 """Prefixes of the labels and annotations that NFD and the GPU Operator leave on nodes."""
 GPU_KEYS = tuple(prefix for prefix in NODE_KEYS if prefix.startswith("nvidia"))
@@ -103,7 +105,7 @@ def _names(snapshot: Snapshot, source: str, wanted: Callable[[str], bool]) -> tu
 
 def _olm_roles(snapshot: Snapshot, source: str) -> tuple[str, ...]:
     found = snapshot.named(source).items()
-    return tuple(sorted(name for name, r in found if is_olm_role(name) or bundle_owner(r)))
+    return tuple(sorted(name for name, r in found if is_olm_role(r) or bundle_owner(r)))
 
 
 def bundle_owner(role: Named) -> str:
@@ -121,11 +123,16 @@ def _is_operator_crd(name: str) -> bool:
     return name.endswith((".nvidia.com", ".nfd.openshift.io", ".nfd.k8s-sigs.io"))
 
 
-def is_olm_role(name: str) -> bool:
-    """Tell whether a ClusterRole is one that OLM makes for a CRD of ours or an OperatorGroup."""
-    return name.startswith("olm.og.") or (
-        name.endswith(("-admin", "-edit", "-view", "-crdview")) and "-v1" in name
-    )
+def is_olm_role(role: Named) -> bool:
+    """Tell whether a ClusterRole is one that OLM makes for a CRD of ours or an OperatorGroup.
+
+    Those of an OperatorGroup are told by their labels: since OpenShift 4.15 they are named
+    `olm.og.<group>.<verb>-<hash>`, before that `<group>-<verb>`, like anybody's.
+    """
+    name, labels = role.metadata.name, role.metadata.labels
+    if labels.get("olm.owner.kind") == OPERATOR_GROUPS.kind:
+        return GROUP_SPACE in labels
+    return name.endswith(("-admin", "-edit", "-view", "-crdview")) and "-v1" in name
 
 
 def rendered_names(snapshot: Snapshot) -> Iterable[str]:

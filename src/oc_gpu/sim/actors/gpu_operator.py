@@ -44,6 +44,7 @@ from oc_gpu.sim.actors.operands import (
     config_map,
     ensure,
     is_settled,
+    namespace_object,
     running_operator,
     runtime_class,
     service,
@@ -117,7 +118,7 @@ class GpuOperator(Controller):
         if table.conditions and not any(map(labelling.has_gpu, nodes)):
             await self._report_no_gpu(policy, namespace, nodes)
             return
-        if self.cache(NAMESPACES).get(namespace) is None:
+        if self.cache(NAMESPACES).get(namespace) is None and not table.creates_namespace:
             return
         await self._surround(policy, table, namespace)
         waiting = await self._operate(policy, table, self._around(operator, namespace))
@@ -157,6 +158,8 @@ class GpuOperator(Controller):
 
     async def _surround(self, policy: RawObject, table: OperandTable, namespace: str) -> None:
         """Create what pods of operands refer to."""
+        if table.creates_namespace:
+            await ensure(self.context, policy, namespace_object(namespace))
         if table.runtime_class:
             await ensure(self.context, policy, runtime_class(table.runtime_class))
         for name in accounts(table):
@@ -212,8 +215,9 @@ class GpuOperator(Controller):
         self, policy: RawObject, table: OperandTable, namespace: str, waiting: Sequence[str]
     ) -> None:
         if not table.conditions:
-            if not waiting:
-                await self.context.patch_status(CLUSTER_POLICIES, policy, {"state": "ready"})
+            state = "notReady" if waiting else "ready"
+            if table.tells_not_ready or not waiting:
+                await self.context.patch_status(CLUSTER_POLICIES, policy, {"state": state})
             return
         if not waiting:
             await self._write(policy, namespace, ready=("Reconciled", _READY_WORDS))

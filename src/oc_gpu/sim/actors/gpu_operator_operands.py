@@ -18,6 +18,13 @@ _TOOLKIT_CONTAINER = "openshift-driver-toolkit-ctr"
 _TOOLKIT_LABEL = "openshift.driver-toolkit"
 _SPECS = {"nodeStatusExporter": "validator"}
 _TRUSTED = "gpu-operator-trusted-ca"
+_IN_POLICY = {
+    "VALIDATOR_IMAGE": ("validator",),
+    "DRIVER_MANAGER_IMAGE": ("driver", "manager"),
+    "CUDA_BASE_IMAGE": ("operator", "initContainer"),
+}
+"""Images of init containers by where the ClusterPolicy names them; else they are in the
+environment."""
 _PROXY = {"HTTP_PROXY": "httpProxy", "HTTPS_PROXY": "httpsProxy", "NO_PROXY": "noProxy"}
 
 
@@ -49,7 +56,8 @@ def objects(
     if (spec.get(operand.component) or {}).get("enabled") is False:
         return
     if operand.component != _DRIVER or not table.driver_toolkit:
-        yield _finished(_filled(operand, around, {}), table, operand, spec, around)
+        made = _filled(operand, around, _named_images(spec))
+        yield _finished(made, table, operand, spec, around)
         return
     toolkits = around.toolkits if uses_toolkit(spec) else {}
     if not toolkits:
@@ -66,6 +74,18 @@ def objects(
 def uses_toolkit(spec: RawObject) -> bool:
     """Tell whether drivers are built in the Driver Toolkit; on OpenShift they are unless told."""
     return (spec.get("operator") or {}).get("use_ocp_driver_toolkit") is not False
+
+
+def _named_images(spec: RawObject) -> dict[str, str]:
+    """Return the images of init containers that the ClusterPolicy names itself."""
+    found: dict[str, str] = {}
+    for name, path in _IN_POLICY.items():
+        part: RawObject = spec
+        for key in path:
+            part = part.get(key) or {}
+        image = image_of(part, "", "", "")
+        found |= {name: image} if image else {}
+    return found
 
 
 def _filled(operand: Operand, around: Surroundings, values: Mapping[str, str]) -> RawObject:
@@ -104,12 +124,13 @@ def _finished(
 ) -> RawObject:
     """Apply what the ClusterPolicy says about an operand."""
     component = _component(spec, operand)
+    tag = around.os_tag.partition(".")[0] if table.major_tag else around.os_tag
     pod = _pod_spec(made)
     pod["tolerations"] = tolerations(table, operand, spec)
     for container in [*pod["containers"], *(pod.get("initContainers") or [])]:
         default = around.env.get(operand.image, f"$({operand.image})")
         if container["image"] == default:
-            container["image"] = image_of(component, default, around.os_tag, operand.component)
+            container["image"] = image_of(component, default, tag, operand.component)
     main = pod["containers"][0]
     main["env"] = _merged(main.get("env") or [], component.get("env") or [])
     if component.get("args") and operand.component != _DRIVER:

@@ -10,6 +10,7 @@ from oc_gpu.kube.resources import (
     CONFIGMAPS,
     DAEMONSETS,
     DEPLOYMENTS,
+    NAMESPACES,
     PODS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -35,6 +36,7 @@ _RESOURCES = {
         CONFIGMAPS,
         DAEMONSETS,
         DEPLOYMENTS,
+        NAMESPACES,
         PODS,
         RUNTIME_CLASSES,
         SERVICES,
@@ -138,6 +140,12 @@ def ready_pods(pods: Iterable[RawObject], labels: Mapping[str, str]) -> list[Raw
         for p in pods
         if labels.items() <= labels_of(p).items() and is_true(p, "Ready") and not is_terminating(p)
     ]
+
+
+def namespace_object(name: str) -> RawObject:
+    """Return a namespace as an operator makes it for its operands."""
+    labels = {"openshift.io/cluster-monitoring": "true"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
 def account(name: str, namespace: str) -> RawObject:

@@ -91,13 +91,14 @@ def on_cluster(
     scenario: str | Scenario = "ocp-4.20",
     *,
     denied: tuple[DenyRule, ...] = (),
+    patience: float = 60,
 ) -> T:
-    """Run something on a fresh simulated cluster."""
+    """Run something on a fresh simulated cluster, for so many seconds of the wall at most."""
 
     async def main() -> T:
         async with Simulation(_with(scenario, denied)) as simulation:
             wire = Wire(simulation.server)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience):
                 result = await act(Client(wire), wire)
             assert simulation.failures == []
             return result

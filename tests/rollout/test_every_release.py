@@ -47,4 +47,4 @@ def there_and_back(facts_of_cluster: Scenario, asked: Wish) -> None:
         await commands.disable(client, asked, QUIET)
         assert difference(before, await everything(client)) == ""
 
-    on_cluster(walk, facts_of_cluster)
+    on_cluster(walk, facts_of_cluster, patience=600)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from oc_gpu.kube import Client, ConnectionFailedError
+from oc_gpu.kube import Client, ConnectionFailedError, OcGpuError
 from oc_gpu.snapshot.kinds import Meta, Pod
 from oc_gpu.workload import following
 from oc_gpu.workload.following import Follower
@@ -64,9 +64,17 @@ def test_a_connection_that_breaks_at_the_end_is_made_once_more() -> None:
     assert follow(logs, over=True) == ["a", "b"]
 
 
-def test_a_log_that_cannot_be_read_to_its_end_is_an_error() -> None:
-    with pytest.raises(ConnectionFailedError, match="cut"):
-        follow(Logs((["a"], CUT), (["a"], CUT)), over=True)
+def test_a_log_that_cannot_be_read_to_its_end_is_told() -> None:
+    logs, told = Logs((["a"], CUT), (["a", "b"], CUT)), list[str]()
+
+    async def over() -> None:
+        return
+
+    async def act() -> OcGpuError | None:
+        return await Follower(cast("Client", logs), POD, told.append).to_the_end(over)
+
+    assert asyncio.run(act()) is CUT
+    assert told == ["a", "b"]
 
 
 def test_what_ends_the_watching_ends_the_following() -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
-from oc_gpu.kube import Client, ConnectionFailedError, OcGpuError, ServerError
+from oc_gpu.kube import Client, ForbiddenError, OcGpuError
 from oc_gpu.manifests.jobs import MAIN
 from oc_gpu.snapshot.kinds import Pod
 
@@ -35,14 +35,18 @@ class Follower:
         self._take = take
         self._seen = 0
 
-    async def to_the_end(self, ended: Callable[[], Awaitable[object]]) -> None:
+    async def to_the_end(self, ended: Callable[[], Awaitable[object]]) -> OcGpuError | None:
         """Take every line until the program has ended.
 
         Args:
             ended: Returns when the cluster says so.
 
+        Returns:
+            What kept the end of the log from being read: a program that could not be started has
+            none, and a node may be gone. How it ended is known all the same.
+
         Raises:
-            ApiError: The log may not be read.
+            ForbiddenError: The log may not be read.
         """
         over = asyncio.ensure_future(ended())
         try:
@@ -53,10 +57,8 @@ class Follower:
                     await asyncio.wait((over,), timeout=_SETTLES)
                 if over.done():
                     over.result()
-                    if lost is None:
-                        return
-                    if was_over:
-                        raise lost
+                    if lost is None or was_over:
+                        return lost
         finally:
             over.cancel()
             await asyncio.gather(over, return_exceptions=True)
@@ -65,7 +67,9 @@ class Follower:
         """Take the lines that were not seen yet, and return what broke the connection."""
         try:
             await self._read()
-        except (ConnectionFailedError, ServerError) as error:
+        except ForbiddenError:
+            raise
+        except OcGpuError as error:
             return error
         return None
 

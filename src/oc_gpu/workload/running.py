@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from msgspec import Struct, structs
 
-from oc_gpu.kube import Client, OcGpuError, TimeoutExceededError, UsageError
+from oc_gpu.kube import Client, OcGpuError, RawObject, TimeoutExceededError, UsageError
 from oc_gpu.kube.errors import clean
 from oc_gpu.kube.resources import JOBS, KUEUE_QUEUES, NAMESPACES, NODES
 from oc_gpu.manifests.jobs import MAIN, Site, Task
@@ -154,7 +154,7 @@ class _Run:
     @asynccontextmanager
     async def _made(self, view: LiveView) -> AsyncGenerator[None]:
         """Make the Job; remove it unless it is to be left running."""
-        made = await jobs.make(self._client, self._task, self._found.site)
+        made = await self._make()
         view.observe(JOBS, made)
         name = f"{self._task.namespace}/{self._task.name}"
         self._say(f"Job {name} was made, image {self._task.image}")
@@ -167,6 +167,16 @@ class _Run:
                 await asyncio.shield(jobs.remove(self._client, made))
                 if not done:
                     self._say(f"Job {name} was removed")
+
+    async def _make(self) -> RawObject:
+        """Make the Job; where this is interrupted on the way, it is made and removed again."""
+        making = asyncio.ensure_future(jobs.make(self._client, self._task, self._found.site))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            with suppress(OcGpuError):
+                await jobs.remove(self._client, await making)
+            raise
 
     @asynccontextmanager
     async def _limit(self, seconds: float | None, what: str) -> AsyncGenerator[None]:
@@ -253,7 +263,9 @@ class _Run:
                 await view.changed()
 
         follower = Follower(self._client, pod, lambda line: self._observe(Line(line)))
-        await follower.to_the_end(ended)
+        lost = await follower.to_the_end(ended)
+        if lost is not None:
+            self._say(f"the end of its log cannot be read: {lost}")
         return await self._result(await ended(), tuple(follower.last))
 
     async def _result(self, pod: Pod, last: tuple[str, ...]) -> Ended:

@@ -51,7 +51,7 @@ format: setup ## Format the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-check: lint test test-lab ## What CI does
+check: lint test test-bench test-lab ## What CI does
 
 bench: setup ## Print the speed figures as ratios
 	@$(RUN) python -m benchmarks

@@ -42,7 +42,7 @@ def _run(*points: dict[str, Any], **plan: Any) -> list[dict[str, Any]]:
         "steps": 3,
         "precision": 0.5,
         "energy": True,
-        "budget": 60.0,
+        "budget": 300.0,
         "points": points,
         **plan,
     }

@@ -70,6 +70,7 @@ def test_both_legs_run_here_and_the_document_and_the_page_hold_them(
         (["--html", "/"], "is a directory"),
         (["--where", "moon"], "'moon' is not"),
         (["--image", "quay.io/a/b:1"], "--image is for legs in a cluster"),
+        (["--timeout", "5m"], "--timeout is for legs in a cluster"),
         (["--cpu-on-gpu-node"], "--cpu-on-gpu-node is for legs in a cluster"),
         (["--where", "cluster", "--image", "No Image"], "neither a file here nor an image"),
         (["--where", "cluster", "--gpus", "all"], "neither a number nor"),

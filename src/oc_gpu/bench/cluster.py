@@ -85,7 +85,7 @@ async def run(client: Client, plan: Plan, wish: Wish, told: Told) -> tuple[Run, 
     share = plan.budget * _GPU_SHARE
     first = _Leg(client, catalogue.for_device(plan, "cuda", share), "cuda", wish, told)
     gpu = await _or_reason(first, told)
-    node = _beside(gpu, seen) if wish.beside else ""
+    node = _beside(gpu, wish, seen) if wish.beside else ""
     if wish.beside and not node:
         told.talk("no node offers a GPU, so the CPU's leg goes to any")
     rest = catalogue.for_device(plan, "cpu", plan.budget - share + first.left)
@@ -96,15 +96,18 @@ async def run(client: Client, plan: Plan, wish: Wish, told: Told) -> tuple[Run, 
 
 def _image(wish: Wish, seen: Snapshot) -> str:
     """Return the image of both legs: that of the GPU's, so that they compute with one PyTorch."""
-    asking = Request(title="bench", limits=Limits(wish.gpus), namespace=wish.namespace)
-    return placing.pytorch_image(asking, seen)
+    return placing.pytorch_image(_asking(wish), seen)
 
 
-def _beside(gpu: Leg, seen: Snapshot) -> str:
+def _asking(wish: Wish) -> Request:
+    return Request(title="bench", limits=Limits(wish.gpus), namespace=wish.namespace)
+
+
+def _beside(gpu: Leg, wish: Wish, seen: Snapshot) -> str:
     """Return the node of the GPU's leg, or one that it could have had."""
     if gpu.place is not None and gpu.place.node:
         return gpu.place.node
-    return next((node.metadata.name for node in seen.nodes if node.gpus), "")
+    return next((node.metadata.name for node in placing.suitable(_asking(wish), seen)), "")
 
 
 async def _or_reason(leg: "_Leg", told: Told) -> Leg:

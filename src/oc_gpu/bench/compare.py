@@ -6,7 +6,18 @@ from typing import Literal, get_args
 import msgspec
 
 from oc_gpu.bench import statistics
-from oc_gpu.bench.model import Counts, Device, Leg, Machine, Point, Result, Run, SpeedUp, Value
+from oc_gpu.bench.model import (
+    Counts,
+    Device,
+    Leg,
+    Machine,
+    Place,
+    Point,
+    Result,
+    Run,
+    SpeedUp,
+    Value,
+)
 from oc_gpu.bench.statistics import Summary
 from oc_gpu.bench.worth import speed_up
 
@@ -131,11 +142,19 @@ def _difference(timed: Timed, p: float, comparisons: int, threshold: float) -> D
 
 
 def _settings(before: Leg, after: Leg) -> Iterator[Setting]:
-    first, second = (msgspec.to_builtins(leg.machine or Machine()) for leg in (before, after))
+    first, second = (_of(leg) for leg in (before, after))
     for name in first:
         if first[name] != second[name]:
             values = {"before": _told(first[name]), "after": _told(second[name])}
             yield Setting(device=before.device, name=name, **values)
+
+
+def _of(leg: Leg) -> dict[str, object]:
+    """Return what is known of where a leg ran; names of pods and nodes say nothing of its speed."""
+    place = leg.place or Place(namespace="")
+    limits = {"podCpuLimit": place.cpu_limit, "podMemoryLimit": place.memory_limit}
+    machine: dict[str, object] = msgspec.to_builtins(leg.machine or Machine())
+    return {**machine, "image": place.image_id or place.image, **limits}
 
 
 def _told(value: object) -> str:

@@ -176,7 +176,7 @@ def command(  # noqa: PLR0913  (click passes each option by name)
     prices = _prices(price_cpu, price_gpu)
     plan = _plan(suite, models, batch, time_budget)
     if where == "local":
-        _refuse_all(inside)
+        _refuse_all({**inside, "timeout": settings.timeout})
         local.require_torch()
     wish = _wish(settings, **inside)
     if html is not None:
@@ -198,7 +198,8 @@ def _refuse_all(inside: Mapping[str, Any]) -> None:
     given = [f"--{name.replace('_', '-')}" for name, value in inside.items() if value]
     if given:
         message = f"{given[0]} is for legs in a cluster"
-        raise UsageError(message, hints=("add --where cluster",))
+        hints = ("add --where cluster, or leave it out; --time-budget bounds what is measured",)
+        raise UsageError(message, hints=hints)
 
 
 def _wish(  # noqa: PLR0913  (each is an option)

@@ -219,6 +219,19 @@ def test_plots_hold_exactly_what_was_measured() -> None:
     assert plots.svg(figures.speed_ups(ONE_SIDED.pairs)[0]) == ""
 
 
+def test_a_value_alone_has_a_mark_beside_it_and_its_interval_stays_in_the_plot() -> None:
+    for value in (0.9, 1.0, 3.3, 7.2, 40.0):
+        dot = plots.Dot(1.0, value, value / 3, value * 3)
+        drawn = plots.svg(plots.Plot("t", "batch", "samples/s", (plots.Series("s", (dot,)),)))
+        assert 'class="e"' in drawn
+        assert 'class="m"' in drawn
+        lone = plots.svg(plots.Plot("t", "x", "y", (plots.Series("s", (plots.Dot(1, value),)),)))
+        assert 'class="e"' in lone
+        (bar,) = [part for part in drawn.splitlines() if ' b"' in part]
+        low, high = map(float, bar.split("d=")[1].split(" ")[1].rstrip('"/>').split("V"))
+        assert plots.TOP <= high < low <= plots.HEIGHT - plots.BOTTOM
+
+
 def test_a_roof_is_the_fastest_product_and_the_fastest_copy() -> None:
     gpu, cpu = figures.rooflines(BENCH.pairs)
     (roof,) = [s for s in gpu.series if not s.marks]

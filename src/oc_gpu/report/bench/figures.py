@@ -159,7 +159,7 @@ def bandwidths(pairs: Pairs) -> tuple[tuple[str, str, str], ...]:
             words.rate(p.point, p.gpu),
         )
         for p in pairs
-        if p.point.workload in ("copy", "h2d")
+        if p.point.workload in ("copy", "h2d") and (p.cpu or p.gpu)
     )
 
 

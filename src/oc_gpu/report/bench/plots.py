@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 44
 COLORS = 6
 """Colours that the style sheet has."""
+_NARROWEST = 0.45
+"""Decades that an axis spans at least: a value alone has then a mark beside it, 1, 2 or 5."""
 
 
 class Dot(Struct, frozen=True):
@@ -92,7 +94,7 @@ def svg(plot: Plot) -> str:
         return ""
     x_axis = _axis([dot.x for dot in dots], LEFT, WIDTH - RIGHT)
     levels = [] if plot.level is None else [plot.level]
-    y_axis = _axis([*(dot.y for dot in dots), *levels], HEIGHT - BOTTOM, TOP)
+    y_axis = _axis([*(y for dot in dots for y in _extent(dot)), *levels], HEIGHT - BOTTOM, TOP)
     parts = [
         *_frame(plot, x_axis, y_axis),
         *_level(plot, y_axis),
@@ -103,10 +105,15 @@ def svg(plot: Plot) -> str:
     return "\n".join([head, *parts, "</svg>"])
 
 
+def _extent(dot: Dot) -> Iterator[float]:
+    """Yield all that is drawn of a dot: its value and the ends of its interval."""
+    yield from (y for y in (dot.y, dot.low, dot.high) if y is not None)
+
+
 def _axis(values: Iterable[float], start: float, end: float) -> _Axis:
     logs = [math.log10(value) for value in values if value > 0]
     low, high = min(logs), max(logs)
-    edge = max((high - low) * 0.06, 0.08)
+    edge = max((high - low) * 0.06, 0.08, (_NARROWEST - high + low) / 2)
     return _Axis(low - edge, high + edge, start, end)
 
 

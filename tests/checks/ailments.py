@@ -273,6 +273,29 @@ def _fresh() -> Patient:
     return made
 
 
+_LSMOD = "sos_commands/kernel/lsmod"
+
+
+def _system(image: str, made: Patient) -> Patient:
+    info = made.one("nodes", NODE)["status"]["nodeInfo"]
+    return made.node(nodeInfo={**info, "osImage": image})
+
+
+def _proxied(*lines: str) -> Patient:
+    made = _driver(*lines)
+    env = [
+        {"name": "HTTPS_PROXY", "value": "http://10.0.0.5:3128"},
+        {"name": "NO_PROXY", "value": ".example.com"},
+    ]
+    made.pod_of("driver")["spec"]["containers"][0]["env"] = env
+    return made
+
+
+def _silent() -> Patient:
+    ready = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+    return Patient().node(conditions=[ready])
+
+
 AILMENTS: dict[str, tuple[Make, ...]] = {
     # access
     "pod-security-rejected": (
@@ -384,6 +407,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 "version `GLIBC_2.27' not found (required by libnvidia-container.so.1)",
             )
         ),
+        lambda: (
+            _system("CentOS Linux 7 (Core)", Patient(openshift=False, operator="v24.6.2"))
+            .policy()
+            .fails("validator", "CreateContainerError", init="toolkit-validation")
+        ),
     ),
     # network
     "dns-resolution-failed": (
@@ -404,6 +432,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 'Get "https://172.30.0.1:443/api/v1/nodes/a": Bad Gateway',
                 container="k8s-driver-manager",
             )
+        ),
+        lambda: _proxied(
+            "+ curl -sS https://172.30.0.1:443/version",
+            "curl: (56) Received HTTP code 503 from proxy after CONNECT",
         ),
     ),
     "proxy-unreachable": (
@@ -444,6 +476,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "registry-auth-forbidden": (
         lambda: _pull(
             "Failed to pull image: reading manifest 1 in a/b: unauthorized: authentication required"
+        ),
+        lambda: _pull(
+            "Failed to pull image: requesting bearer token: invalid status code from registry 403 "
+            "(Forbidden)"
         ),
     ),
     "registry-unreachable": (
@@ -646,7 +682,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             )
         ),
     ),
-    "nouveau-loaded": (lambda: Patient().fails("driver").lspci("1eb8", "nouveau"),),
+    "nouveau-loaded": (
+        lambda: Patient().fails("driver").lspci("1eb8", "nouveau"),
+        lambda: Patient().fails("driver").file(_LSMOD, "nouveau  2306048  0"),
+    ),
     "module-load-failed-generic": (
         lambda: _driver("modprobe: ERROR: could not insert 'nvidia': No such device").lspci("1eb8"),
     ),
@@ -704,6 +743,9 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             )
         ),
         lambda: _fresh().fails("driver").file("installed-rpms", "kmod-nvidia-open-dkms-570"),
+        lambda: (
+            _fresh().fails("driver").lspci("1eb8").file(_LSMOD, "nvidia  54571008  2 nvidia_uvm")
+        ),
     ),
     "driver-disabled-no-host-driver": (
         lambda: (
@@ -772,6 +814,13 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "fabric-manager-nvlink5-prereq": (
         lambda: _driver("nvlsm: could not find an InfiniBand device, load ib_umad"),
         lambda: _driver('Kernel module "ib_umad" has not been loaded'),
+        lambda: (
+            Patient()
+            .lspci("2901", "nvidia")
+            .file(_LSMOD, "nvidia  54571008  2 nvidia_uvm")
+            .fails("validator", init="cuda-validation")
+            .log("validator", "error code system not yet initialized", container="cuda-validation")
+        ),
     ),
     "fabric-manager-not-running": (
         lambda: (
@@ -871,6 +920,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 "could not load NVML library: libnvidia-ml.so.1: cannot open shared object file",
             )
         ),
+        lambda: (
+            _k8s()
+            .fails("toolkit", "RunContainerError", init="driver-validation")
+            .event("toolkit", "failed to inject CDI devices: unresolvable CDI devices a/b=all")
+        ),
     ),
     "toolkit-restarts-runtime": (
         lambda: _k8s().fails("toolkit").log("toolkit", "Sending SIGHUP signal to containerd"),
@@ -902,6 +956,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "mig-enabled-no-devices": (
         lambda: (
             Patient().fails("plugin").log("plugin", "No MIG devices associated with /dev/nvidia0")
+        ),
+        lambda: (
+            Patient()
+            .fails("plugin")
+            .log("plugin", "MIG mode is enabled, but no MIG devices were found")
         ),
     ),
     "mig-mode-needs-reboot": (
@@ -950,6 +1009,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 "CUDA driver version is insufficient for CUDA runtime version",
                 container="cuda-validation",
             )
+        ),
+        lambda: (
+            _worker()
+            .fails("train-0")
+            .log("train-0", "The NVIDIA driver on your system is too old (found version 11070).")
         ),
     ),
     "validator-no-free-gpu": (lambda: _worker().fails("validator", init="plugin-validation"),),
@@ -1009,6 +1073,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             .fails("driver")
             .dmesg("vfio_err_notifier_handler(0000:3b:00.0) Unrecoverable error detected")
         ),
+        lambda: _silent().dmesg("systemd[1]: Detected virtualization vmware."),
     ),
     "iommu-disabled": (
         lambda: _sandbox().fails("vfio").log("vfio", "error: IOMMU is not enabled on this host"),

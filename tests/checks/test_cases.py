@@ -17,6 +17,8 @@ from oc_gpu.snapshot.bundle import open_bundle
 
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "cases"
 CASES = Path(os.environ.get("OC_GPU_CASES", _BESIDE))
+_PATIENCE = 600.0
+"""Seconds in which the bundles are built, on a busy machine too."""
 TOP, FAMILY = 0.9, 0.95
 """Shares of the bundles whose class, and whose family, is to be named first."""
 
@@ -35,7 +37,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--out",
             str(out / kind),
         ]
-        subprocess.run(make, cwd=CASES, check=True, capture_output=True)
+        subprocess.run(make, cwd=CASES, check=True, capture_output=True, timeout=_PATIENCE)
     return out
 
 

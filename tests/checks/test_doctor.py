@@ -104,6 +104,22 @@ def test_thin_evidence_names_the_layer_and_the_command_that_gets_more() -> None:
     assert any(line.startswith("oc logs") for line in unclear.remedy)
 
 
+def test_a_gpu_node_that_went_silent_is_not_called_healthy() -> None:
+    ready = {"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting status."}
+    (found,) = Patient().node(conditions=[ready]).diagnosis()
+    assert found.code == UNEXPLAINED
+    assert found.severity is Severity.ERROR
+    assert "not ready" in found.title
+    assert found.evidence[0].quote.startswith("Unknown")
+
+
+def test_words_of_a_workload_that_runs_on_are_past() -> None:
+    made = AILMENTS["nvml-lost-after-daemon-reload"][0]().log(
+        "train-0", "CUDA error: unknown error"
+    )
+    assert made.diagnosis() == ()
+
+
 def test_an_object_of_no_known_shape_spoils_one_check_only() -> None:
     made = Patient().fails("driver").log("driver", "Required key not available")
     made.tables["machineconfigs"] = [

@@ -24,6 +24,7 @@ _DEVICE = re.compile(
     r"\s*[^\n]*?(?P<vendor>10de):(?P<device>[0-9a-f]{4})(?P<rest>[^\n]*(?:\n[ \t]+[^\n]*)*)",
     re.MULTILINE | re.IGNORECASE,
 )
+_MODULE = re.compile(r"(?m)^(\w+)\s+\d+\s+\d+\b")
 _IN_USE = re.compile(r"Kernel driver in use: (\S+)")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
@@ -125,6 +126,21 @@ class Case:
             ]
             for ref, parts in self.texts_of_nodes("lspci")
         }
+
+    @cached_property
+    def modules(self) -> dict[str, frozenset[str]]:
+        """Return the kernel modules of each node of which they were gathered."""
+        return {
+            ref.node: frozenset(m[1] for text in parts for m in _MODULE.finditer(text.content))
+            for ref, parts in self.texts_of_nodes("lsmod", "proc/modules")
+        }
+
+    @cached_property
+    def silent_nodes(self) -> tuple[Node, ...]:
+        """Return the GPU nodes whose kubelet tells no more, or tells that it is not ready."""
+        return tuple(
+            node for node in self.gpu_nodes if node.ready is not None and not node.is_ready
+        )
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:

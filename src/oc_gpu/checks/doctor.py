@@ -41,6 +41,7 @@ from oc_gpu.checks.causes import (
 )
 from oc_gpu.checks.model import Evidence, Finding, Severity
 from oc_gpu.checks.troubles import Trouble
+from oc_gpu.snapshot.kinds import Node
 
 CHECKS: tuple[Check[Case], ...] = tuple(
     chain(
@@ -167,6 +168,8 @@ def _unexplained(case: Case) -> tuple[Finding, ...]:
     ours.sort(key=lambda t: (not t.fails, _RANK[_LAYER[case.component[key(t.pod)]]]))
     if stack_is_starting(case):
         return (_starting(case, ours[0]),)
+    if case.silent_nodes:
+        return (_silent(case.silent_nodes[0]),)
     if ours:
         return (_thin(case, ours[0]),)
     bare = sorted(case.unwell_nodes)
@@ -192,6 +195,20 @@ def _starting(case: Case, one: Trouble) -> Finding:
     evidence = (Evidence(f"metadata of Pod/{meta.name}", f"created {meta.creation_timestamp}"),)
     found = _unknown(layer, title, evidence, (), (f"Pod/{meta.name}",))
     return structs.replace(found, severity=Severity.WARNING)
+
+
+def _silent(node: Node) -> Finding:
+    """Return that a GPU node is not ready, so that nothing on it can be."""
+    name, told = node.metadata.name, node.ready
+    title = f"the GPU node {name} is not ready, and what was read does not say why"
+    text = f"{told.status}: {told.reason} {told.message}".strip() if told is not None else "unknown"
+    evidence = (Evidence(f"condition Ready of Node/{name}", text),)
+    look = (
+        f"oc describe node {name}",
+        f"oc adm node-logs {name} -u kubelet | tail -50",
+        "the console of the machine, where it does not answer",
+    )
+    return _unknown("capacity", title, evidence, look, (f"Node/{name}",))
 
 
 def _thin(case: Case, one: Trouble) -> Finding:

@@ -111,8 +111,10 @@ def _logs(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote
 
 def is_live(case: Case, pod: Pod | None, component: str) -> bool:
     """Tell whether a log's words are about trouble that lasts."""
-    if pod is None or key(pod) in case.trouble or component == WORKLOAD:
+    if pod is None or key(pod) in case.trouble:
         return True
+    if component == WORKLOAD:
+        return pod.spec.node_name in case.unwell_nodes
     if component in ON_NODE or component == components.NFD_WORKER:
         return pod.spec.node_name in case.unwell_nodes or (component not in ON_NODE and case.unwell)
     if component in GPU_STACK | NFD:

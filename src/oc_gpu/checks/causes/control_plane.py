@@ -103,6 +103,8 @@ def _is_network(pod: Pod) -> bool:
     return any(name in pod.metadata.name for name in _CNI)
 
 
+_NO_MORE_7 = (1, 10)
+"""First release whose toolkit wants a newer C library than that of CentOS and RHEL 7."""
 _OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_*not found (required")
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
@@ -142,13 +144,14 @@ def _odd_pair(case: Case, says: str) -> Results:
                 and case.operator_version < (1, 9)
             )
         )
+        at = 0.62 if old_red_hat and case.operator_version >= _NO_MORE_7 else 0.46
         if odd and case.unwell and case.managed and "CoreOS" not in info.os_image:
             name = node.metadata.name
             text = f"{info.os_image}, {info.container_runtime_version}"
             evidence = (Evidence(f"status of Node/{name}", text),)
             objects, told = (f"Node/{name}",), {"node": name}
             return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.46, about=told),
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),
             )
     return ()
 

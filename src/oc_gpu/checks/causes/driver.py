@@ -3,7 +3,7 @@
 import re
 
 from oc_gpu.checks.cards import generation, older
-from oc_gpu.checks.case import Case
+from oc_gpu.checks.case import FEATURES, Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER
 from oc_gpu.checks.model import Evidence, Severity
@@ -33,15 +33,24 @@ def generations(case: Case, node: str) -> list[str]:
     return [name for device in devices if (name := generation(device.device))]
 
 
-def _virtual(case: Case, node: str) -> bool:
-    for ref, texts in case.texts_of_nodes("dmesg"):
-        if ref.node == node:
-            return any(_HYPERVISOR.search(text.content) for text in texts)
-    return False
+def is_virtual(case: Case, name: str) -> bool:
+    """Tell whether a node is known to be a virtual machine."""
+    node = case.node(name)
+    if node is not None and node.metadata.labels.get(_CPUID) == "true":
+        return True
+    return any(
+        _HYPERVISOR.search(text.content)
+        for ref, texts in case.texts_of_nodes("dmesg")
+        if ref.node == name
+        for text in texts
+    )
 
 
+_CPUID = f"{FEATURES}cpu-cpuid.HYPERVISOR"
+"""What NFD says of a node whose processor tells of a hypervisor."""
 _HYPERVISOR = re.compile(
-    r"(?i)hypervisor detected|booting paravirtualized|kvm-clock|vmware virtual"
+    r"(?i)hypervisor detected|booting paravirtualized|kvm-clock|vmware virtual|"
+    r"detected virtualization (?!none)"
 )
 
 
@@ -137,7 +146,7 @@ def _vgpu(case: Case, says: str) -> Results:
         oldest = _dropped(case.driver_version)
         if ages and any(older(age, oldest) for age in ages):
             continue
-        at = 0.9 if _virtual(case, quote.node) or not ages else 0.62
+        at = 0.9 if is_virtual(case, quote.node) or not ages else 0.62
         return (result(says, [quote], at=at),)
     return _instance(case, says)
 
@@ -160,6 +169,21 @@ def _instance(case: Case, says: str) -> Results:
 
 
 def _nouveau(case: Case, says: str) -> Results:
+    for name, modules in case.modules.items():
+        if "nouveau" in modules and name in case.unwell_nodes:
+            loaded = (Evidence(f"modules of Node/{name}", "nouveau is loaded"),)
+            told = {"node": name}
+            return (
+                Result(
+                    Severity.ERROR,
+                    says,
+                    None,
+                    (f"Node/{name}",),
+                    loaded,
+                    confidence=0.93,
+                    about=told,
+                ),
+            )
     for node, devices in case.devices.items():
         held = [d for d in devices if d.driver == "nouveau"]
         if held and (node in case.unwell_nodes or case.node(node) is None):

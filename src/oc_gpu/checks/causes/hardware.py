@@ -5,7 +5,7 @@ import re
 from oc_gpu.checks.cards import older
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.driver import generations
+from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
@@ -47,6 +47,28 @@ def _adapter(case: Case, says: str) -> Results:
     )
     quotes = [q for q in quotes if q.live or _lacks_gpus(case, q.node)]
     return (result(says, quotes, at=0.84),) if quotes else ()
+
+
+def _gone_with_driver(case: Case, says: str) -> Results:
+    """Find virtual machines that went silent while their GPU was taken into service."""
+    for node in case.silent_nodes:
+        name, told = node.metadata.name, node.ready
+        if told is None or told.status != "Unknown" or not is_virtual(case, name):
+            continue
+        evidence = (Evidence(f"condition Ready of Node/{name}", f"{told.reason} {told.message}"),)
+        about_it = {"node": name}
+        return (
+            Result(
+                Severity.ERROR,
+                says,
+                None,
+                (f"Node/{name}",),
+                evidence,
+                confidence=0.45,
+                about=about_it,
+            ),
+        )
+    return ()
 
 
 def _no_window(case: Case, says: str) -> Results:
@@ -275,28 +297,31 @@ CRASH = cause(
         "look at the hypervisor's own log of the machine at that moment",
         "update its firmware; check ACS, resizable BAR and the host's IOMMU settings",
     ),
-    look=said(
-        "pcipassthru*error",
-        "hypervisor*crash",
-        "qemu*terminated",
-        "qemu-kvm*killed",
-        "qemu unexpectedly closed the monitor",
-        "vfio_map_dma failed",
-        "kvm: internal error",
-        "vfio_err_notifier_handler",
-        "unrecoverable error*pci",
-        "vcpu-*unrecoverable",
-        "vmx*unrecoverable error",
-        "msi-x*passthru",
-        "vm was reset",
-        "guest*triple fault",
-        "domain*crashed",
-        "purple screen",
-        "#pf exception 14",
-        "kvm_set_msi_irq",
-        sources=_EVERYWHERE,
-        at=0.85,
-        by=(*_ON_HOST, "kernel", "other", WORKLOAD),
+    look=any_of(
+        said(
+            "pcipassthru*error",
+            "hypervisor*crash",
+            "qemu*terminated",
+            "qemu-kvm*killed",
+            "qemu unexpectedly closed the monitor",
+            "vfio_map_dma failed",
+            "kvm: internal error",
+            "vfio_err_notifier_handler",
+            "unrecoverable error*pci",
+            "vcpu-*unrecoverable",
+            "vmx*unrecoverable error",
+            "msi-x*passthru",
+            "vm was reset",
+            "guest*triple fault",
+            "domain*crashed",
+            "purple screen",
+            "#pf exception 14",
+            "kvm_set_msi_irq",
+            sources=_EVERYWHERE,
+            at=0.85,
+            by=(*_ON_HOST, "kernel", "other", WORKLOAD),
+        ),
+        _gone_with_driver,
     ),
 )
 IOMMU = cause(

@@ -78,11 +78,16 @@ def _driver_fails(case: Case) -> list[Trouble]:
 def _lspci(case: Case) -> list[tuple[Node, Evidence]]:
     """Return nodes whose card the nvidia driver holds, though the driver pod is not up."""
     down = {t.pod.spec.node_name for t in _driver_fails(case)}
-    return [
+    nodes = [node for node in case.snapshot.nodes if node.metadata.name in down]
+    held = [
         (node, Evidence(f"lspci of Node/{node.metadata.name}", "Kernel driver in use: nvidia"))
-        for node in case.snapshot.nodes
-        if node.metadata.name in down
-        and any(d.driver == "nvidia" for d in case.devices.get(node.metadata.name, []))
+        for node in nodes
+        if any(d.driver == "nvidia" for d in case.devices.get(node.metadata.name, []))
+    ]
+    return held + [
+        (node, Evidence(f"modules of Node/{node.metadata.name}", "nvidia is loaded"))
+        for node in nodes
+        if "nvidia" in case.modules.get(node.metadata.name, ())
     ]
 
 
@@ -98,11 +103,14 @@ def _packages(case: Case) -> list[Evidence]:
 
 
 def _history(case: Case) -> bool:
-    """Tell whether the operator's own driver worked on these nodes before."""
+    """Tell whether the operator's own driver worked on these nodes before.
+
+    That its upgrade is done is said of drivers that never worked, too.
+    """
     return any(
         any(name.startswith("nvidia.com/") for name in node.status.capacity)
         or node.metadata.labels.get("nvidia.com/gpu-driver-upgrade-state", "")
-        not in ("", "unknown")
+        not in ("", "unknown", "upgrade-done")
         or "nvidia.com/gpu.product" in node.metadata.labels
         for node in case.gpu_nodes
     )

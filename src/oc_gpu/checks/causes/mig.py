@@ -221,6 +221,7 @@ NO_INSTANCES = cause(
             "migenabled=true was not configured correctly",
             "mig mode*enabled*no mig devices",
             "no mig devices found",
+            "no mig devices were found",
             "with mig mode enabled*no*instances",
             by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD),
             at=0.94,

@@ -157,7 +157,31 @@ def _api_through_proxy(case: Case, says: str) -> Results:
     ]
     if not quotes:
         quotes = _timeouts_with_proxy(case)
-    return (result(says, quotes, at=0.92),) if quotes else ()
+    if quotes:
+        return (result(says, quotes, at=0.92),)
+    refused = [
+        quote
+        for quote in find(case, _PROXY_SAYS, (*ON_NODE, *NFD), ("log",))
+        if quote.live and _leaves_api_out(quote) and _calls_api(case, quote)
+    ]
+    return (result(says, refused, at=0.94),) if refused else ()
+
+
+def _calls_api(case: Case, quote: Quote) -> bool:
+    """Tell whether the container that said something speaks of an address of the cluster."""
+    calls = find(case, ("https://172.", "https://10.", "https://192.168."), (quote.component,))
+    return any(one.pod is quote.pod and _API.search(one.evidence.quote) for one in calls)
+
+
+def _leaves_api_out(quote: Quote) -> bool:
+    """Tell whether a pod has a proxy, and a list of exceptions without the API server."""
+    if quote.pod is None:
+        return False
+    return any(
+        any(one.variable(name) for name in _PROXY_NAMES)
+        and not _covers_api(next((v for n in _NO_PROXY if (v := one.variable(n))), ""))
+        for one in quote.pod.spec.every
+    )
 
 
 def _timeouts_with_proxy(case: Case) -> list[Quote]:
@@ -166,13 +190,7 @@ def _timeouts_with_proxy(case: Case) -> list[Quote]:
     return [
         quote
         for quote in find(case, phrases, (*ON_NODE, *NFD), ("log",))
-        if quote.live
-        and quote.pod is not None
-        and any(
-            any(one.variable(name) for name in _PROXY_NAMES)
-            and not _covers_api(next((v for n in _NO_PROXY if (v := one.variable(n))), ""))
-            for one in quote.pod.spec.every
-        )
+        if quote.live and _leaves_api_out(quote)
     ]
 
 

@@ -78,6 +78,8 @@ UNSEEN = (
     "cuinit: cuda_error_no_device",
     "libcuda reported version is",
 )
+_UNRESOLVED = ("unresolvable cdi devices", "failed to inject cdi", "cdi device injection failed")
+"""How a runtime says that the node has no description of the devices that a pod asks for."""
 SEERS = (PLUGIN, GFD, VALIDATOR, DCGM, EXPORTER, WORKLOAD)
 
 
@@ -103,6 +105,7 @@ def labelled(node: Node) -> bool:
 
 def _not_injected(case: Case, says: str) -> Results:
     quotes = unseen(case)
+    quotes += [q for q in find(case, _UNRESOLVED, (TOOLKIT, WORKLOAD)) if q.live]
     bare = _without_class(case)
     if quotes:
         return (result(says, quotes, at=0.82 if bare else 0.78, more=bare),)
@@ -137,8 +140,11 @@ _GONE = (
 
 
 def _lost(case: Case, says: str) -> Results:
-    quotes = [q for q in find(case, _GONE, None, ("log", "client", "state")) if q.live]
-    quotes = [q for q in quotes if q.component in (*SEERS, "client")]
+    quotes = [
+        q
+        for q in find(case, _GONE, (*SEERS, "client"), ("log", "client", "state"))
+        if q.live or q.component == WORKLOAD
+    ]
     if not quotes:
         return ()
     links = [

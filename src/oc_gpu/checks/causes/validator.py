@@ -204,6 +204,7 @@ INSUFFICIENT = cause(
         "forward compatibility was attempted on non supported",
         "unsatisfied condition: cuda",
         "requirement error: unsatisfied condition",
+        "nvidia driver on your system is too old",
         "the provided ptx was compiled with an unsupported toolchain",
         "cuda_error_system_driver_mismatch",
         at=0.93,

@@ -4,7 +4,7 @@ import re
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.driver import FRACTION, INSTANCE
+from oc_gpu.checks.causes.driver import FRACTION, INSTANCE, generations
 from oc_gpu.checks.components import (
     DRIVER,
     ON_NODE,
@@ -52,9 +52,9 @@ def _refused(case: Case, says: str) -> Results:
     for quote in find(case, phrases, (WORKLOAD, VALIDATOR, PLUGIN), ("log",)):
         node = case.node(quote.node)
         kind = node.metadata.labels.get(INSTANCE, "") if node is not None else ""
-        if quote.live and FRACTION.match(kind):
+        if FRACTION.match(kind) and (quote.live or quote.component == WORKLOAD):
             more = Evidence(f"labels of Node/{quote.node}", f"instance type {kind}")
-            return (result(says, [quote], at=0.72, more=(more,)),)
+            return (result(says, [quote], at=0.72 if quote.live else 0.55, more=(more,)),)
     return ()
 
 
@@ -252,7 +252,19 @@ def _nvlink5(case: Case, says: str) -> Results:
     quotes = [
         q for q in find(case, _NVLINK5, (DRIVER, VALIDATOR), ("log", "kernel", "client")) if q.live
     ]
-    return (result(says, quotes, at=0.94),) if quotes else ()
+    return (result(says, quotes, at=0.94),) if quotes else _without_umad(case, says)
+
+
+def _without_umad(case: Case, says: str) -> Results:
+    """Find CUDA that does not start on such a system, whose kernel lacks the module for it."""
+    phrases = ("system not yet initialized", "cuda_error_system_not_ready", "error 802")
+    for quote in find(case, phrases, (*ON_NODE, WORKLOAD)):
+        modules = case.modules.get(quote.node, frozenset())
+        new = "blackwell" in generations(case, quote.node)
+        if quote.live and modules and new and "ib_umad" not in modules:
+            more = Evidence(f"modules of Node/{quote.node}", "ib_umad is not loaded")
+            return (result(says, [quote], at=0.93, more=(more,)),)
+    return ()
 
 
 _PEERMEM = ("nvidia-peermem-ctr", "nvidia-peermem")

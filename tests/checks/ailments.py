@@ -395,6 +395,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             .fails("operator")
             .log("operator", 'no matches for kind "PodSecurityPolicy" in version "policy/v1beta1"')
         ),
+        lambda: (
+            Patient(openshift=False)
+            .fails("operator")
+            .log("operator", r'{"error":"no matches for kind \"PodSecurityPolicy\" in version 1"}')
+        ),
     ),
     "unsupported-runtime-os": (
         lambda: _k8s().fails("toolkit").log("toolkit", "unsupported container runtime on this OS"),
@@ -888,6 +893,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             .event(
                 "validator", 'failed to get sandbox runtime: no runtime for "nvidia" is configured'
             )
+        ),
+        lambda: (
+            _containerd(_k8s(), "v1.29.7+rke2r1")
+            .fails("toolkit")
+            .log("toolkit", "Error: unable to load config: (6, 21): unexpected token type")
         ),
     ),
     "containerd-config-overwritten": (

@@ -113,6 +113,15 @@ def test_a_gpu_node_that_went_silent_is_not_called_healthy() -> None:
     assert found.evidence[0].quote.startswith("Unknown")
 
 
+def test_an_operator_that_lost_its_lease_time_and_again_is_warned_of() -> None:
+    made = Patient().log("operator", "leader election lost")
+    assert made.diagnosis() == ()
+    made.pod_of("operator")["status"]["containerStatuses"][0]["restartCount"] = 9
+    (found,) = made.diagnosis()
+    assert found.cause == "leader-election-lost-apiserver"
+    assert found.severity is Severity.WARNING
+
+
 def test_words_of_a_workload_that_runs_on_are_past() -> None:
     made = AILMENTS["nvml-lost-after-daemon-reload"][0]().log(
         "train-0", "CUDA error: unknown error"

@@ -81,6 +81,8 @@ def find(
 ) -> list[Quote]:
     """Return what was said of some phrases, what is live first.
 
+    Quotation marks in a phrase stand for those of a line in JSON, too, which have a backslash.
+
     Args:
         case: The cluster.
         phrases: Any of these.
@@ -88,7 +90,8 @@ def find(
         sources: Where to look.
     """
     found: list[Quote] = []
-    for phrase in phrases:
+    escaped = [phrase.replace('"', '\\"') for phrase in phrases if '"' in phrase]
+    for phrase in (*phrases, *escaped):
         for source in sources:
             found += _LOOK[source](case, phrase, by)
     return sorted(found, key=lambda quote: not quote.live)

@@ -37,6 +37,31 @@ def _killed(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.9),) if quotes else ()
 
 
+_LEASE = (
+    "leader election lost",
+    "failed to renew lease",
+    "error*leader election*lost",
+    "failed to update lock*timed out",
+    "failed to update lock*deadline exceeded",
+    "error retrieving resource lock*deadline exceeded",
+    "error retrieving resource lock*client.timeout",
+    "lost leader",
+)
+_OFTEN = 3
+"""Restarts from which an operator that runs is not steady."""
+
+
+def _started_anew(case: Case, says: str) -> Results:
+    """Find operators that run, after they ended for want of their lease time and again."""
+    quotes = [
+        q
+        for q in find(case, _LEASE, _OPERATORS, ("log",))
+        if q.pod is not None
+        and max((s.restart_count for s in q.pod.status.container_statuses), default=0) >= _OFTEN
+    ]
+    return (result(says, quotes, at=0.7, severity=Severity.WARNING),) if quotes else ()
+
+
 _API_GONE = (
     "dial tcp*:443: connect: connection refused",
     "dial tcp*:443: connect: no route to host",
@@ -216,17 +241,9 @@ LEADER = cause(
         "oc get clusteroperators etcd kube-apiserver",
         "oc logs -n {namespace} {pod} --previous",
     ),
-    look=said(
-        "leader election lost",
-        "failed to renew lease",
-        "error*leader election*lost",
-        "failed to update lock*timed out",
-        "failed to update lock*deadline exceeded",
-        "error retrieving resource lock*deadline exceeded",
-        "error retrieving resource lock*client.timeout",
-        "lost leader",
-        by=(*_OPERATORS, components.OLM, components.NFD_OTHER),
-        at=0.93,
+    look=any_of(
+        said(*_LEASE, by=(*_OPERATORS, components.OLM, components.NFD_OTHER), at=0.93),
+        _started_anew,
     ),
 )
 

@@ -46,7 +46,6 @@ UNSEEN = (
     "no devices found. waiting indefinitely",
     "no labels generated from any source",
     'exec: "nvidia-smi": executable file not found',
-    'exec: \\"nvidia-smi\\": executable file not found',
     "nvidia-smi: command not found",
     "failed to initialize nvml: driver not loaded",
     "failed to initialize nvml: not found",

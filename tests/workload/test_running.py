@@ -187,7 +187,7 @@ def test_a_job_that_somebody_deletes_is_told(tmp_path: Path) -> None:
 def test_the_time_for_everything_bounds_a_program_that_does_not_end(tmp_path: Path) -> None:
     async def act(client: Client, _: Wire) -> None:
         found = await running.prepare(client, request(FOREVER))
-        with pytest.raises(TimeoutExceededError, match="has not (started|ended) after"):
+        with pytest.raises(TimeoutExceededError, match=r"has not (started|ended) after"):
             await running.run(client, found, Patience(start=60.0, all=8.0), lambda _: None)
         assert await left(client) == []
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 from tests.portal import portal_zip
 
-from benchmarks import critical_path, list_pods
+from benchmarks import critical_path, list_pods, scale
 from oc_gpu.report.look import Look
 from oc_gpu.sim import instances
 
@@ -31,6 +31,7 @@ STATUS = 2.0
 ROAD = 1.03
 PLAIN_LOOP = 1.03
 SCENARIOS = ("seed", "ocp-4.20")
+NODE = 1.5
 
 
 class Figure(Struct, frozen=True):
@@ -84,6 +85,7 @@ def _figures() -> Iterator[Figure]:
                 if scenario == SCENARIOS[-1]:
                     yield from _status()
     yield from _plain_loop()
+    yield from _scale()
     pods = list_pods.measure()
     name = "list and decode of 10,000 pods, against bare read and decode"
     yield Figure(name, pods.client_s, pods.floor_s, "s", list_pods.LIMIT)
@@ -107,6 +109,15 @@ def _status() -> Iterator[Figure]:
         return
     ours, theirs = _medians([[PROGRAM, "status"], [kubectl, "get", "nodes"]])
     yield Figure("oc-gpu status, against kubectl get nodes", ours, theirs, "s", STATUS)
+
+
+def _scale() -> Iterator[Figure]:
+    """Hold what a node costs on large clusters against what it costs on a small one."""
+    small, *large = scale.measure()
+    for one in large:
+        for what in ("enable", "status"):
+            name = f"{what} on {one.nodes:,} nodes, a node, against one of {small.nodes}"
+            yield Figure(name, one.a_node(what), small.a_node(what), "s", NODE)
 
 
 def _plain_loop() -> Iterator[Figure]:

@@ -5,6 +5,7 @@ import io
 
 from inline_snapshot import snapshot
 
+from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.report import documents, findings, plan, stages, status, walk
 from oc_gpu.report.live import LiveProgress
 from oc_gpu.report.look import Look
@@ -169,6 +170,34 @@ worker03  yes    1/1   Tesla-T4  nodetype=gpu:NoSchedule
 OPERAND                  READY  NAMESPACE
 nvidia-driver-daemonset  1/1    gpu-operator-resources
 """)
+
+
+def test_status_of_many_gpu_nodes_tells_them_in_groups_the_exceptions_first() -> None:
+    def gpu(number: int, *, ready: bool = True) -> documents.GpuNode:
+        return documents.GpuNode(
+            name=f"gpu-{number}", ready=ready, product="A100", capacity=1, allocatable=1
+        )
+
+    nodes = (*(gpu(n) for n in range(500)), gpu(500, ready=False))
+    known = documents.Status(cluster=samples.CLUSTER, done=False, stages=(), nodes=nodes)
+    lines = [line for line in status.text(known, PIPE) if "gpu-" in line]
+    assert [" ".join(line.split()) for line in "\n".join(lines).splitlines()[-2:]] == [
+        "gpu-500 1 no 1/1 A100 -",
+        "gpu-0, gpu-1, gpu-2 and 497 more 500 yes 1/1 A100 -",
+    ]
+
+
+def test_many_findings_of_one_kind_are_told_as_the_first_and_a_number() -> None:
+    bad = tuple(
+        Finding("OCG0103", "nodes", Severity.WARNING, "access", f"node-{n} is not ready")
+        for n in range(1000)
+    )
+    document = documents.findings("Check", samples.CLUSTER, bad, clean=True, simulated=False)
+    lines = [line for line in _text(findings.text(document, PIPE)).splitlines() if "0103" in line]
+    assert len(lines) == 4
+    assert "997 more of [OCG0103]" in lines[-1]
+    whole = _text(findings.text(document, PIPE, verbose=1))
+    assert whole.count("OCG0103") == 1000
 
 
 def test_status_of_a_cluster_without_gpu_nodes_says_so() -> None:

@@ -7,10 +7,12 @@ import msgspec
 from oc_gpu.config import GpuPlatform
 from oc_gpu.snapshot.packages import PackageManifest
 from oc_gpu.stages import context as contexts
+from oc_gpu.stages import nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.engine import assess, planned_actions
 from oc_gpu.stages.gpu_operator import node_operands
 from oc_gpu.stages.model import Apply, Assessment, Delete, State
+from oc_gpu.stages.platform import gpu_nodes
 from oc_gpu.stages.road import road, way_back
 from tests.stages.builders import meta, node, pool, snapshot
 
@@ -166,6 +168,30 @@ def test_operands_tolerate_a_taint_that_gpu_nodes_have_already() -> None:
         if isinstance(a, Apply) and a.ref.resource.kind == "ClusterPolicy"
     )
     assert policy["spec"]["daemonsets"]["tolerations"][1]["key"] == "dedicated"
+
+
+def test_gpu_nodes_without_operands_are_not_waited_for() -> None:
+    def labelled(name: str, **more: str) -> Any:
+        return node(name, labels={CARD: "true", **{f"nvidia.com/{k}": v for k, v in more.items()}})
+
+    nodes = [
+        labelled("gpu-0"),
+        labelled("gpu-off", **{"gpu.deploy.operands": "false"}),
+        labelled("gpu-vm", **{"gpu.workload.config": "vm-passthrough"}),
+    ]
+    policy = {"metadata": meta("gpu-cluster-policy"), "spec": {}}
+    seen = snapshot(**_world(nodes=nodes, clusterpolicies=[policy]))
+    assert gpu_nodes(seen) == ("gpu-0", "gpu-vm")
+    policy["spec"] = {"sandboxWorkloads": {"enabled": True}}
+    assert gpu_nodes(snapshot(**_world(nodes=nodes, clusterpolicies=[policy]))) == ("gpu-0",)
+
+
+def test_cluster_whose_gpu_nodes_are_all_switched_off_is_told_so() -> None:
+    labels = {CARD: "true", "nvidia.com/gpu.deploy.operands": "false", f"{nfd.FEATURE}x": "true"}
+    off = node("gpu-0", labels=labels)
+    progress = nfd._labels(contexts.build(GpuPlatform(), snapshot(**_world(nodes=[off]))))
+    assert progress.state is State.FAILED
+    assert "every GPU node is switched off" in progress.detail
 
 
 def test_mig_manager_is_waited_for_where_the_cards_can_be_divided() -> None:

@@ -8,6 +8,7 @@ from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.naming import named
 
 FEATURE = "feature.node.kubernetes.io/"
 
@@ -111,8 +112,7 @@ def _count(names: list[str]) -> str:
 
 
 def _names(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return named(names, _SHOWN)
 
 
 def _boots_unsecured(inputs: Inputs) -> Results:

@@ -127,6 +127,8 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
         deploy: Prefix of the switches for single operands.
         ostree: Version of the node's operating system, which the Driver Toolkit needs.
         upgrade_state: How far the operator's upgrade controller is with a node's driver.
+        switched_off: Labels, with their values, of nodes without operands.
+        virtual: Labels, with their values, of nodes whose cards are for virtual machines.
     """
 
     cards: tuple[str, ...]
@@ -137,6 +139,8 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
     deploy: str
     ostree: str
     upgrade_state: str
+    switched_off: dict[str, tuple[str, ...]]
+    virtual: dict[str, tuple[str, ...]]
 
 
 class Operand(Struct, frozen=True, forbid_unknown_fields=True):

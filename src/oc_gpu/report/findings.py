@@ -1,5 +1,6 @@
 """Findings as text: one line each, with evidence and remedy below those that are not good."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from oc_gpu.checks.model import Finding, Severity
@@ -9,14 +10,24 @@ from oc_gpu.report.look import Look
 
 _GOOD = frozenset({Severity.OK, Severity.INFO})
 _WORD = max(len(severity) for severity in Severity) + 2
+_LISTED, _SHOWN = 20, 3
+"""So many findings of one check and severity are all told; of more, the first few."""
 _PLURAL = {Severity.ERROR: "errors", Severity.WARNING: "warnings"}
 
 
 def text(document: Findings, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a document; evidence of good findings only when asked for."""
     yield from stages.heading(document.cluster, look, simulated=document.simulated)
+    alike = Counter((f.code, f.severity) for f in document.findings)
+    told: Counter[tuple[str, Severity]] = Counter()
     for finding in document.findings:
-        yield from one(finding, look, verbose=verbose)
+        kind = (finding.code, finding.severity)
+        told[kind] += 1
+        if verbose or alike[kind] <= _LISTED or told[kind] <= _SHOWN:
+            yield from one(finding, look, verbose=verbose)
+        elif told[kind] == alike[kind]:
+            more = f"{alike[kind] - _SHOWN} more of [{finding.code}]; -v shows all"
+            yield look.hanging(f"{finding.severity:{_WORD}}", more, paint=finding.severity)
     yield ""
     yield summary(document)
 

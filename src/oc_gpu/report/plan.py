@@ -8,6 +8,7 @@ from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, PlannedSt
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.preview import Change
 from oc_gpu.rollout.survey import Survey
+from oc_gpu.snapshot.naming import named
 from oc_gpu.stages.model import Assessment, Patch, StagePlan, State, disturbance
 
 _NOTHING = "nothing"
@@ -20,6 +21,7 @@ _WORDS = {
 }
 _OPEN = frozenset({State.DUE, State.WAITING})
 _FIELDS = 4
+_NODES = 10
 """Changed fields that are named; all of them with -v and in the JSON."""
 
 
@@ -144,7 +146,7 @@ def _reboots(plan: Plan, look: Look) -> Iterator[str]:
     if not plan.reboots:
         yield "No node reboots."
     for reboot in plan.reboots:
-        nodes = ", ".join(reboot.nodes)
+        nodes = named(reboot.nodes, _NODES)
         said = f"{len(reboot.nodes)} of pool {reboot.pool}, {reboot.at_once} at a time: {nodes}"
         yield look.hanging("Nodes that reboot: ", said)
 

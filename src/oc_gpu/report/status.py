@@ -7,7 +7,11 @@ from oc_gpu.report.documents import GpuNode, Operand, Status, all_passed, cluste
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node
+from oc_gpu.snapshot.naming import named
 
+_COLUMNS = ("READY", "GPUS", "PRODUCT", "TAINTS")
+_LISTED = 20
+"""So many GPU nodes have a line each; more are told in groups."""
 _CORDONED = "node.kubernetes.io/unschedulable"
 
 
@@ -73,17 +77,30 @@ def _nodes(nodes: tuple[GpuNode, ...], look: Look) -> Iterator[str]:
     if not nodes:
         yield "No node is known to have an NVIDIA GPU."
         return
-    rows = [
-        (
-            node.name,
-            "yes" if node.ready else "no",
-            f"{node.allocatable}/{node.capacity}",
-            node.product or "-",
-            ", ".join(node.taints) or "-",
-        )
-        for node in nodes
-    ]
-    yield from look.table(rows, header=("GPU NODE", "READY", "GPUS", "PRODUCT", "TAINTS"))
+    if len(nodes) > _LISTED:
+        yield from _groups(nodes, look)
+        return
+    rows = [(node.name, *_columns(node)) for node in nodes]
+    yield from look.table(rows, header=("GPU NODE", *_COLUMNS))
+
+
+def _columns(node: GpuNode) -> tuple[str, ...]:
+    return (
+        "yes" if node.ready else "no",
+        f"{node.allocatable}/{node.capacity}",
+        node.product or "-",
+        ", ".join(node.taints) or "-",
+    )
+
+
+def _groups(nodes: tuple[GpuNode, ...], look: Look) -> Iterator[str]:
+    """Yield a table of nodes that are alike, those that are few first: what differs is news."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for node in nodes:
+        groups.setdefault(_columns(node), []).append(node.name)
+    ordered = sorted(groups.items(), key=lambda group: len(group[1]))
+    rows = [(named(names), str(len(names)), *columns) for columns, names in ordered]
+    yield from look.table(rows, header=("GPU NODES", "COUNT", *_COLUMNS))
 
 
 def _operands(operands: tuple[Operand, ...], look: Look) -> Iterator[str]:

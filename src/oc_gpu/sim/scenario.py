@@ -6,7 +6,9 @@ logs, tables, statuses. Durations are seconds of simulated time.
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from oc_gpu.kube.errors import ConfigError
+from oc_gpu.sim.groups import COUNT, COUNT_SCHEMA, GroupError, expanded
 
 RawObject = dict[str, Any]
 
@@ -297,7 +300,7 @@ class DenyRule(Facts, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
-class Scenario(Facts, frozen=True, kw_only=True):
+class Scenario(Facts, frozen=True, kw_only=True, dict=True):
     """One simulated cluster."""
 
     name: str
@@ -319,14 +322,18 @@ class Scenario(Facts, frozen=True, kw_only=True):
             ("node name", [n.name for n in self.nodes]),
             ("node address", [n.address for n in self.nodes]),
         ):
-            twice = sorted({v for v in values if values.count(v) > 1})
+            twice = sorted(v for v, times in Counter(values).items() if times > 1)
             if twice:
                 msg = f"{what} {twice[0]!r} is used twice"
                 raise ValueError(msg)
 
     def node(self, name: str) -> NodeFacts | None:
         """Return the facts of the node with this name."""
-        return next((n for n in self.nodes if n.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodeFacts]:
+        return {n.name: n for n in self.nodes}
 
 
 def gpu_uuid(scenario: Scenario, node: NodeFacts, device: PciDevice) -> str:
@@ -347,17 +354,18 @@ def load(name_or_path: str | Path) -> Scenario:
     """Read a scenario by built-in name or from a file.
 
     Args:
-        name_or_path: A name from `names()`, or the path of a YAML file.
+        name_or_path: A name from `names()`, or the path of a YAML file. A number of nodes may
+            follow a name whose scenario has groups of nodes: `big:1000`.
 
     Raises:
         ScenarioError: It does not exist, is not YAML, or does not fit the model.
     """
     label = str(name_or_path)
-    if label in names():
-        text = (resources.files("oc_gpu.sim") / "scenarios" / f"{label}.yaml").read_text("utf-8")
-    else:
-        text = _read(Path(name_or_path))
-    return parse(text, label)
+    stem, _, number = label.partition(":")
+    if stem in names() and (number.isdecimal() or label == stem):
+        text = (resources.files("oc_gpu.sim") / "scenarios" / f"{stem}.yaml").read_text("utf-8")
+        return parse(text, label, nodes=int(number) if number else None)
+    return parse(_read(Path(name_or_path)), label)
 
 
 def _read(path: Path) -> str:
@@ -372,8 +380,13 @@ def _read(path: Path) -> str:
         raise ScenarioError(msg) from error
 
 
-def parse(text: str, label: str = "scenario") -> Scenario:
+def parse(text: str, label: str = "scenario", *, nodes: int | None = None) -> Scenario:
     """Turn YAML text into a Scenario.
+
+    Args:
+        text: The document.
+        label: What to call it in errors.
+        nodes: How many nodes its groups are to make; None for as many as they say.
 
     Raises:
         ScenarioError: Not YAML, or a field is unknown, missing or of the wrong type.
@@ -387,7 +400,11 @@ def parse(text: str, label: str = "scenario") -> Scenario:
         place = f" at line {where.line + 1}" if where else ""
         msg = f"{label} is not YAML{place}"
         raise ScenarioError(msg) from error
-    return from_document(document, label)
+    try:
+        return from_document(expanded(document, nodes), label)
+    except GroupError as error:
+        msg = f"{label}: {error}"
+        raise ScenarioError(msg) from error
 
 
 def from_document(document: Mapping[str, Any], label: str = "scenario") -> Scenario:
@@ -412,4 +429,5 @@ def to_document(scenario: Scenario) -> RawObject:
 def schema() -> RawObject:
     """Return the JSON Schema of a scenario document."""
     document = msgspec.json.schema(Scenario)
+    document["$defs"]["NodeFacts"]["properties"][COUNT] = COUNT_SCHEMA
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

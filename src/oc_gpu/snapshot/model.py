@@ -1,6 +1,7 @@
 """The snapshot: one immutable view of a cluster, with what could not be read marked as such."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -30,7 +31,7 @@ class Alert(Struct, frozen=True):
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, dict=True):
     """What is known of a cluster at one moment.
 
     Attributes:
@@ -78,6 +79,14 @@ class Snapshot(Struct, frozen=True):
     def pods(self) -> tuple[Pod, ...]:
         """Return the pods of the namespaces of the road."""
         return self.tables.get("pods", ())
+
+    @cached_property
+    def pods_by_place(self) -> dict[tuple[str, str], tuple[Pod, ...]]:
+        """Return the pods by namespace and node, for rules that look at many nodes."""
+        found: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self.pods:
+            found.setdefault((pod.metadata.namespace, pod.spec.node_name), []).append(pod)
+        return {place: tuple(pods) for place, pods in found.items()}
 
     @property
     def daemon_sets(self) -> tuple[DaemonSet, ...]:

@@ -47,7 +47,8 @@ def upgrading(snapshot: Snapshot, platform: Platform) -> Progress | None:
     policies = snapshot.table("clusterpolicies")
     if not upgrades_itself(policies):
         return None
-    nodes = [n for n in snapshot.nodes if n.metadata.name in platform.gpu_nodes]
+    gpu = frozenset(platform.gpu_nodes)
+    nodes = [n for n in snapshot.nodes if n.metadata.name in gpu]
     failed = next((node for node in nodes if _state(node) == _FAILED), None)
     if failed is not None:
         return _not_upgraded(failed.metadata.name)

@@ -13,6 +13,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.manifests.labels import MANAGED_BY
 from oc_gpu.manifests.labels import NAME as OURS
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.naming import named
 from oc_gpu.stages.model import (
     Action,
     Apply,
@@ -99,9 +100,7 @@ def _assess_milestone(
 
 
 def _shorten(refs: Iterable[ObjectRef], shown: int = 2) -> str:
-    names = [str(ref) for ref in refs]
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return named([str(ref) for ref in refs], shown)
 
 
 def _blocked_by_owner(taken: list[Apply], snapshot: Snapshot) -> Progress:

@@ -13,6 +13,7 @@ from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
+from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import drivers, leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -260,8 +261,9 @@ def _kept_off(context: Context) -> Progress | None:
     """
     if context.platform.operator.era.validation_tolerates or not _turned_away(context):
         return None
+    gpu = frozenset(context.platform.gpu_nodes)
     for node in context.snapshot.nodes:
-        if node.metadata.name not in context.platform.gpu_nodes:
+        if node.metadata.name not in gpu:
             continue
         for taint in node.spec.taints:
             if _keeps_validation_off(taint):
@@ -330,11 +332,11 @@ def _offered(context: Context) -> Progress:
     gpu = [nodes[name] for name in context.platform.gpu_nodes]
     bare = [node.metadata.name for node in gpu if not node.gpus]
     if bare:
-        return Progress(State.WAITING, f"{', '.join(bare)}: no {GPU} allocatable yet")
+        return Progress(State.WAITING, f"{named(bare)}: no {GPU} allocatable yet")
     product = facts.gpu_labels().product
     nameless = [n.metadata.name for n in gpu if product not in n.metadata.labels]
     if nameless and GFD in node_operands(context):
-        return Progress(State.WAITING, f"{', '.join(nameless)}: no label {product} yet")
+        return Progress(State.WAITING, f"{named(nameless)}: no label {product} yet")
     return Progress(State.DONE)
 
 

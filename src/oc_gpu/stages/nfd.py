@@ -5,6 +5,7 @@ An NFD that somebody else made is used as it is; only its labels matter to what 
 
 from oc_gpu.kube import RawObject
 from oc_gpu.manifests.nfd import node_feature_discovery
+from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import is_ours, owner_of
@@ -17,6 +18,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.platform import has_card
 from oc_gpu.stages.record import GPU_KEYS, NODE_KEYS
 
 NAME = "nfd"
@@ -96,11 +98,16 @@ def _labelled(context: Context) -> Milestone:
 def _labels(context: Context) -> Progress:
     platform = context.platform
     if platform.gpu_nodes:
-        return Progress(State.DONE, ", ".join(platform.gpu_nodes))
+        return Progress(State.DONE, named(platform.gpu_nodes))
     workers = platform.workers
     seen = [n for n in workers if any(k.startswith(FEATURE) for k in n.metadata.labels)]
     if not workers or len(seen) < len(workers):
         return Progress(State.WAITING, f"{len(seen)} of {len(workers)} workers labelled")
+    off = [n.metadata.name for n in workers if has_card(n)]
+    if off:
+        text = f"every GPU node is switched off, or kept for virtual machines: {named(off)}"
+        hint = "take nvidia.com/gpu.workload.config or gpu.deploy.operands off one of them"
+        return Progress(State.FAILED, text, hints=(hint,), objects=(f"Node/{off[0]}",))
     return Progress(
         State.FAILED,
         f"NFD labelled all {len(workers)} workers and none of them has an NVIDIA card",

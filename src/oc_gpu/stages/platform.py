@@ -11,6 +11,7 @@ from oc_gpu.config.document import chosen
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.manifests import Proxy
 from oc_gpu.manifests.examples import ANNOTATION, find_example
+from oc_gpu.manifests.merging import at
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.packages import Channel, PackageManifest
@@ -73,7 +74,7 @@ class Platform(Struct, frozen=True):
         operand_namespace: Namespace of the GPU Operator's operands.
         proxy: The proxy for downloads; all fields empty when there is none.
         entitlement: Whether the driver build needs a subscription, and why.
-        gpu_nodes: Names of the nodes that NFD labelled as having an NVIDIA card.
+        gpu_nodes: Names of the nodes whose NVIDIA cards containers get.
         workers: Nodes that run workloads.
     """
 
@@ -139,15 +140,32 @@ def nfd_resource(release: facts.OpenShiftRelease) -> Resource:
 
 
 def gpu_nodes(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the names of the nodes that NFD labelled as having an NVIDIA card."""
-    cards = facts.gpu_labels().cards
+    """Return the names of the nodes whose NVIDIA cards, as NFD labelled them, containers get.
+
+    Nodes that an administrator keeps for virtual machines, or has switched off, are not waited for.
+    """
+    names = facts.gpu_labels()
+    virtual = any(map(_divides, snapshot.table("clusterpolicies")))
+    off = {**names.switched_off, **(names.virtual if virtual else {})}
     return tuple(
         sorted(
             node.metadata.name
             for node in snapshot.nodes
-            if any(node.metadata.labels.get(label) == "true" for label in cards)
+            if has_card(node)
+            and not any(node.metadata.labels.get(k) in values for k, values in off.items())
         )
     )
+
+
+def _divides(policy: RawObject) -> bool:
+    """Tell whether a ClusterPolicy lets labels decide between containers and virtual machines."""
+    return at(policy.get("spec"), ("sandboxWorkloads", "enabled")) is True
+
+
+def has_card(node: Node) -> bool:
+    """Tell whether NFD labelled a node as having an NVIDIA card."""
+    labels = node.metadata.labels
+    return any(labels.get(label) == "true" for label in facts.gpu_labels().cards)
 
 
 def _is_worker(node: Node) -> bool:

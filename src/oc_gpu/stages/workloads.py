@@ -161,11 +161,7 @@ def settled(daemon_set: DaemonSet) -> bool:
 
 def pods_on(snapshot: Snapshot, namespace: str, node: str) -> tuple[Pod, ...]:
     """Return the pods of a namespace that run on a node."""
-    return tuple(
-        item
-        for item in snapshot.pods
-        if item.metadata.namespace == namespace and item.spec.node_name == node
-    )
+    return snapshot.pods_by_place.get((namespace, node), ())
 
 
 def first_crash(pods: Iterable[Pod]) -> Progress | None:

@@ -1,6 +1,5 @@
 """The DaemonSet controller."""
 
-import copy
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CONTROLLER_REVISIONS, DAEMONSETS, NODES, PODS
 from oc_gpu.sim.actors.framework import Controller, EventSource, Key, Watch
 from oc_gpu.sim.actors.objects import (
+    by_controller,
     controller_of,
     is_terminating,
     name_of,
@@ -17,6 +17,7 @@ from oc_gpu.sim.actors.objects import (
     owned_by,
     owner_reference,
     stable_hash,
+    uid_of,
 )
 from oc_gpu.sim.actors.placement import selects, untolerated
 from oc_gpu.sim.actors.podsets import ENDED, hash_of, is_ready, phase, pod_from
@@ -74,7 +75,7 @@ class DaemonSets(Controller):
         await self._report(owner, plan, revision)
 
     def _pods(self, owner: RawObject) -> list[RawObject]:
-        return owned_by(self.cache(PODS).list(namespace_of(owner)), owner)
+        return self.cache(PODS).lookup(by_controller, uid_of(owner))
 
     def _plan(self, owner: RawObject) -> _Plan:
         probe = pod_from(owner, _template(owner), {})
@@ -106,12 +107,14 @@ class DaemonSets(Controller):
     async def _create(self, owner: RawObject, node: str, revision: str) -> None:
         generation = str(owner["metadata"].get("generation", 1))
         pod = pod_from(owner, _template(owner), {_HASH: revision, _GENERATION: generation})
-        pod["spec"] = copy.deepcopy(pod["spec"])
-        affinity = pod["spec"].setdefault("affinity", {}).setdefault("nodeAffinity", {})
         field = {"key": "metadata.name", "operator": "In", "values": [node]}
-        affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {
-            "nodeSelectorTerms": [{"matchFields": [field]}]
+        required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+        given = pod["spec"].get("affinity") or {}
+        affinity = {
+            **(given.get("nodeAffinity") or {}),
+            "requiredDuringSchedulingIgnoredDuringExecution": required,
         }
+        pod["spec"] = {**pod["spec"], "affinity": {**given, "nodeAffinity": affinity}}
         created = await self.context.create(PODS, pod, namespace_of(owner))
         text = f"Created pod: {name_of(created)}"
         await self.context.event(owner, "SuccessfulCreate", text, source=EventSource(self.name))
@@ -190,10 +193,10 @@ def template_hash(owner: RawObject) -> str:
 
 def _template(owner: RawObject) -> RawObject:
     """Return the pod template with the tolerations that every DaemonSet pod gets."""
-    template: RawObject = copy.deepcopy(owner["spec"]["template"])
+    template: RawObject = owner["spec"]["template"]
     given = template["spec"].get("tolerations") or []
-    template["spec"]["tolerations"] = [*given, *(t for t in _BUILT_IN if t not in given)]
-    return template
+    tolerations = [*given, *(t for t in _BUILT_IN if t not in given)]
+    return {**template, "spec": {**template["spec"], "tolerations": tolerations}}
 
 
 def _target(pod: RawObject) -> str:

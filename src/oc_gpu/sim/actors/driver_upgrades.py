@@ -17,6 +17,7 @@ from oc_gpu.sim.actors.framework import Controller, Watch
 from oc_gpu.sim.actors.gpu_operator_nodes import has_gpu
 from oc_gpu.sim.actors.objects import (
     annotations_of,
+    by_node,
     controller_of,
     is_terminating,
     is_true,
@@ -91,7 +92,7 @@ class DriverUpgrades(Controller):
         return await step(node, how) if step is not None else ""
 
     def _on(self, node: RawObject) -> list[RawObject]:
-        return [p for p in self.cache(PODS).list() if p["spec"].get("nodeName") == name_of(node)]
+        return self.cache(PODS).lookup(by_node, name_of(node))
 
     def _driver(self, node: RawObject) -> RawObject | None:
         found = (p for p in self._on(node) if _DRIVER.items() <= labels_of(p).items())

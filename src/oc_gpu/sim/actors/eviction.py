@@ -5,6 +5,7 @@ from oc_gpu.kube.resources import PODS
 from oc_gpu.sim.actors.framework import ActorContext
 from oc_gpu.sim.actors.objects import (
     annotations_of,
+    by_node,
     controller_of,
     is_terminating,
     name_of,
@@ -20,9 +21,8 @@ def evictable(context: ActorContext, node: str) -> list[RawObject]:
     """Return the pods of a node that leave it: no DaemonSet runs them, and no static manifest."""
     return [
         pod
-        for pod in context.informers.of(PODS).list()
-        if pod["spec"].get("nodeName") == node
-        and (controller_of(pod) or {}).get("kind") != "DaemonSet"
+        for pod in context.informers.of(PODS).lookup(by_node, node)
+        if (controller_of(pod) or {}).get("kind") != "DaemonSet"
         and _MIRROR not in annotations_of(pod)
     ]
 

@@ -30,6 +30,7 @@ from oc_gpu.sim.actors.gpu_operator_operands import (
     trusted_bundle,
 )
 from oc_gpu.sim.actors.objects import (
+    by_node,
     is_terminating,
     labels_of,
     name_of,
@@ -125,9 +126,8 @@ class GpuOperator(Controller):
         await self._report(policy, table, namespace, waiting)
 
     async def _label(self, policy: RawObject, table: OperandTable) -> None:
-        pods = self.cache(PODS).list()
         for node in self.cache(NODES).list():
-            mine = labelling.operand_pods(pods, name_of(node))
+            mine = labelling.operand_pods(self.cache(PODS).lookup(by_node, name_of(node)))
             change = labelling.node_change(node, table, policy, mine)
             if change is not None:
                 await self.context.patch(NODES, node, change)

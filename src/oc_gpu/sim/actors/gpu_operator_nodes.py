@@ -93,13 +93,9 @@ def _ready(pod: RawObject) -> bool:
     return is_true(pod, "Ready")
 
 
-def operand_pods(pods: Iterable[RawObject], node: str) -> list[RawObject]:
-    """Return the DaemonSet pods on a node."""
-    return [
-        p
-        for p in pods
-        if p["spec"].get("nodeName") == node and (controller_of(p) or {}).get("kind") == "DaemonSet"
-    ]
+def operand_pods(pods: Iterable[RawObject]) -> list[RawObject]:
+    """Return which pods of a node are a DaemonSet's."""
+    return [p for p in pods if (controller_of(p) or {}).get("kind") == "DaemonSet"]
 
 
 def ostree_versions(nodes: Sequence[RawObject]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,9 @@ from oc_gpu.sim.actors.signals import Signal
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[RawObject], None]
+Index = Callable[[RawObject], Hashable]
+"""What objects are looked up by; None leaves an object out. It must be a function of a module, for
+each cache builds it once."""
 
 
 class Informer:
@@ -25,11 +28,22 @@ class Informer:
         self._client = client
         self._crd_changed = crd_changed
         self._objects: dict[tuple[str | None, str], RawObject] = {}
+        self._indexes: dict[Index, dict[Hashable, dict[tuple[str | None, str], RawObject]]] = {}
         self._handlers: list[Handler] = []
 
     def get(self, name: str, namespace: str | None = None) -> RawObject | None:
         """Return an object from the cache. It must not be changed in place."""
         return self._objects.get((namespace, name))
+
+    def lookup(self, index: Index, value: Hashable) -> list[RawObject]:
+        """Return the cached objects of which an index says this value, without looking at all."""
+        found = self._indexes.get(index)
+        if found is None:
+            found = self._indexes[index] = {}
+            for key, obj in self._objects.items():
+                if (named := index(obj)) is not None:
+                    found.setdefault(named, {})[key] = obj
+        return list(found.get(value, {}).values())
 
     def list(self, namespace: str | None = None) -> list[RawObject]:
         """Return the cached objects, of one namespace or of all."""
@@ -52,12 +66,27 @@ class Informer:
         if known is not None and version_of(known) >= version_of(obj):
             return
         self._objects[key] = obj
+        self._index(key, known, obj)
         self._notify(obj)
 
     def forget(self, obj: RawObject) -> None:
         """Drop an object that is gone."""
-        if self._objects.pop((namespace_of(obj), name_of(obj)), None) is not None:
+        key = (namespace_of(obj), name_of(obj))
+        known = self._objects.pop(key, None)
+        if known is not None:
+            self._index(key, known, None)
             self._notify(obj)
+
+    def _index(
+        self, key: tuple[str | None, str], old: RawObject | None, new: RawObject | None
+    ) -> None:
+        for index, found in self._indexes.items():
+            before = index(old) if old is not None else None
+            after = index(new) if new is not None else None
+            if before is not None and before != after:
+                found[before].pop(key, None)
+            if new is not None and after is not None:
+                found.setdefault(after, {})[key] = new
 
     async def run(self) -> None:
         """Follow the API for ever; a kind that is not served (yet) has no objects."""

@@ -15,6 +15,7 @@ from oc_gpu.sim.actors.node.runtime import Enterable, Runtime
 from oc_gpu.sim.actors.node.serving import LogOptions, execute, log_lines
 from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import (
+    by_node,
     controller_of,
     is_terminating,
     labels_of,
@@ -143,8 +144,8 @@ class Kubelets(Controller):
     async def run_helper(self, pod: RawObject, prefix: str) -> bool:
         """Replace a validator's helper pod on this node by a fresh one, and wait for its end."""
         namespace, node = namespace_of(pod) or "", pod["spec"]["nodeName"]
-        for old in self.cache(PODS).list(namespace):
-            if labels_of(old).get("app") == prefix and old["spec"].get("nodeName") == node:
+        for old in self.cache(PODS).lookup(by_node, node):
+            if labels_of(old).get("app") == prefix and namespace_of(old) == namespace:
                 await self.context.delete(PODS, old)
         parent = controller_of(pod)
         daemon_set = parent and await self.context.client.find(
@@ -190,9 +191,8 @@ class Kubelets(Controller):
         for worker in lost:
             if worker.uid in self._workers and phase(worker.pod()) not in ENDED:
                 self._launch(worker)
-        for pod in self.cache(PODS).list():
-            if pod["spec"].get("nodeName") == node:
-                self.enqueue(Key.of(pod))
+        for pod in self.cache(PODS).lookup(by_node, node):
+            self.enqueue(Key.of(pod))
 
     # --- what the API server asks for ---------------------------------------------------------
 

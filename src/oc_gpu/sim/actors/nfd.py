@@ -18,6 +18,8 @@ from oc_gpu.sim.actors.nfd_features import (
 )
 from oc_gpu.sim.actors.nfd_operands import CONDITIONS_SINCE, CONFIG_KEY, V1_SINCE, operands
 from oc_gpu.sim.actors.objects import (
+    by_app,
+    by_node,
     is_terminating,
     labels_of,
     name_of,
@@ -172,8 +174,8 @@ class NfdWorkers(Controller):
             await self._publish(key, *news)
 
     def _worker(self, node: str) -> RawObject | None:
-        ready = ready_pods(self.cache(PODS).list(), {"app": "nfd-worker"})
-        return next((p for p in ready if p["spec"].get("nodeName") == node), None)
+        here = self.cache(PODS).lookup(by_node, node)
+        return next(iter(ready_pods(here, {"app": "nfd-worker"})), None)
 
     def _news(self, node: str) -> tuple[RawObject, dict[str, str]] | None:
         """Return worker and labels when they differ from what was published."""
@@ -184,14 +186,15 @@ class NfdWorkers(Controller):
         config_map = self.cache(CONFIGMAPS).get("nfd-worker", namespace) or {}
         config = worker_config((config_map.get("data") or {}).get(CONFIG_KEY, ""), minor)
         labels = worker_labels(facts, config, minor)
-        labels |= local_features(self.scenario, facts, self.cache(PODS).list())
+        labels |= local_features(self.scenario, facts, self.cache(PODS).lookup(by_node, node))
         return (worker, labels) if self._differs(node, namespace, labels) else None
 
     def _differs(self, node: str, namespace: str | None, labels: dict[str, str]) -> bool:
         resource = feature_resource(self.scenario.openshift.minor)
         if resource is None:
             found = self.cache(NODES).get(node)
-            answers = ready_pods(self.cache(PODS).list(namespace), {"app": "nfd-master"})
+            masters = self.cache(PODS).lookup(by_app, "nfd-master")
+            answers = any(namespace_of(p) == namespace for p in ready_pods(masters, {}))
             return bool(answers and found and node_change(found, labels))
         published = self.cache(resource).get(node, namespace)
         return published is None or published["spec"].get("labels") != labels
@@ -232,21 +235,25 @@ class NfdMaster(Controller):
 
     def _masters(self, pod: RawObject) -> Iterable[Hashable]:
         if labels_of(pod).get("app") == "nfd-master":
-            yield from {n for f in self.cache(self._resource).list() for n in _node_of(f)}
+            yield from {_described(f) for f in self.cache(self._resource).list()}
 
     async def reconcile(self, key: Any) -> None:
         """Bring the labels of a node in line with its NodeFeatures, while a master runs."""
-        if not ready_pods(self.cache(PODS).list(), {"app": "nfd-master"}):
+        if not ready_pods(self.cache(PODS).lookup(by_app, "nfd-master"), {}):
             return
         labels: dict[str, str] = {}
-        for feature in self.cache(self._resource).list():
-            if key in _node_of(feature):
-                labels |= feature["spec"].get("labels") or {}
+        for feature in self.cache(self._resource).lookup(_described, key):
+            labels |= feature["spec"].get("labels") or {}
         await _label(self.context, key, labels)
 
 
+def _described(feature: RawObject) -> str:
+    """Return the node that a NodeFeature is about: an index of caches."""
+    return labels_of(feature).get(_NODE_NAME, name_of(feature))
+
+
 def _node_of(feature: RawObject) -> Iterable[Hashable]:
-    return (labels_of(feature).get(_NODE_NAME, name_of(feature)),)
+    return (_described(feature),)
 
 
 async def _label(context: ActorContext, node: str, labels: dict[str, str]) -> None:

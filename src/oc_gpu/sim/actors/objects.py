@@ -82,6 +82,22 @@ def owned_by(objects: Iterable[RawObject], owner: RawObject) -> list[RawObject]:
     return [o for o in objects if (controller_of(o) or {}).get("uid") == uid]
 
 
+def by_node(pod: RawObject) -> str | None:
+    """Return the node that a pod is on: an index of caches."""
+    node: str | None = pod["spec"].get("nodeName")
+    return node
+
+
+def by_app(obj: RawObject) -> str | None:
+    """Return the value of label app: an index of caches."""
+    return labels_of(obj).get("app")
+
+
+def by_controller(obj: RawObject) -> str | None:
+    """Return the uid of the object that controls this one: an index of caches."""
+    return (controller_of(obj) or {}).get("uid")
+
+
 def condition(obj: RawObject, kind: str) -> RawObject | None:
     """Return the condition of this type from status.conditions."""
     conditions: list[RawObject] = (obj.get("status") or {}).get("conditions") or []

@@ -20,6 +20,7 @@ _FACTORS = {
     "Gi": 2.0**30,
     "Ti": 2.0**40,
 }
+_SUFFIXES = tuple(sorted(_FACTORS, key=len, reverse=True))
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _TAINT_NAMED_SINCE = 20
 _UNTOLERATED_SINCE = 24
@@ -29,7 +30,7 @@ _AFFINITY_WORDS_SINCE = 20
 def quantity(text: Any) -> float:
     """Return a resource quantity such as 500m, 2Gi or 4 as a number."""
     value = str(text)
-    for suffix in sorted(_FACTORS, key=len, reverse=True):
+    for suffix in _SUFFIXES:
         if value.endswith(suffix):
             return float(value.removesuffix(suffix)) * _FACTORS[suffix]
     return float(value)
@@ -110,39 +111,60 @@ class Placement(Struct, frozen=True):
     message: str = ""
 
 
-class Cluster(Struct, frozen=True):
-    """What placement looks at: nodes, and pods that are bound and not ended."""
+class Cluster:
+    """What placement looks at: nodes, and what pods there that have not ended ask for.
 
-    nodes: Sequence[RawObject]
-    pods: Sequence[RawObject]
-    kubernetes_minor: int = 30
+    Args:
+        nodes: All nodes.
+        pods: Pods that are bound and not ended.
+        kubernetes_minor: Minor release of Kubernetes, which words refusals.
+    """
 
-    def used(self) -> dict[str, dict[str, float]]:
-        """Return what bound pods ask for, per node."""
-        used: dict[str, dict[str, float]] = {name_of(n): {} for n in self.nodes}
-        for pod in self.pods:
-            node = pod["spec"].get("nodeName")
-            if node in used:
-                _add(used[node], requests_of(pod))
-        return used
+    def __init__(
+        self, nodes: Sequence[RawObject], pods: Iterable[RawObject], kubernetes_minor: int = 30
+    ) -> None:
+        self.nodes = {name_of(n): n for n in nodes}
+        self.used: dict[str, dict[str, float]] = {name: {} for name in self.nodes}
+        self.kubernetes_minor = kubernetes_minor
+        for pod in pods:
+            self.bind(pod, pod["spec"].get("nodeName"))
+
+    def bind(self, pod: RawObject, node: str) -> None:
+        """Count a pod as bound to a node."""
+        if node in self.used:
+            _add(self.used[node], requests_of(pod))
+
+    def refusals(self, pod: RawObject, node: str) -> list[str]:
+        """Return why a node does not take a pod; nothing when it does."""
+        return _refusals(pod, self.nodes[node], self.used[node], self.kubernetes_minor)
 
 
 def place(pod: RawObject, cluster: Cluster) -> Placement:
     """Choose a node: every filter must accept it; the least loaded one wins."""
-    used = cluster.used()
+    pinned = _pinned(pod)
+    if pinned in cluster.nodes and not cluster.refusals(pod, pinned):
+        return Placement(pinned)
     reasons: Counter[str] = Counter()
     fitting = []
-    for node in cluster.nodes:
-        found = _refusals(pod, node, used[name_of(node)], cluster.kubernetes_minor)
+    for name in cluster.nodes:
+        found = cluster.refusals(pod, name)
         if not found:
-            fitting.append(node)
+            fitting.append(name)
         reasons.update(found)
     if not fitting:
         return Placement(None, _message(len(cluster.nodes), reasons, cluster.kubernetes_minor))
-    best = min(
-        fitting, key=lambda n: (_avoided(pod, n), used[name_of(n)].get("pods", 0.0), name_of(n))
-    )
-    return Placement(name_of(best))
+    nodes, used = cluster.nodes, cluster.used
+    best = min(fitting, key=lambda n: (_avoided(pod, nodes[n]), used[n].get("pods", 0.0), n))
+    return Placement(best)
+
+
+def _pinned(pod: RawObject) -> str:
+    """Return the only node that a pod asks for by name, as those of DaemonSets do."""
+    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = required.get("nodeSelectorTerms") or []
+    fields = terms[0].get("matchFields") or [] if len(terms) == 1 else []
+    return str(fields[0]["values"][0]) if fields else ""
 
 
 def _avoided(pod: RawObject, node: RawObject) -> bool:

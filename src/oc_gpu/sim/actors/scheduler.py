@@ -39,8 +39,12 @@ class Scheduler(Controller):
     async def reconcile(self, key: Any) -> None:
         """Try to place every pending pod, oldest first."""
         del key
-        for pod in self._pending():
-            await self._place(pod)
+        pending = self._pending()
+        if not pending:
+            return
+        cluster = self._cluster()
+        for pod in pending:
+            await self._place(pod, cluster)
 
     def _pending(self) -> list[RawObject]:
         waiting = [
@@ -68,8 +72,8 @@ class Scheduler(Controller):
         ]
         return Cluster(self.cache(NODES).list(), bound, minor)
 
-    async def _place(self, pod: RawObject) -> None:
-        placement = place(pod, self._cluster())
+    async def _place(self, pod: RawObject, cluster: Cluster) -> None:
+        placement = place(pod, cluster)
         if placement.node is None:
             await self._report(pod, placement.message)
             return
@@ -85,6 +89,7 @@ class Scheduler(Controller):
         except NotFoundError:
             self.cache(PODS).forget(pod)
             return
+        cluster.bind(pod, placement.node)
         await self.context.refresh(PODS, pod)
         text = f"Successfully assigned {space}/{name} to {placement.node}"
         await self.context.event(pod, "Scheduled", text, source=EventSource(self.name))

@@ -88,3 +88,18 @@ def test_a_gathering_that_ends_early_leaves_nothing(
     assert ended.code == 2
     assert "no space left" in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_probing_nodes_shows_the_pods_and_wants_a_word(on: Cli) -> None:
+    ended = on("check", "--probe-nodes")
+    assert ended.code == 2
+    assert "oc-gpu-probe-gpu-a100-0" in ended.err
+    assert "privileged" in ended.err
+    assert "--yes agrees beforehand" in ended.err
+
+
+def test_probing_nodes_tells_of_the_machines(on: Cli) -> None:
+    ended = on("check", "--probe-nodes", "--yes")
+    assert ended.code == 0
+    assert "ok       gpu-a100-0 has not loaded nouveau" in ended.out
+    assert "ok       gpu-h100-0 boots without Secure Boot" in ended.out

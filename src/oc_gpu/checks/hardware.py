@@ -5,6 +5,7 @@ import re
 from oc_gpu import facts
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.inputs import Inputs
+from oc_gpu.checks.machines import Machine
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
@@ -122,7 +123,21 @@ def _boots_unsecured(inputs: Inputs) -> Results:
     if not names:
         title = "it is not known which nodes have a GPU, so their Secure Boot was not looked at"
         return (Result(Severity.UNKNOWN, title),)
-    return tuple(_secure_boot(inputs.snapshot, name) for name in names)
+    return tuple(
+        _by_firmware(name, inputs.probes.get(name, "")) or _secure_boot(inputs.snapshot, name)
+        for name in names
+    )
+
+
+def _by_firmware(name: str, probe: str) -> Result | None:
+    """Return what the firmware of a node told a probe; None where the machine has no EFI."""
+    secure = Machine(probe).secure_boot
+    if secure is None:
+        return None
+    if not secure:
+        title = f"{name} boots without Secure Boot"
+        return Result(Severity.OK, title, objects=(f"Node/{name}",))
+    return _refused(name, (Evidence(f"efivars of {name}", "SecureBoot: 1"),))
 
 
 def _secure_boot(snapshot: Snapshot, name: str) -> Result:
@@ -138,12 +153,17 @@ def _secure_boot(snapshot: Snapshot, name: str) -> Result:
     if line is None:
         title = f"{name} booted without Secure Boot"
         return Result(Severity.OK, title, objects=objects)
+    return _refused(name, evidence, (look,))
+
+
+def _refused(name: str, evidence: tuple[Evidence, ...], look: tuple[str, ...] = ()) -> Result:
     switch = (
         f"drain and power off {name}, switch Secure Boot off in its firmware "
         "(vSphere: VM Options, Boot Options), and power it on"
     )
     title = f"Secure Boot is on on {name}, so its kernel refuses the driver, which is not signed"
-    return Result(Severity.ERROR, title, "secure-boot-enabled", objects, evidence, (switch, look))
+    objects = (f"Node/{name}",)
+    return Result(Severity.ERROR, title, "secure-boot-enabled", objects, evidence, (switch, *look))
 
 
 GPU_NODES = Check(

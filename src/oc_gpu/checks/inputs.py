@@ -1,5 +1,6 @@
 """What the checks look at, as one value: the snapshot and what was concluded from it."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -134,6 +135,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
         taint: The taint that GPU nodes are to have, None for none.
         rights: What the user may do, None where it was not asked for.
         software: What is to run on the GPU nodes.
+        probes: What a probe printed on a node, by name, where nodes were probed.
+        unprobed: Why a probe told nothing, by name of the node.
     """
 
     snapshot: Snapshot
@@ -147,3 +150,5 @@ class Inputs(Struct, frozen=True, kw_only=True):
     taint: Taint | None = None
     rights: Rights | None = None
     software: Software = Software()
+    probes: Mapping[str, str] = {}
+    unprobed: Mapping[str, str] = {}

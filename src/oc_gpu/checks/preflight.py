@@ -5,6 +5,7 @@ from oc_gpu.checks import (
     conflicts,
     draining,
     hardware,
+    machines,
     olm,
     software,
     subscription,
@@ -46,8 +47,12 @@ CHECKS: tuple[Check[Inputs], ...] = (
     subscription.DRIVER_TOOLKIT,
     software.TOOLKIT_TAGS,
     hardware.SECURE_BOOT,
+    machines.NOUVEAU,
+    machines.HOST_DRIVER,
     software.CARDS,
     taints.TAINTS,
     hardware.GPU_NODES,
+    machines.BARS,
+    machines.IOMMU,
 )
 """All of them, in causal order."""

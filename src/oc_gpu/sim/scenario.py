@@ -85,6 +85,7 @@ class PciDevice(Facts, frozen=True, kw_only=True):
     device: str
     class_code: str = field(name="class")
     subsystem: str = "0000"
+    unassigned: bool = False
     gpu: Gpu | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +115,8 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
     secure_boot: bool = False
     host_driver: str | None = None
     nouveau: bool = False
+    iommu: bool = False
+    efi: bool = True
     pci: tuple[PciDevice, ...] = ()
     labels: dict[str, str] = {}
     taints: tuple[dict[str, str], ...] = ()

@@ -1,5 +1,6 @@
 """A very small shell: the commands that GPU pods and users run in containers."""
 
+import fnmatch
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 
 from oc_gpu.sim.hardware import packages, smi
 from oc_gpu.sim.hardware.images import loaded_release
+from oc_gpu.sim.hardware.kernel_files import kernel_files
 from oc_gpu.sim.hardware.model import Outcome, View
 from oc_gpu.sim.hardware.smi import Answer
 from oc_gpu.sim.hardware.smi_card import cards_of
@@ -133,6 +135,19 @@ def _node_file(view: View, path: str) -> str | None:
     return view.host.get(path)
 
 
+def _grep(view: View, words: list[str]) -> Answer:
+    """Print lines with their path, as `grep -sHa PATTERN FILES` does; files may be patterns."""
+    pattern, *wanted = [word for word in words if not word.startswith("-")]
+    lines = [
+        f"{path}:{line}"
+        for path, text in sorted(kernel_files(view).items())
+        if any(fnmatch.fnmatch(path, one) for one in wanted)
+        for line in text.removesuffix("\n").split("\n")
+        if re.search(pattern, line)
+    ]
+    return Answer(out="\n".join(lines), code=0 if lines else 1)
+
+
 def _ls(view: View, words: list[str]) -> Answer:
     out = []
     for folder in [w.rstrip("/") for w in words if not w.startswith("-")]:
@@ -168,6 +183,7 @@ def _env(view: View, _words: list[str]) -> Answer:
 _COMMANDS: dict[str, Callable[[View, list[str]], Answer]] = {
     "nvidia-smi": smi.run,
     "cat": _cat,
+    "grep": _grep,
     "ls": _ls,
     "echo": lambda _v, words: Answer(out=" ".join(words)),
     "true": lambda _v, _w: Answer(),

@@ -40,7 +40,8 @@ CUDA = (
     ("h2d", "pinned", {"mib": 256}, "fp32"),
 )
 CPU = (
-    *(("matmul", "", {"n": 1024}, dtype) for dtype in ("fp32", "bf16")),
+    ("matmul", "", {"n": 1024}, "fp32"),
+    ("matmul", "", {"n": 256}, "bf16"),  # slow beyond measure where no instruction knows it
     ("copy", "", {"mib": 256}, "fp32"),
 )
 KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -66,6 +66,13 @@ PLAN = documents.Plan(
                             change="change",
                             target="MachineConfig/50-entitlement-pem",
                             fields=("spec.a", "spec.b", "spec.c", "spec.d", "spec.e"),
+                            diff=(
+                                documents.FieldChange(path="spec.a", before="1", after="2"),
+                                documents.FieldChange(path="spec.b", after="new"),
+                                documents.FieldChange(path="spec.c", before="old"),
+                                documents.FieldChange(path="spec.d", before="x", after="y"),
+                                documents.FieldChange(path="spec.e", before="x", after="y"),
+                            ),
                             reboots="worker",
                         ),
                         documents.PlannedChange(
@@ -215,7 +222,11 @@ entitlement  to do
   until   the certificate reaches the package repositories
   create  MachineConfig/50-rhsm-conf  (reboots pool worker)
   change  MachineConfig/50-entitlement-pem  (reboots pool worker)
-          spec.a, spec.b, spec.c, spec.d and 1 more
+          spec.a: 1 -> 2
+          spec.b: new
+          spec.c: old -> gone
+          spec.d: x -> y
+          and 1 more, shown with -v
   refused Subscription/nfd
           fields of another owner: .spec.channel of argocd
   until   every worker has the certificate

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from oc_gpu.kube import Client, OcGpuError, RawObject
 from oc_gpu.kube.resources import PODS, SECRETS
@@ -13,7 +14,8 @@ from oc_gpu.rollout import commands
 from oc_gpu.rollout.preview import preview
 from oc_gpu.rollout.survey import survey
 from oc_gpu.stages.model import State
-from tests.rollout.clusters import QUIET, Wire, on_cluster, wanted
+from oc_gpu.stages.ownership import is_ours
+from tests.rollout.clusters import QUIET, Wire, on_cluster, passed, wanted
 
 
 def pod(name: str) -> RawObject:
@@ -98,5 +100,23 @@ def test_a_name_that_is_taken_on_the_way_stops_the_stage() -> None:
         assert stage.state is State.BLOCKED
         assert "other-admin" in stage.detail
         assert any(f"oc delete pod {name} -n default" in hint for hint in stage.hints)
+
+    on_cluster(act, "seed")
+
+
+def test_what_is_taken_over_is_said_to_be_and_is_ours_from_then_on() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        await client.apply(SECRETS, SECRET, field_manager="helm")
+        adopting = structs.replace(wanted("seed"), adopt=True)
+        found = await survey(client, adopting)
+        plan = report.document(found, await preview(client, found.actions))
+        assert plan.clean
+        assert "taken over from Helm" in "\n".join(report.text(plan, Look()))
+        outcome = await commands.enable(client, adopting, QUIET, timeout=40)
+        assert passed(outcome)
+        made = await client.get(SECRETS, "entitlement", "default")
+        assert is_ours(made)
+        await commands.disable(client, wanted("seed"), QUIET, timeout=40)
+        assert await client.find(SECRETS, "entitlement", "default") is None
 
     on_cluster(act, "seed")

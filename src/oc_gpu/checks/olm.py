@@ -8,7 +8,7 @@ from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.stages import operators
-from oc_gpu.stages.engine import is_ours, owner_of
+from oc_gpu.stages.ownership import is_ours, owner_of
 
 _MARKETPLACE = "openshift-marketplace"
 

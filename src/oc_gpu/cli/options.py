@@ -217,6 +217,27 @@ def taint_option(target: C) -> C:
     )(target)
 
 
+def ownership_options(target: C) -> C:
+    """Add what may be done to objects and fields of somebody else."""
+    decorators: list[Decorator] = [
+        _option(
+            "--adopt",
+            own=True,
+            is_flag=True,
+            default=None,
+            help="Take over objects of somebody else whose names are needed; disable removes them.",
+        ),
+        _option(
+            "--force-conflicts",
+            own=True,
+            is_flag=True,
+            default=None,
+            help="Take fields that other managers own.",
+        ),
+    ]
+    return _all(decorators, target)
+
+
 def yes_option(target: C) -> C:
     """Add `--yes`, for commands that ask before they write."""
     return _option("-y", "--yes", own=True, is_flag=True, default=None, help="Do not ask.")(target)

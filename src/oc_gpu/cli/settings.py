@@ -23,6 +23,8 @@ class Settings:
         config: File with a GpuPlatform document, `-` for stdin.
         entitlement: The portal's download.
         taint: Taint for the GPU nodes, `key=value:Effect`.
+        adopt: Take over objects of somebody else whose names are needed.
+        force_conflicts: Take fields that other managers own.
         yes: Do not ask.
     """
 
@@ -37,4 +39,6 @@ class Settings:
     config: str | None = None
     entitlement: str | None = None
     taint: str | None = None
+    adopt: bool = False
+    force_conflicts: bool = False
     yes: bool = False

@@ -17,7 +17,12 @@ def wish(settings: Settings) -> Wish:
         ConfigError: Document, taint or certificate cannot be used.
     """
     document = platform(settings)
-    return Wish(document, entitlement(document))
+    return Wish(
+        document,
+        entitlement(document),
+        adopt=settings.adopt,
+        force_conflicts=settings.force_conflicts,
+    )
 
 
 def platform(settings: Settings) -> GpuPlatform:

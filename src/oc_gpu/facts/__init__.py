@@ -41,6 +41,7 @@ from oc_gpu.facts.model import (
     OperatorEra,
 )
 from oc_gpu.facts.openshift import choose_nfd_channel, openshift_release, openshift_releases
+from oc_gpu.facts.ownership import owners
 
 __all__ = [
     "CudaSample",
@@ -75,6 +76,7 @@ __all__ = [
     "is_older",
     "openshift_release",
     "openshift_releases",
+    "owners",
     "pytorch_image",
     "trial_image",
     "wrong_modules",

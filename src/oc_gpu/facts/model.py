@@ -326,3 +326,34 @@ class DriversFile(Entry, frozen=True, kw_only=True):
     pins: tuple[DriverPin, ...] = field(default_factory=tuple)
     samples: tuple[CudaSample, ...] = field(default_factory=tuple)
     pytorch: tuple[PytorchImage, ...] = field(default_factory=tuple)
+
+
+class Owner(Entry, frozen=True, kw_only=True):
+    """Somebody who manages objects, and the marks by which that shows.
+
+    Attributes:
+        name: How a user is told of it.
+        annotations: Annotations that it sets.
+        labels: Labels that it sets.
+        owners: Kinds in the owner references of its objects.
+        managers: Its field managers.
+    """
+
+    name: str
+    annotations: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+
+
+class Controllers(Entry, frozen=True, kw_only=True):
+    """Field managers of the cluster's own controllers."""
+
+    managers: frozenset[str]
+
+
+class OwnersFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is known of those who manage objects."""
+
+    owners: tuple[Owner, ...]
+    controllers: Controllers

@@ -196,14 +196,29 @@ class Status(Document, frozen=True, kw_only=True):
     operands: tuple[Operand, ...] = ()
 
 
+class FieldChange(Value, frozen=True, kw_only=True):
+    """One field that a write changes.
+
+    Attributes:
+        path: Such as `spec.driver.version`, `spec.taints[0].key`.
+        before: Its value, None when it is not there; what may hold keys is never shown.
+        after: Its value after the write, None when it goes.
+    """
+
+    path: str
+    before: str | None = None
+    after: str | None = None
+
+
 class PlannedChange(Value, frozen=True, kw_only=True):
     """What one write would do.
 
     Attributes:
         change: create, change, delete, nothing, or refused when the server would not take it.
         target: The object, such as `MachineConfig/50-rhsm-conf`.
-        fields: Paths of the fields that change; values are never shown.
-        note: Why it is done, or why it would be refused.
+        fields: Paths of the fields that change.
+        diff: The same with their values, and the fields of an object that is new.
+        note: Why it is done, why it would be refused, or whose object or fields it takes.
         reboots: Role of the machines that reboot because of it.
         disturbs: What it does to workloads that run already, empty when nothing.
     """
@@ -211,6 +226,7 @@ class PlannedChange(Value, frozen=True, kw_only=True):
     change: str
     target: str
     fields: tuple[str, ...] = ()
+    diff: tuple[FieldChange, ...] = ()
     note: str = ""
     reboots: str | None = None
     disturbs: str = ""

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from oc_gpu.checks.model import Finding
 from oc_gpu.report import estimate, findings, stages, when
-from oc_gpu.report.documents import Plan, PlannedChange, PlannedStage, PlannedStep, cluster
+from oc_gpu.report.documents import (
+    FieldChange,
+    Plan,
+    PlannedChange,
+    PlannedStage,
+    PlannedStep,
+    cluster,
+)
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.preview import Change
 from oc_gpu.rollout.survey import Survey
@@ -21,8 +28,9 @@ _WORDS = {
 }
 _OPEN = frozenset({State.DUE, State.WAITING})
 _FIELDS = 4
+"""Changed fields that are shown; all of them with -v and in the JSON."""
 _NODES = 10
-"""Changed fields that are named; all of them with -v and in the JSON."""
+"""Nodes of a pool that are named."""
 
 
 def document(found: Survey, changes: Iterable[Change], obstacles: tuple[Finding, ...] = ()) -> Plan:
@@ -81,7 +89,8 @@ def _planned_change(change: Change) -> PlannedChange:
     return PlannedChange(
         change=_WORDS[change.effect],
         target=str(action.ref),
-        fields=change.fields,
+        fields=tuple(field.path for field in change.diff) if change.effect == "changed" else (),
+        diff=tuple(FieldChange(path=f.path, before=f.before, after=f.after) for f in change.diff),
         note=change.note or (action.why if isinstance(action, Patch) else ""),
         reboots=None if isinstance(action, Patch) else action.reboots,
         disturbs=disturbance(action) if change.effect != "unchanged" else "",
@@ -135,11 +144,19 @@ def _change(change: PlannedChange, look: Look, *, verbose: int) -> Iterator[str]
     yield look.hanging(f"  {change.change:8}", f"{change.target}{note}")
     if change.note:
         yield look.hanging(" " * 10, change.note)
-    if change.fields and (verbose or not change.note):
-        shown = change.fields if verbose else change.fields[:_FIELDS]
-        left = len(change.fields) - len(shown)
-        more = f" and {left} more" if left else ""
-        yield look.hanging(" " * 10, f"{', '.join(shown)}{more}")
+    if change.diff and (verbose or (change.fields and not change.note)):
+        shown = change.diff if verbose else change.diff[:_FIELDS]
+        for field in shown:
+            yield look.hanging(" " * 10, _field(field))
+        if left := len(change.diff) - len(shown):
+            yield look.hanging(" " * 10, f"and {left} more, shown with -v")
+
+
+def _field(field: FieldChange) -> str:
+    """Return a field as `path: before -> after`; without a value where it is not there."""
+    if field.before is None:
+        return f"{field.path}: {field.after}"
+    return f"{field.path}: {field.before} -> {field.after if field.after is not None else 'gone'}"
 
 
 def _reboots(plan: Plan, look: Look) -> Iterator[str]:

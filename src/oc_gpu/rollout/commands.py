@@ -17,8 +17,9 @@ from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import context as contexts
 from oc_gpu.stages import recovery
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import assess, find, freeing, names_taken, owner_of
+from oc_gpu.stages.engine import assess, find, freeing, names_taken
 from oc_gpu.stages.model import StagePlan, disturbance
+from oc_gpu.stages.ownership import owner_of
 
 Gate = Callable[[Survey], Awaitable[None]]
 """Looks at a survey before anything is written, and raises to stop."""

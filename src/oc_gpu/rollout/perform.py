@@ -103,7 +103,9 @@ class Performer:
         for attempt in range(1, _LAGS + 1):
             try:
                 made = await self._patiently(
-                    lambda: self._client.apply(action.ref.resource, action.manifest)
+                    lambda: self._client.apply(
+                        action.ref.resource, action.manifest, force=action.forces
+                    )
                 )
                 break
             except NotFoundError:

@@ -348,10 +348,12 @@ def _trouble(action: Action, error: ApiError) -> Progress | None:
         return None
     if not isinstance(error, ConflictError):
         return Progress(State.FAILED, str(error), error.hints, objects=(str(action.ref),))
-    hint = "let its owner give these fields up or set them as needed, then run the command again"
     return Progress(
         State.BLOCKED,
         f"{action.ref} has fields of another owner: {'; '.join(error.causes)}",
-        hints=(hint,),
+        hints=(
+            "let its owner give these fields up or set them as needed, then run the command again",
+            "to take them from it: oc-gpu enable --force-conflicts",
+        ),
         objects=(str(action.ref),),
     )

@@ -7,8 +7,7 @@ are read first and tell what the rest is.
 import re
 from collections.abc import Iterable, Mapping
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oc_gpu import facts
 from oc_gpu.config import Entitlement, GpuPlatform
@@ -22,7 +21,7 @@ from oc_gpu.stages import context as contexts
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, planned_actions
-from oc_gpu.stages.model import Action, Assessment, StagePlan
+from oc_gpu.stages.model import Action, Apply, Assessment, Milestone, StagePlan
 from oc_gpu.stages.platform import identify, nfd_resource, openshift_version
 from oc_gpu.stages.road import RECORD, gated, road, way_back
 
@@ -33,10 +32,19 @@ _BUDGETS_SINCE = 21
 
 
 class Wish(Struct, frozen=True):
-    """What the user wants: the document, and the certificate that it names."""
+    """What the user wants.
+
+    Attributes:
+        config: The document.
+        entitlement: The certificate that it names.
+        adopt: Take over objects of somebody else whose names are needed.
+        force_conflicts: Take fields that other managers own.
+    """
 
     config: GpuPlatform
     entitlement: Entitlement | None = None
+    adopt: bool = False
+    force_conflicts: bool = False
 
 
 class Survey(Struct, frozen=True):
@@ -119,8 +127,33 @@ def seen(
 ) -> Survey:
     """Return the survey of a snapshot."""
     context = contexts.build(wish.config, snapshot, wish.entitlement)
-    plans = way_back(context) if purpose == "undo" else guarded(context, road(context))
+    if purpose == "undo":
+        plans = way_back(context)
+    else:
+        plans = _allowed(wish, guarded(context, road(context)))
     return Survey(wish, purpose, scope, packages, context, plans, assess(plans, snapshot))
+
+
+def _allowed(wish: Wish, plans: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
+    """Return stages whose writes may do what the user allows them."""
+    if not (wish.adopt or wish.force_conflicts):
+        return plans
+    return tuple(
+        structs.replace(
+            plan, milestones=tuple(_allowed_step(wish, step) for step in plan.milestones)
+        )
+        for plan in plans
+    )
+
+
+def _allowed_step(wish: Wish, step: Milestone) -> Milestone:
+    actions = tuple(
+        structs.replace(action, takes_over=wish.adopt, forces=wish.force_conflicts)
+        if isinstance(action, Apply)
+        else action
+        for action in step.actions
+    )
+    return structs.replace(step, actions=actions)
 
 
 def guarded(context: Context, plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:
@@ -161,7 +194,7 @@ def _minor(snapshot: Snapshot) -> int:
 
 
 def _joined(one: Snapshot, other: Snapshot) -> Snapshot:
-    return msgspec.structs.replace(
+    return structs.replace(
         other,
         tables={**one.tables, **other.tables},
         unread={**one.unread, **other.unread},

@@ -12,8 +12,8 @@ from oc_gpu.rollout.survey import guarded
 from oc_gpu.stages import drivers, entitlement, gpu_operator, isolation, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, StagePlan
+from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.road import RECORD, TITLE, road
 
 NOT_ASKED = "not part of this command"

@@ -8,7 +8,7 @@ from oc_gpu.snapshot.kinds import Taint
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import record as records
 from oc_gpu.stages import recovery, tolerations
-from oc_gpu.stages.engine import is_ours
+from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.platform import Platform, identify
 
 

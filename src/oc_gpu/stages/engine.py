@@ -4,14 +4,11 @@ A stage stands at its first milestone that is not reached. Actions of that miles
 the cluster does not already hold what they want and the stages named in `after` are done.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from oc_gpu.kube import RawObject
-from oc_gpu.manifests.labels import MANAGED_BY
-from oc_gpu.manifests.labels import NAME as OURS
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages.model import (
@@ -26,13 +23,9 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.ownership import is_ours, owner_of
 
 _PASSED = frozenset({State.DONE, State.NOT_NEEDED})
-_OWNER_LABELS = (
-    ("argocd.argoproj.io/instance", "Argo CD"),
-    ("app.kubernetes.io/instance", "the release"),
-    ("policy.open-cluster-management.io/policy", "the ACM policy"),
-)
 
 
 def assess(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Assessment, ...]:
@@ -121,13 +114,14 @@ def freeing(ref: ObjectRef) -> tuple[str, ...]:
     return (
         f"see whose it is: oc get {kind} {ref.name}{where} -o yaml --show-managed-fields",
         f"where it is not needed: oc delete {kind} {ref.name}{where}, then run the command again",
+        "to take it over: oc-gpu enable --adopt; `oc-gpu disable` then removes it",
     )
 
 
 def is_taken(action: Apply, snapshot: Snapshot) -> bool:
     """Tell whether somebody else has an object of the name, and it is not as ours is to be."""
     live = find(action.ref, snapshot)
-    if live is None or action.adopt or _deleting(live) or is_ours(live):
+    if live is None or action.adopt or action.takes_over or _deleting(live) or is_ours(live):
         return False
     return not isinstance(live, dict) or not holds(action.manifest, live)
 
@@ -222,36 +216,3 @@ def holds(wanted: Any, live: Any) -> bool:
             and all(holds(ours, theirs) for ours, theirs in zip(wanted, live, strict=True))
         )
     return bool(wanted == live)
-
-
-def is_ours(item: Any) -> bool:
-    """Tell whether an object carries our managed-by label."""
-    return _labels(item).get(MANAGED_BY) == OURS
-
-
-def _labels(item: Any) -> Mapping[str, str]:
-    if isinstance(item, dict):
-        return item["metadata"].get("labels") or {}
-    return item.metadata.labels  # type: ignore[no-any-return]
-
-
-def owner_of(item: RawObject | Any) -> str:
-    """Name who manages an object, from its labels and field managers; as exactly as they tell."""
-    labels = _labels(item)
-    for label, name in _OWNER_LABELS:
-        if label in labels:
-            return f"{name} {labels[label]}"
-    if labels.get(MANAGED_BY):
-        return labels[MANAGED_BY]
-    manager = next(iter(_managers(item)), "")
-    return f"field manager {manager}" if manager else "somebody else"
-
-
-def _managers(item: RawObject | Any) -> Iterator[str]:
-    """Yield who manages fields of an object, status and other subresources aside."""
-    if not isinstance(item, dict):
-        yield from (e.manager for e in item.metadata.managed_fields if not e.subresource)
-        return
-    for entry in item["metadata"].get("managedFields") or ():
-        if entry.get("manager") and not entry.get("subresource"):
-            yield entry["manager"]

@@ -12,7 +12,7 @@ from oc_gpu.kube.resources import MACHINE_CONFIGS, PODS, SECRETS
 from oc_gpu.manifests import entitlement as manifests
 from oc_gpu.stages import leftovers, olm, pools, workloads
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import holds, is_ours
+from oc_gpu.stages.engine import holds
 from oc_gpu.stages.model import (
     Action,
     Apply,
@@ -23,6 +23,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.record import Record
 
 NAME = "entitlement"

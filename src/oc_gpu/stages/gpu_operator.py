@@ -16,7 +16,6 @@ from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import drivers, leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_ours, owner_of
 from oc_gpu.stages.model import (
     Action,
     Apply,
@@ -27,6 +26,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.ownership import is_ours, owner_of
 from oc_gpu.stages.record import GPU_KEYS
 
 NAME = "gpu-operator"

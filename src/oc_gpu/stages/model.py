@@ -44,7 +44,8 @@ class Apply(Struct, frozen=True):
     """Server-side apply of one object.
 
     `adopt` tells what to do with an object of that name that is not ours: True for shared
-    containers such as namespaces, which are used as they are.
+    containers such as namespaces, which are used as they are. `takes_over` makes it ours, and
+    `forces` takes fields from other managers: both only where the user says so.
     """
 
     ref: ObjectRef
@@ -54,6 +55,8 @@ class Apply(Struct, frozen=True):
     """Name of the MachineConfigPool whose nodes reboot because of this object."""
     disturbs: str = ""
     """What it does to workloads that run already, empty when nothing."""
+    takes_over: bool = False
+    forces: bool = False
 
 
 class Patch(Struct, frozen=True):

@@ -8,7 +8,6 @@ from oc_gpu.manifests.nfd import node_feature_discovery
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_ours, owner_of
 from oc_gpu.stages.model import (
     Apply,
     Delete,
@@ -18,6 +17,7 @@ from oc_gpu.stages.model import (
     StagePlan,
     State,
 )
+from oc_gpu.stages.ownership import is_ours, owner_of
 from oc_gpu.stages.platform import has_card
 from oc_gpu.stages.record import GPU_KEYS, NODE_KEYS
 

@@ -6,8 +6,8 @@ from oc_gpu.manifests import namespaces
 from oc_gpu.manifests import olm as manifests
 from oc_gpu.stages import leftovers, operators
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import Action, Apply, Delete, Milestone, ObjectRef, Progress, State
+from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.platform import Install
 from oc_gpu.stages.record import csv_key
 

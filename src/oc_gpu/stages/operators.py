@@ -11,8 +11,8 @@ from oc_gpu.kube.resources import INSTALL_PLANS
 from oc_gpu.snapshot.kinds import Pod
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import workloads
-from oc_gpu.stages.engine import is_ours
 from oc_gpu.stages.model import ObjectRef, Patch, Progress, State
+from oc_gpu.stages.ownership import is_ours
 
 
 def subscription(snapshot: Snapshot, package: str) -> RawObject | None:

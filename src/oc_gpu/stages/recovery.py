@@ -12,7 +12,7 @@ from oc_gpu.manifests.labels import NAME, STAGE
 from oc_gpu.snapshot.kinds import Named, Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import marks
-from oc_gpu.stages.engine import is_ours, owner_of
+from oc_gpu.stages.ownership import is_ours, owner_of
 from oc_gpu.stages.record import GPU_KEYS, NAMESPACE, NODE_KEYS, Record, csv_key, keys_of, take
 
 _LABELLED = (

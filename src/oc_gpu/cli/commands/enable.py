@@ -5,7 +5,14 @@ import click
 from oc_gpu.checks.hardware import JOURNAL_PATTERN
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.gates import Gates
-from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options, yes_option
+from oc_gpu.cli.options import (
+    Command,
+    cluster_options,
+    ownership_options,
+    pass_settings,
+    platform_options,
+    yes_option,
+)
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.walking import finish
@@ -18,6 +25,7 @@ from oc_gpu.rollout.events import Outcome
     "enable", cls=Command, short_help="Walk the road to working GPUs; continue where it stands."
 )
 @platform_options
+@ownership_options
 @yes_option
 @cluster_options
 @pass_settings

@@ -7,7 +7,13 @@ import click
 from oc_gpu.checks import preflight
 from oc_gpu.checks.hardware import JOURNAL_PATTERN
 from oc_gpu.cli import defaults, wanted
-from oc_gpu.cli.options import Command, cluster_options, pass_settings, platform_options
+from oc_gpu.cli.options import (
+    Command,
+    cluster_options,
+    ownership_options,
+    pass_settings,
+    platform_options,
+)
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
@@ -23,6 +29,7 @@ from oc_gpu.rollout.survey import survey
     short_help="What enable would create, change and reboot, and how long it takes.",
 )
 @platform_options
+@ownership_options
 @cluster_options
 @pass_settings
 def command(settings: Settings) -> int:

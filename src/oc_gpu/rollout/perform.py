@@ -7,6 +7,7 @@ from typing import Protocol
 from oc_gpu.kube import (
     AlreadyExistsError,
     Client,
+    ConflictError,
     NotFoundError,
     RawObject,
     Resource,
@@ -20,8 +21,9 @@ from oc_gpu.snapshot.tables import identity
 from oc_gpu.stages.model import Action, Apply, Delete, Patch
 
 _LAGS = 4
-"""Tries of an apply whose kind is not found: the servers of a highly available control plane learn
-of a new kind one after another, and the view may be ahead of the server that is asked."""
+"""Tries of an apply whose kind is not found, or that met another write: the servers of a highly
+available control plane learn of a new kind one after another, and the view may be ahead of the
+server that is asked. A conflict that names no field is one of a moment, as with a quota's count."""
 
 
 class Observing(Protocol):
@@ -108,8 +110,8 @@ class Performer:
                     )
                 )
                 break
-            except NotFoundError:
-                if attempt == _LAGS:
+            except (NotFoundError, ConflictError) as error:
+                if attempt == _LAGS or (isinstance(error, ConflictError) and error.causes):
                     raise
                 await asyncio.sleep(self._retry.delay(attempt))
         return self._wrote(action, _verb(before, made, "configured"), made)

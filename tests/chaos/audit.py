@@ -14,12 +14,12 @@ _NO_OBJECTS = ("accessreviews", "/leases")
 
 @dataclass(frozen=True)
 class Took:
-    """One write that changed something: what it was, and the mark that it left on the object."""
+    """One write that changed something: what it was, and on which object."""
 
     method: str
     path: str
     content: str
-    mark: str
+    uid: str
 
 
 @dataclass
@@ -42,26 +42,28 @@ class Audit:
         dry = "dryRun" in parse_qs(parts.query) or b'"dryRun"' in sent
         if method not in _CHANGES or dry or any(part in parts.path for part in _NO_OBJECTS):
             return
-        mark = _mark(method, answer)
+        uid, mark = _mark(method, answer)
         if (parts.path, mark) in self._marks:
             return
         self._marks.add((parts.path, mark))
         content = hashlib.sha256(_unguarded(sent)).hexdigest()
-        self.took.append(Took(method, parts.path, content, mark))
+        self.took.append(Took(method, parts.path, content, uid))
 
     def twice(self) -> list[str]:
-        """Return what was written again with the same content, such as `PATCH /api/v1/... (2)`."""
-        counts = Counter((took.method, took.path, took.content) for took in self.took)
-        return [f"{method} {path} ({n})" for (method, path, _), n in counts.items() if n > 1]
+        """Return what one object was sent again, such as `PATCH /api/v1/... (2)`."""
+        counts = Counter(self.took)
+        return [f"{took.method} {took.path} ({n})" for took, n in counts.items() if n > 1]
 
 
-def _mark(method: str, answer: bytes) -> str:
+def _mark(method: str, answer: bytes) -> tuple[str, str]:
+    """Return the uid of the object, and what tells that it was changed by this program."""
     obj: dict[str, Any] = json.loads(answer)
     meta = obj.get("metadata") or {}
-    if method == "DELETE":  # a Status with the uid, or the object while it is leaving
-        return f"deleted {meta.get('uid') or (obj.get('details') or {}).get('uid')}"
+    uid = str(meta.get("uid") or (obj.get("details") or {}).get("uid"))
+    if method == "DELETE":
+        return uid, f"deleted {uid}"
     ours = [e for e in meta.get("managedFields") or () if e.get("manager") == "oc-gpu"]
-    return json.dumps([meta.get("uid"), ours])
+    return uid, json.dumps([uid, ours])
 
 
 def _unguarded(sent: bytes) -> bytes:

@@ -80,6 +80,7 @@ class Proxy:
         audit: What the server took.
         away: While set, nobody is answered and every connection is cut.
         valid: Tells whether a bearer token is good; None lets the server judge.
+        token: Bearer token that goes to the server in place of a good one.
         asked: Is called with every request before it is answered.
     """
 
@@ -88,6 +89,7 @@ class Proxy:
     audit: Audit = field(default_factory=Audit)
     away: bool = False
     valid: Callable[[str], bool] | None = None
+    token: str = ""
     asked: Callable[[Ask], None] = lambda _: None
     url: str = ""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -183,6 +185,8 @@ class _Exchange:
                 return await self._refuse(fault.status) if fault.status else self._cut()
         if ask.upgrade:
             return await self._pass(ask)
+        if proxy.token:
+            ask = _with_token(ask, proxy.token)
         return await self._forward(ask, fault)
 
     async def _refuse(self, status: int) -> bool:
@@ -192,7 +196,7 @@ class _Exchange:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
         ]
-        if status == 429:  # noqa: PLR2004
+        if status == 429:
             headers.append((b"retry-after", _RETRY_AFTER))
         await self._send(h11.Response(status_code=status, headers=headers), body)
         return True
@@ -228,12 +232,12 @@ class _Exchange:
         head = await self._event(self._there, reader)
         if not isinstance(head, h11.Response):
             return self._cut()
-        if ask.watch and head.status_code == 200:  # noqa: PLR2004
+        if ask.watch and head.status_code == 200:
             return await self._stream(head, fault)
         body = b""
         while isinstance(event := await self._event(self._there, reader), h11.Data):
             body += event.data
-        if head.status_code < 300:  # noqa: PLR2004
+        if head.status_code < 300:
             self._proxy.audit.note(ask.method, ask.target, ask.body, body)
         return await self._hand_over(head, body, fault)
 
@@ -326,6 +330,13 @@ class _Exchange:
         finally:
             writer.close()
         return False
+
+
+def _with_token(ask: Ask, token: str) -> Ask:
+    mine = (b"authorization", f"Bearer {token}".encode())
+    others = [pair for pair in ask.head.headers if pair[0] != mine[0]]
+    head = h11.Request(method=ask.head.method, target=ask.head.target, headers=[*others, mine])
+    return Ask(head, ask.body)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -67,6 +67,16 @@ def named(name: str) -> Named:
     return Named(Meta(name))
 
 
+class Mute(FakeStream):
+    """A stream that something on the way forgot: it stays open and says no more."""
+
+    async def __anext__(self) -> bytes:
+        if self._pieces:
+            return await super().__anext__()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
 def versions(transport: FakeTransport) -> list[str | None]:
     return [s.query["resourceVersion"] for s in transport.sent if s.query.get("watch")]
 
@@ -225,3 +235,14 @@ def test_an_error_names_the_right_to_watch() -> None:
 
 def test_a_stream_that_is_no_watch_is_an_error() -> None:
     watch(page([]), stream(b"<html>\n"), expect=OcGpuError)
+
+
+def test_a_stream_that_says_no_more_is_given_up_after_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, seconds in (("_SHORTEST_STREAM", 0), ("_LONGEST_STREAM", 0), ("_GRACE", 0.02)):
+        monkeypatch.setattr(f"oc_gpu.kube.watching.{name}", seconds)
+    mute = Mute(200, [event("ADDED", "b", "10")])
+    seen, transport = watch(page(["a"], "9"), mute, refused(403))
+    assert seen == [Replaced([named("a")], "9"), Updated(named("b"))]
+    assert versions(transport) == ["9", "10"]

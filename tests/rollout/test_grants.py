@@ -24,6 +24,7 @@ SCENARIOS = ("seed", "ocp-4.20")
 UNSEEN = {
     # what these scenarios give no occasion for
     ("", "configmaps", "delete"),  # a namespace oc-gpu that is somebody else's stays
+    ("", "pods/eviction", "create"),  # no pod uses a GPU
     ("", "pods/exec", "create"),  # servers from Kubernetes 1.35 on ask for it as well
 }
 

@@ -102,6 +102,27 @@ def test_fields_of_another_manager_are_never_forced() -> None:
     on(act)
 
 
+def test_a_conflict_that_names_no_field_is_tried_again() -> None:
+    async def act(bench: Bench) -> None:
+        conflict = ConflictError(Asked("apply", CONFIGMAPS, "a", "default"), 409, message="busy")
+        bench.wire.failures = [conflict, conflict]
+        assert (await bench.send(Apply(REF, manifest(x="1")))).verb == "created"
+        bench.wire.failures = [conflict] * 9
+        with pytest.raises(ConflictError):
+            await bench.send(Apply(REF, manifest(x="2")))
+
+    on(act)
+
+
+def test_fields_of_others_are_forced_where_that_was_said() -> None:
+    async def act(bench: Bench) -> None:
+        await bench.client.apply(CONFIGMAPS, manifest(x="theirs"), field_manager="argocd")
+        await bench.send(Apply(REF, manifest(x="ours"), forces=True))
+        assert (await bench.client.get(CONFIGMAPS, "a", "default"))["data"] == {"x": "ours"}
+
+    on(act)
+
+
 def test_a_namespace_that_somebody_made_meanwhile_is_used_and_not_taken_over() -> None:
     async def act(bench: Bench) -> None:
         action = Apply(ObjectRef(NAMESPACES, "gpu"), namespace("gpu", owner="us"), adopt=True)

@@ -13,7 +13,7 @@ from oc_gpu.report.look import Look
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.preview import preview
 from oc_gpu.rollout.survey import survey
-from oc_gpu.stages.model import State
+from oc_gpu.stages.model import Allowed, State
 from oc_gpu.stages.ownership import is_ours
 from tests.rollout.clusters import QUIET, Wire, on_cluster, passed, wanted
 
@@ -107,7 +107,7 @@ def test_a_name_that_is_taken_on_the_way_stops_the_stage() -> None:
 def test_what_is_taken_over_is_said_to_be_and_is_ours_from_then_on() -> None:
     async def act(client: Client, _: Wire) -> None:
         await client.apply(SECRETS, SECRET, field_manager="helm")
-        adopting = structs.replace(wanted("seed"), adopt=True)
+        adopting = structs.replace(wanted("seed"), allowed=Allowed(adopt=True))
         found = await survey(client, adopting)
         plan = report.document(found, await preview(client, found.actions))
         assert plan.clean

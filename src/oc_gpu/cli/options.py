@@ -218,24 +218,29 @@ def taint_option(target: C) -> C:
 
 
 def ownership_options(target: C) -> C:
-    """Add what may be done to objects and fields of somebody else."""
-    decorators: list[Decorator] = [
-        _option(
+    """Add what may be done to objects and fields of somebody else on the road."""
+    decorators = [
+        _permission(
             "--adopt",
-            own=True,
-            is_flag=True,
-            default=None,
-            help="Take over objects of somebody else whose names are needed; disable removes them.",
+            "Take over objects of somebody else whose names are needed; disable removes them.",
         ),
-        _option(
-            "--force-conflicts",
-            own=True,
-            is_flag=True,
-            default=None,
-            help="Take fields that other managers own.",
-        ),
+        _permission("--force-conflicts", "Take fields that other managers own."),
     ]
     return _all(decorators, target)
+
+
+def undo_options(target: C) -> C:
+    """Add what may be done to what is somebody else's on the way back."""
+    decorators = [
+        _permission("--evict-workloads", "Evict pods that use GPUs."),
+        _permission("--force-conflicts", "Remove objects of ours that others have changed since."),
+        _permission("--remove-finalizers", "Take finalizers off objects whose controller is gone."),
+    ]
+    return _all(decorators, target)
+
+
+def _permission(name: str, told: str) -> Decorator:
+    return _option(name, own=True, is_flag=True, default=None, help=told)
 
 
 def yes_option(target: C) -> C:

@@ -24,7 +24,9 @@ class Settings:
         entitlement: The portal's download.
         taint: Taint for the GPU nodes, `key=value:Effect`.
         adopt: Take over objects of somebody else whose names are needed.
-        force_conflicts: Take fields that other managers own.
+        force_conflicts: Take fields that other managers own, remove what they have changed.
+        evict_workloads: Evict pods that use GPUs.
+        remove_finalizers: Take finalizers off objects of ours whose controller is gone.
         yes: Do not ask.
     """
 
@@ -41,4 +43,6 @@ class Settings:
     taint: str | None = None
     adopt: bool = False
     force_conflicts: bool = False
+    evict_workloads: bool = False
+    remove_finalizers: bool = False
     yes: bool = False

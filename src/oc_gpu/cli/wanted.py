@@ -8,6 +8,7 @@ from oc_gpu import config
 from oc_gpu.cli.settings import Settings
 from oc_gpu.config import Entitlement, GpuPlatform
 from oc_gpu.rollout.survey import Wish
+from oc_gpu.stages.model import Allowed
 
 
 def wish(settings: Settings) -> Wish:
@@ -20,8 +21,12 @@ def wish(settings: Settings) -> Wish:
     return Wish(
         document,
         entitlement(document),
-        adopt=settings.adopt,
-        force_conflicts=settings.force_conflicts,
+        Allowed(
+            adopt=settings.adopt,
+            force_conflicts=settings.force_conflicts,
+            evict_workloads=settings.evict_workloads,
+            remove_finalizers=settings.remove_finalizers,
+        ),
     )
 
 

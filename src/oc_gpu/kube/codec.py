@@ -12,6 +12,7 @@ from oc_gpu.kube.transport import Body, Response
 
 T = TypeVar("T")
 
+_TOO_DEEP = "values are nested without end"
 _encoder = msgspec.json.Encoder()
 
 
@@ -99,6 +100,8 @@ def read(decoder: "msgspec.json.Decoder[T]", body: Body) -> T:
     except msgspec.ValidationError:
         plain = _without_nulls(msgspec.json.decode(body))
         return msgspec.convert(plain, decoder.type)
+    except RecursionError:
+        raise msgspec.DecodeError(_TOO_DEEP) from None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -163,7 +166,7 @@ def api_error(asked: Asked, response: Response) -> ApiError:
 def read_status(body: Body) -> Status:
     """Return the `Status` in a body, an empty one when there is none."""
     try:
-        status: Status = decoder(Status).decode(body)
+        status: Status = read(decoder(Status), body)
     except msgspec.DecodeError:
         return Status()
     return status if status.kind == "Status" else Status()

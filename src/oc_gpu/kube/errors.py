@@ -162,8 +162,14 @@ class Asked:
         return f"{verb} {what}" + (f" in namespace {self.namespace}" if self.namespace else "")
 
 
-_SAYS_SUBRESOURCE = frozenset({"exec", "logs"})
-_RBAC_VERBS = {"apply": "patch", "replace": "update", "exec": "create", "logs": "get"}
+_SAYS_SUBRESOURCE = frozenset({"evict", "exec", "logs"})
+_RBAC_VERBS = {
+    "apply": "patch",
+    "evict": "create",
+    "exec": "create",
+    "logs": "get",
+    "replace": "update",
+}
 
 
 class ApiError(OcGpuError):
@@ -256,7 +262,15 @@ class InvalidError(ApiError):
 class TooManyRequestsError(ApiError):
     """429: the server asked to come back later, also after the retries."""
 
+    @property
+    def by_budget(self) -> bool:
+        """Tell whether a PodDisruptionBudget, and no load, forbids an eviction for now."""
+        return "disruption budget" in self.server_message
+
     def _hints(self) -> tuple[str, ...]:
+        if self.by_budget:
+            where = f" -n {self.namespace}" if self.namespace else ""
+            return (f"see which budget holds it: oc get poddisruptionbudgets{where}",)
         return ("the server is overloaded; run it again in a minute",)
 
 

@@ -213,7 +213,7 @@ def _parse(raw: bytes, path: Path) -> Any:
     if raw.lstrip().startswith(b"{"):
         try:
             return msgspec.json.decode(raw)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
     from oc_gpu.kube.yamlfile import YamlError, parse  # noqa: PLC0415 - costs 20 ms
 

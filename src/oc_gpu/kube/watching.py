@@ -6,6 +6,7 @@ when that is too old (410, as an answer or as an ERROR event), the list is taken
 as `Replaced`. Documented at kubernetes.io, "Efficient detection of changes".
 """
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 _SHORTEST_STREAM, _LONGEST_STREAM = 300, 600
 """Seconds that a stream is asked to last; spread so that many watches do not end together."""
+_GRACE = 30.0
+"""Seconds of silence beyond that after which a stream is given up: something on the way, such as a
+load balancer, forgot it, and keepalives to it say nothing of the server."""
 _LIVED = 5.0
 """A stream that lasted this many seconds is no reason to wait before the next."""
 
@@ -138,16 +142,17 @@ class Watch(Generic[T]):
         self._failures += 1
 
     async def _stream(self) -> AsyncGenerator[WatchEvent[T]]:
+        seconds = random.randint(_SHORTEST_STREAM, _LONGEST_STREAM)  # noqa: S311
         target = self._selection.target(
             watch="true",
             allowWatchBookmarks="true",
             resourceVersion=self._version,
-            timeoutSeconds=random.randint(_SHORTEST_STREAM, _LONGEST_STREAM),  # noqa: S311
+            timeoutSeconds=seconds,
         )
         call = Call(self._asked, "GET", target, repeatable=True)
         async with self._sender.open(call) as response, aclosing(lines(response)) as received:
             self._silent_since = None
-            async for line in received:
+            while (line := await _next(received, seconds + _GRACE)) is not None:
                 event = self._read(line) if line else None
                 if event is not None:
                     yield event
@@ -162,12 +167,21 @@ class Watch(Generic[T]):
                 return None
             found: T = read(self._decoder, line).object
             return Deleted(found) if head.type == "DELETED" else Updated(found)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise unreadable(self._asked, error) from error
 
     def _error(self, line: bytes) -> ApiError:
         status: Status = decoder(_Body[Status]).decode(line).object
         return status.error(self._asked, status.code or 500)
+
+
+async def _next(received: AsyncGenerator[bytes], seconds: float) -> bytes | None:
+    """Return the next line, None when there are no more or none comes in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(received)
+    except (StopAsyncIteration, TimeoutError):
+        return None
 
 
 async def lines(response: StreamResponse, *, unfinished: bool = False) -> AsyncGenerator[bytes]:

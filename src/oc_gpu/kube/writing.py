@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from oc_gpu.kube.codec import decode, encode
+from oc_gpu.kube.errors import ApiError
 from oc_gpu.kube.listing import with_query
 from oc_gpu.kube.objects import RawObject, Resource
+from oc_gpu.kube.resources import PODS
 from oc_gpu.kube.sending import Call
 from oc_gpu.kube.session import Session
 
@@ -16,6 +18,8 @@ _PATCH_TYPES: dict[PatchKind, str] = {
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
+_EVICTIONS = ("policy/v1", "policy/v1beta1")
+_BAD_REQUEST = 400
 _APPLY_TYPE = "application/apply-patch+yaml"
 """JSON is YAML; servers since 1.16 take this type, the CBOR and JSON ones are newer."""
 
@@ -173,6 +177,35 @@ class Writing(Session):
         await self._sender.send(
             Call(asked, "DELETE", target, encode(options), repeatable=uid is not None)
         )
+
+    async def evict(self, name: str, namespace: str | None = None, *, uid: str | None) -> None:
+        """Ask for the eviction of a pod, which its disruption budgets may forbid for now.
+
+        Servers before Kubernetes 1.22 know only the older version of it.
+
+        Args:
+            name: Name of the pod.
+            namespace: Namespace.
+            uid: Evict this very pod, not a namesake made since.
+
+        Raises:
+            NotFoundError: It is not there.
+            TooManyRequestsError: A budget forbids it, or the server has too much to do.
+        """
+        asked = self._asked("evict", PODS, name, namespace, "eviction")
+        target = PODS.path(asked.namespace, name, "eviction")
+        options = {"deleteOptions": {"preconditions": {"uid": uid}}} if uid else {}
+        meta = {"name": name, "namespace": asked.namespace}
+        for version in _EVICTIONS:
+            body = {"apiVersion": version, "kind": "Eviction", "metadata": meta, **options}
+            call = Call(asked, "POST", target, encode(body), repeatable=uid is not None)
+            try:
+                await self._sender.send(call)
+            except ApiError as error:
+                if error.status != _BAD_REQUEST or version == _EVICTIONS[-1]:
+                    raise
+            else:
+                return
 
     async def _write(self, call: Call) -> RawObject:
         return decode((await self._sender.send(call)).body, RawObject, call.asked)

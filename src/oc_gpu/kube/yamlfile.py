@@ -1,6 +1,7 @@
 """YAML as Kubernetes programs understand it: times stay text, only true and false are booleans."""
 
 import re
+from math import isqrt
 from typing import Any
 
 import yaml
@@ -19,6 +20,14 @@ _BOOL = "tag:yaml.org,2002:bool"
 _ONE_DOCUMENT = "expected a single document in the stream"
 """What PyYAML says when it meets a second one."""
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+_MAX_DEPTH = 1_000
+"""Values within values; documents have a dozen levels."""
+_UNCHECKED = 5_000
+"""Levels that the parser's stack bears without harm: what cannot be deeper is not looked at."""
+_OPENERS = (b"[", b"{", b"- ", b"-\t", b"? ")
+"""What may open a level within a line; every other level is indented, which takes bytes."""
 
 
 class YamlError(ValueError):
@@ -75,6 +84,21 @@ def dump(value: Any) -> str:
     )
 
 
+def _is_deep(raw: bytes) -> bool:
+    """Tell whether a document is so deep that building it would end the process."""
+    if sum(raw.count(mark) for mark in _OPENERS) + isqrt(2 * len(raw)) < _UNCHECKED:
+        return False
+    depth = 0
+    for event in yaml.parse(raw, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            return True
+    return False
+
+
 def parse(raw: bytes) -> Any:
     """Return the value of a document.
 
@@ -83,6 +107,8 @@ def parse(raw: bytes) -> Any:
         ManyDocumentsError: There is another document; the message names where it begins.
     """
     try:
+        if _is_deep(raw):
+            raise YamlError(f"it has more than {_MAX_DEPTH} values within each other")
         return yaml.load(raw, Loader=_Loader)  # noqa: S506 - derived from the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

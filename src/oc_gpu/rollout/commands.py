@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import msgspec
 
 from oc_gpu.kube import Client, OcGpuError, TimeoutExceededError, UsageError
-from oc_gpu.rollout import rights
+from oc_gpu.rollout import objections, rights
 from oc_gpu.rollout.events import Notice, Observer, Outcome
 from oc_gpu.rollout.lease import Lease
 from oc_gpu.rollout.perform import Performer
@@ -72,8 +72,15 @@ async def disable(
     agree: Gate = _open,
     timeout: float | None = None,  # noqa: ASYNC109
 ) -> Outcome:
-    """Take back exactly what was made, in the safe order; the record goes last."""
+    """Take back exactly what was made, in the safe order; the record goes last.
+
+    Raises:
+        OcGpuError: Pods use GPUs, or others have changed what was made, and nobody said that this
+            does not matter; nothing was written.
+    """
     found = await survey(client, wish, "undo")
+    objections.insist_on_idle(found)
+    objections.insist_on_unchanged(found)
     unknown = await _consent(client, found, agree)
     _announce(found, observer, unknown)
     return _with(unknown, await walk(client, found, observer, timeout))

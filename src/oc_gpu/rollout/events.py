@@ -15,7 +15,10 @@ class StageChanged(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """One write was accepted by the server. `verb` is created, configured, patched or deleted."""
+    """One write was accepted by the server.
+
+    `verb` is created, configured, patched, deleted or evicted.
+    """
 
     at: float
     stage: str

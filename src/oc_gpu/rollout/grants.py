@@ -70,6 +70,8 @@ CLAIMING = (
     Grant(LEASES, ("get", "list", "watch", "update", "delete"), (lease.NAME,)),
 )
 """The Lease that keeps two runs from writing at once."""
+EVICTING = Grant(PODS, ("create",), subresource="eviction")
+"""For `disable --evict-workloads`."""
 LEFTOVERS = (
     TAINTING,
     APPROVAL,
@@ -141,7 +143,7 @@ def only_name(source: Source) -> str | None:
 
 def table() -> tuple[Grant, ...]:
     """Return every right that any command may need."""
-    every = (*CLAIMING, *LEFTOVERS, *PROVING, *RUNNING, *EXPLAINING)
+    every = (*CLAIMING, EVICTING, *LEFTOVERS, *PROVING, *RUNNING, *EXPLAINING)
     rest = (OFFERS, ASKING, *every)
     return tuple(dict.fromkeys((*_read(), *_made(), *rest)))
 

@@ -38,7 +38,7 @@ DURATION = 15
 """Seconds without a renewal after which a holder counts as gone, as in client-go."""
 _RENEWAL = 5.0
 """Seconds between renewals: two may get lost."""
-_PARTING = 5.0
+_PARTING = 2.0
 """Seconds that giving it back may take: who was interrupted wants to go."""
 
 

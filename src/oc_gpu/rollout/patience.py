@@ -46,6 +46,8 @@ class Patience:
             try:
                 return await send()
             except _AWAY as error:
+                if isinstance(error, TooManyRequestsError) and error.by_budget:
+                    raise
                 failures += 1
                 broken += isinstance(error, ServerError) and error.status == _BROKEN
                 if broken >= _BROKEN_TRIES:

@@ -126,12 +126,15 @@ class Performer:
     async def _delete(self, action: Delete, before: Seen) -> Write:
         ref, uid = action.ref, action.uid or before.uid or None
         try:
-            await self._patiently(
-                lambda: self._client.delete(ref.resource, ref.name, ref.namespace, uid=uid)
-            )
+            if action.evicts:
+                await self._patiently(lambda: self._client.evict(ref.name, ref.namespace, uid=uid))
+            else:
+                await self._patiently(
+                    lambda: self._client.delete(ref.resource, ref.name, ref.namespace, uid=uid)
+                )
         except NotFoundError:
             return Write("")
-        return Write("deleted")
+        return Write("evicted" if action.evicts else "deleted")
 
     def _wrote(self, action: Action, verb: str, made: RawObject) -> Write:
         visible = self._view.observe(action.ref.resource, made)

@@ -19,12 +19,14 @@ from oc_gpu.checks.evidence import Miss, NodeEvidence, Part, Sample, StayOff
 from oc_gpu.checks.smi import SmiError, parse_xml
 from oc_gpu.config import chosen
 from oc_gpu.kube import (
+    AlreadyExistsError,
     ApiError,
     Client,
     ConflictError,
     NotFoundError,
     OcGpuError,
     RawObject,
+    Retry,
     TimeoutExceededError,
 )
 from oc_gpu.kube.resources import PODS
@@ -32,6 +34,7 @@ from oc_gpu.manifests import verify as manifests
 from oc_gpu.manifests.labels import PROOF, STAGE
 from oc_gpu.manifests.verify import Place
 from oc_gpu.rollout.holders import holders, lacks_gpu
+from oc_gpu.rollout.patience import Patience
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.kinds import Meta, Node, Pod
 from oc_gpu.snapshot.live import LiveView
@@ -42,6 +45,8 @@ from oc_gpu.stages import tolerations, workloads
 
 PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
+_LITTLE = Retry(outage=5.0)
+"""How patient it is where no answer is an answer too, and is told as such."""
 _MARGIN = 60.0
 """Seconds for what comes after the waiting: reading the last log, removing the pods."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
@@ -181,15 +186,22 @@ def _driver_pod(found: Survey, node: str, container: str) -> Pod | None:
 async def _run(client: Client, pod: Pod, container: str, command: Sequence[str]) -> str:
     """Return what a command printed; where it failed, that tells why and is judged as well."""
     meta = pod.metadata
-    result = await client.exec(meta.namespace, meta.name, command, container=container)
+    result = await Patience(_LITTLE)(
+        lambda: client.exec(meta.namespace, meta.name, command, container=container)
+    )
     return result.stdout or result.stderr
 
 
 async def _create(client: Client, pods: Sequence[RawObject], made: list[Meta]) -> dict[str, str]:
     """Make the test pods and note which were made; return why some were refused, by name."""
+    patiently = Patience(_LITTLE)
 
     async def one(pod: RawObject) -> None:
-        answer = await client.create(PODS, pod, pod["metadata"]["namespace"])
+        space = pod["metadata"]["namespace"]
+        try:
+            answer = await patiently(lambda: client.create(PODS, pod, space))
+        except AlreadyExistsError:  # the first try arrived after all: the name is of this run only
+            answer = await client.get(PODS, _name(pod), space)
         made.append(msgspec.convert(answer["metadata"], Meta))
 
     answers = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)

@@ -90,6 +90,8 @@ def _of(action: Action) -> tuple[Right, ...]:
         create = Right("create", ref.resource, ref.namespace)
         change = Right("patch", ref.resource, ref.namespace, ref.name)
         return (create,) if action.adopt else (create, change)
+    if isinstance(action, Delete) and action.evicts:
+        return tuple(_all(grants.EVICTING, ref.namespace))
     verb = "delete" if isinstance(action, Delete) else "patch"
     return (Right(verb, ref.resource, ref.namespace, ref.name),)
 
@@ -134,7 +136,8 @@ def _later_back(found: Survey) -> tuple[Right, ...]:
     """Return what removing the operators' left-overs needs, which show when they are gone."""
     if found.context.record is None and not found.context.lost:
         return ()
-    return tuple(right for grant in grants.LEFTOVERS for right in _all(grant))
+    evicting = (grants.EVICTING,) if found.wish.allowed.evict_workloads else ()
+    return tuple(right for grant in (*evicting, *grants.LEFTOVERS) for right in _all(grant))
 
 
 class Answers(Struct, frozen=True):

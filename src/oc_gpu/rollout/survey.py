@@ -21,7 +21,7 @@ from oc_gpu.stages import context as contexts
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, planned_actions
-from oc_gpu.stages.model import Action, Apply, Assessment, Milestone, StagePlan
+from oc_gpu.stages.model import Action, Allowed, Apply, Assessment, Milestone, StagePlan
 from oc_gpu.stages.platform import identify, nfd_resource, openshift_version
 from oc_gpu.stages.road import RECORD, gated, road, way_back
 
@@ -37,14 +37,12 @@ class Wish(Struct, frozen=True):
     Attributes:
         config: The document.
         entitlement: The certificate that it names.
-        adopt: Take over objects of somebody else whose names are needed.
-        force_conflicts: Take fields that other managers own.
+        allowed: What may be done to what is somebody else's.
     """
 
     config: GpuPlatform
     entitlement: Entitlement | None = None
-    adopt: bool = False
-    force_conflicts: bool = False
+    allowed: Allowed = Allowed()
 
 
 class Survey(Struct, frozen=True):
@@ -126,29 +124,29 @@ def seen(
     wish: Wish, purpose: Purpose, scope: Scope, packages: Mapping[str, str], snapshot: Snapshot
 ) -> Survey:
     """Return the survey of a snapshot."""
-    context = contexts.build(wish.config, snapshot, wish.entitlement)
+    context = contexts.build(wish.config, snapshot, wish.entitlement, wish.allowed)
     if purpose == "undo":
         plans = way_back(context)
     else:
-        plans = _allowed(wish, guarded(context, road(context)))
+        plans = _allowed(wish.allowed, guarded(context, road(context)))
     return Survey(wish, purpose, scope, packages, context, plans, assess(plans, snapshot))
 
 
-def _allowed(wish: Wish, plans: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
+def _allowed(allowed: Allowed, plans: tuple[StagePlan, ...]) -> tuple[StagePlan, ...]:
     """Return stages whose writes may do what the user allows them."""
-    if not (wish.adopt or wish.force_conflicts):
+    if not (allowed.adopt or allowed.force_conflicts):
         return plans
     return tuple(
         structs.replace(
-            plan, milestones=tuple(_allowed_step(wish, step) for step in plan.milestones)
+            plan, milestones=tuple(_allowed_step(allowed, step) for step in plan.milestones)
         )
         for plan in plans
     )
 
 
-def _allowed_step(wish: Wish, step: Milestone) -> Milestone:
+def _allowed_step(allowed: Allowed, step: Milestone) -> Milestone:
     actions = tuple(
-        structs.replace(action, takes_over=wish.adopt, forces=wish.force_conflicts)
+        structs.replace(action, takes_over=allowed.adopt, forces=allowed.force_conflicts)
         if isinstance(action, Apply)
         else action
         for action in step.actions

@@ -10,6 +10,8 @@ from oc_gpu.config.taints import Taint as WrittenTaint
 
 GPU = "nvidia.com/gpu"
 """Extended resource that NVIDIA's device plugin offers, and the taint key it is known by."""
+_CARDS = (GPU, "nvidia.com/mig-")
+"""Beginnings of the resources that stand for a card or a part of it."""
 _PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
 """Taints of the platform itself: passing states of a node, or its role."""
 
@@ -305,6 +307,52 @@ class Pod(_Wire, frozen=True):
     def asks(self, resource: str) -> int:
         """Return how much of an extended resource its containers ask for."""
         return sum(int(c.resources.limits.get(resource, 0)) for c in self.spec.containers)
+
+
+class TenantMeta(_Wire, frozen=True):
+    """Which pod it is, whose, and whether it is leaving."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    deletion_timestamp: str | None = None
+
+
+class TenantContainer(_Wire, frozen=True):
+    """What a container asks for."""
+
+    resources: Resources = field(default_factory=Resources)
+
+
+class TenantSpec(_Wire, frozen=True):
+    """Where a pod runs, and its containers."""
+
+    node_name: str = ""
+    containers: list[TenantContainer] = field(default_factory=list)
+
+
+class TenantStatus(_Wire, frozen=True):
+    """Whether a pod has ended."""
+
+    phase: str = ""
+
+
+class Tenant(_Wire, frozen=True):
+    """A pod of anybody, as little of it as tells whether it uses a GPU."""
+
+    metadata: TenantMeta = field(default_factory=TenantMeta)
+    spec: TenantSpec = field(default_factory=TenantSpec)
+    status: TenantStatus = field(default_factory=TenantStatus)
+
+    @property
+    def cards(self) -> int:
+        """Return how many cards, or parts of them, it holds on its node."""
+        if not self.spec.node_name or self.status.phase in ("Succeeded", "Failed"):
+            return 0
+        asked = (limit for c in self.spec.containers for limit in c.resources.limits.items())
+        return sum(int(count) for name, count in asked if name.startswith(_CARDS))
 
 
 class LabelSelector(_Wire, frozen=True):

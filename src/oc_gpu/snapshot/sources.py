@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube import resources as known
-from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Operator, Pod
+from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Operator, Pod, Tenant
 
 Purpose = Literal["status", "road", "undo", "check"]
 
@@ -112,20 +112,25 @@ CUSTOM_OBJECTS: tuple[Source, ...] = (
 """Objects of the operators' CRDs; a CRD with objects of somebody else stays."""
 
 
+TENANTS = Source("tenants", known.PODS, Tenant)
+"""Every pod of the cluster, as little of it as tells whether it uses a GPU."""
+
+
 def sources(scope: Scope, purpose: Purpose = "road") -> tuple[Source, ...]:
     """Return the sources to read for a purpose.
 
     Args:
         scope: Namespaces and versions of this cluster's road.
         purpose: `status` leaves out what only planning looks at; `undo` adds the objects that
-            tell whether a CRD is still in use; `check` adds what only the preflight looks at.
+            tell whether a CRD is still in use, and the pods that may use a GPU; `check` adds what
+            only the preflight looks at.
     """
     every = (*IDENTITY, *_cluster_wide(scope), *_of_the_road(scope))
     if purpose == "check":
         return (*every, *_around(scope))
     if purpose == "status":
         return tuple(source for source in every if source.name in _STATUS)
-    return (*every, *CUSTOM_OBJECTS) if purpose == "undo" else every
+    return (*every, *CUSTOM_OBJECTS, TENANTS) if purpose == "undo" else every
 
 
 def _cluster_wide(scope: Scope) -> tuple[Source, ...]:

@@ -8,6 +8,7 @@ from oc_gpu.snapshot.kinds import Taint
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import record as records
 from oc_gpu.stages import recovery, tolerations
+from oc_gpu.stages.model import Allowed
 from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.platform import Platform, identify
 
@@ -23,6 +24,7 @@ class Context(Struct, frozen=True):
         before: What was there before us: the record, else what can be told without one.
         record: The record that the cluster holds, None when it holds none.
         taint: The taint that GPU nodes are to have, None for none.
+        allowed: What may be done to what is somebody else's.
     """
 
     config: GpuPlatform
@@ -32,6 +34,7 @@ class Context(Struct, frozen=True):
     entitlement: Entitlement | None = None
     record: records.Record | None = None
     taint: Taint | None = None
+    allowed: Allowed = Allowed()
 
     @property
     def lost(self) -> bool:
@@ -50,7 +53,10 @@ class Context(Struct, frozen=True):
 
 
 def build(
-    config: GpuPlatform, snapshot: Snapshot, entitlement: Entitlement | None = None
+    config: GpuPlatform,
+    snapshot: Snapshot,
+    entitlement: Entitlement | None = None,
+    allowed: Allowed | None = None,
 ) -> Context:
     """Return the context of one moment.
 
@@ -67,4 +73,5 @@ def build(
         entitlement=entitlement,
         record=record,
         taint=tolerations.parse(taint) if taint else None,
+        allowed=allowed or Allowed(),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages.model import (
@@ -87,9 +88,24 @@ def _assess_milestone(
         return _Step(Progress(State.WAITING, f"waits for {' and '.join(missing)}"))
     if outstanding:
         return _Step(Progress(State.DUE, _shorten(a.ref for a in outstanding)), outstanding)
-    if leaving:
-        return _Step(Progress(State.WAITING, f"until {_shorten(leaving)} is gone"))
+    if leaving and milestone.progress.state is not State.BLOCKED:
+        why = _hanging(find(leaving[0], snapshot))
+        return _Step(Progress(State.WAITING, f"until {_shorten(leaving)} is gone{why}"))
     return _Step(milestone.progress)
+
+
+_REMAINS = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+
+
+def _hanging(live: Any) -> str:
+    """Return what an object that leaves still waits for, as far as it tells."""
+    if not isinstance(live, dict):
+        return ""
+    finalizers = live["metadata"].get("finalizers") or ()
+    conditions = (live.get("status") or {}).get("conditions") or ()
+    told = [c.get("message") or "" for c in conditions if c.get("type") in _REMAINS]
+    said = [*told, *([f"finalizers {', '.join(finalizers)}"] if finalizers else [])]
+    return f" ({'; '.join(clean(part) for part in said)})" if said else ""
 
 
 def _shorten(refs: Iterable[ObjectRef], shown: int = 2) -> str:
@@ -172,22 +188,27 @@ def planned_actions(plans: Iterable[StagePlan], snapshot: Snapshot) -> tuple[Act
     )
 
 
-_SOURCES = {"clusterserviceversions": "csvs", "customresourcedefinitions": "crds"}
+_SOURCES = {
+    "clusterserviceversions": ("csvs",),
+    "customresourcedefinitions": ("crds",),
+    "pods": ("pods", "tenants"),
+}
 
 
 def find(ref: ObjectRef, snapshot: Snapshot) -> Any | None:
     """Return the live object of a name, raw or typed as its source is; None when absent."""
-    for item in snapshot.table(_table(ref, snapshot)):
-        name, namespace = _identity(item)
-        if name == ref.name and (not ref.namespace or namespace == ref.namespace):
-            return item
+    for table in _tables(ref, snapshot):
+        for item in snapshot.table(table):
+            name, namespace = _identity(item)
+            if name == ref.name and (not ref.namespace or namespace == ref.namespace):
+                return item
     return None
 
 
-def _table(ref: ObjectRef, snapshot: Snapshot) -> str:
+def _tables(ref: ObjectRef, snapshot: Snapshot) -> tuple[str, ...]:
     plural = ref.resource.plural
     qualified = f"{plural}.{ref.resource.group}"
-    return qualified if qualified in snapshot.tables else _SOURCES.get(plural, plural)
+    return (qualified,) if qualified in snapshot.tables else _SOURCES.get(plural, (plural,))
 
 
 def _identity(item: Any) -> tuple[str, str]:

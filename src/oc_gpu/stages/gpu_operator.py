@@ -14,7 +14,7 @@ from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.snapshot.naming import named
-from oc_gpu.stages import drivers, leftovers, olm, operators, tolerations, workloads
+from oc_gpu.stages import drivers, leftovers, olm, operators, tenants, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import (
     Action,
@@ -350,8 +350,15 @@ def undo(context: Context) -> StagePlan:
         return StagePlan(NAME, TITLE, not_needed="it was there before and stays")
     deletions = tuple(Delete(ObjectRef(CLUSTER_POLICIES, p["metadata"]["name"])) for p in ours)
     spaces = (platform.operand_namespace, *install.own_namespaces)
+    stuck = olm.stuck(context, install, CLUSTER_POLICIES, ours)
     milestones = [
-        Milestone("our ClusterPolicy is gone", deletions, _stopped(context), ("isolation",)),
+        *((stuck,) if stuck is not None else ()),
+        Milestone(
+            "our ClusterPolicy is gone",
+            (*deletions, *_evicted(context, ours)),
+            _stopped(context),
+            ("isolation",),
+        ),
         *olm.removal(context, install),
         Milestone("NFD has dropped what was told of the cards", progress=_dropped(context)),
         Milestone(
@@ -363,6 +370,16 @@ def undo(context: Context) -> StagePlan:
     if sub is None or is_ours(sub):
         milestones += olm.remains(context, install, GROUPS)
     return StagePlan(NAME, TITLE, tuple(milestones))
+
+
+def _evicted(context: Context, ours: list[RawObject]) -> tuple[Delete, ...]:
+    """Return the evictions of pods that use GPUs, once no other pod can get one.
+
+    Without its ClusterPolicy a node offers no GPU, so that pods which are made in their place wait.
+    """
+    if any("deletionTimestamp" not in policy["metadata"] for policy in ours):
+        return ()
+    return tenants.evictions(context)
 
 
 def _dropped(context: Context) -> Progress:

@@ -215,9 +215,28 @@ def _restored(context: Context) -> tuple[Patch, ...]:
     patches = []
     for restore in context.before.restores:
         policy = context.snapshot.raw("clusterpolicies", restore.name)
-        if policy is None or _at(policy, restore.path[1:]) == restore.before:
+        if policy is None:
             continue
-        patch = _nested(restore.path, restore.before, policy["metadata"]["resourceVersion"])
+        live = _at(policy, restore.path[1:])
+        wanted = _without_ours(live, restore.before, context.taint)
+        if wanted == live:
+            continue
+        patch = _nested(restore.path, wanted, policy["metadata"]["resourceVersion"])
         ref = ObjectRef(CLUSTER_POLICIES, restore.name)
-        patches.append(Patch(ref, patch, holds=False, why="put its tolerations back"))
+        why = "put its tolerations back"
+        if wanted != restore.before:
+            why = "take our toleration out; its owner has changed the others since, they stay"
+        patches.append(Patch(ref, patch, holds=False, why=why))
     return tuple(patches)
+
+
+def _without_ours(
+    live: list[RawObject] | None, before: list[RawObject] | None, taint: Taint | None
+) -> list[RawObject] | None:
+    """Return tolerations as they were before us; what their owner did since is not overwritten."""
+    if taint is None or live == tolerations.with_taint(before, taint):
+        return before
+    ours = tolerations.for_taint(taint)
+    if live is None or ours in (before or ()):
+        return live
+    return [toleration for toleration in live if toleration != ours]

@@ -74,14 +74,32 @@ class Patch(Struct, frozen=True):
 
 
 class Delete(Struct, frozen=True):
-    """Delete one object if it exists."""
+    """Delete one object if it exists; `evicts` asks for its eviction, which budgets may hold."""
 
     ref: ObjectRef
     uid: str | None = None
     reboots: str | None = None
+    evicts: bool = False
 
 
 Action = Apply | Patch | Delete
+
+
+class Allowed(Struct, frozen=True):
+    """What may be done to what is somebody else's: nothing of it unless the user says so.
+
+    Attributes:
+        adopt: Take over objects of somebody else whose names are needed.
+        force_conflicts: Take fields that other managers own; remove objects of ours that somebody
+            else has changed.
+        evict_workloads: Evict pods that use GPUs.
+        remove_finalizers: Take finalizers off objects of ours whose controller is gone.
+    """
+
+    adopt: bool = False
+    force_conflicts: bool = False
+    evict_workloads: bool = False
+    remove_finalizers: bool = False
 
 
 def disturbance(action: Action) -> str:

@@ -130,7 +130,9 @@ def undo(context: Context) -> StagePlan:
         for i in ours
     )
     stopped = _stopped(context)
+    stuck = olm.stuck(context, install, platform.nfd_resource, ours)
     milestones = [
+        *((stuck,) if stuck is not None else ()),
         Milestone("our NodeFeatureDiscovery is gone", deletions, stopped, ("gpu-operator",)),
         *olm.removal(context, install),
         Milestone(

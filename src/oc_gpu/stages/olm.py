@@ -1,12 +1,14 @@
 """Installing and removing one operator through OLM, the same for NFD and the GPU Operator."""
 
+from collections.abc import Mapping
+
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import CSVS, NAMESPACES, OPERATOR_GROUPS, SUBSCRIPTIONS
 from oc_gpu.manifests import namespaces
 from oc_gpu.manifests import olm as manifests
 from oc_gpu.stages import leftovers, operators
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.model import Action, Apply, Delete, Milestone, ObjectRef, Progress, State
+from oc_gpu.stages.model import Action, Apply, Delete, Milestone, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.ownership import is_ours
 from oc_gpu.stages.platform import Install
 from oc_gpu.stages.record import csv_key
@@ -116,6 +118,55 @@ def _all_csvs(context: Context, install: Install) -> list[RawObject]:
     ]
 
 
+def stuck(
+    context: Context, install: Install, resource: Resource, ours: list[RawObject]
+) -> Milestone | None:
+    """Return the milestone that frees custom resources whose operator is gone before them.
+
+    Nobody is left to do what their finalizers stand for; they are taken off where the user
+    allows that. None where nothing hangs.
+    """
+    hanging = [
+        obj
+        for obj in ours
+        if "deletionTimestamp" in obj["metadata"] and obj["metadata"].get("finalizers")
+    ]
+    if not hanging or _operator_runs(context, install):
+        return None
+    title = "finalizers without a controller are taken off"
+    patches = tuple(_freed(resource, obj) for obj in hanging)
+    if context.allowed.remove_finalizers:
+        return Milestone(title, patches)
+    named = "; ".join(
+        f"{patch.ref} waits for {', '.join(obj['metadata']['finalizers'])}"
+        for patch, obj in zip(patches, hanging, strict=True)
+    )
+    return Milestone(
+        title,
+        progress=Progress(
+            State.BLOCKED,
+            f"{named}, and Deployment/{install.deployment} in {install.namespace}, whose work "
+            "that is, is gone",
+            hints=("oc-gpu disable --remove-finalizers takes them off",),
+            objects=tuple(str(patch.ref) for patch in patches),
+        ),
+    )
+
+
+def _operator_runs(context: Context, install: Install) -> bool:
+    return any(
+        (d.metadata.namespace, d.metadata.name) == (install.namespace, install.deployment)
+        for d in context.snapshot.deployments
+    )
+
+
+def _freed(resource: Resource, obj: RawObject) -> Patch:
+    meta = obj["metadata"]
+    change = {"finalizers": None, "resourceVersion": meta["resourceVersion"]}
+    ref = ObjectRef(resource, meta["name"], meta.get("namespace"))
+    return Patch(ref, {"metadata": change}, holds=False, why="nobody does what they stand for")
+
+
 def _deployment_gone(context: Context, install: Install) -> Progress:
     for deployment in context.snapshot.deployments:
         meta = deployment.metadata
@@ -158,9 +209,39 @@ def group_and_namespace(context: Context, names: tuple[str, ...]) -> Milestone:
         for group in context.snapshot.table("operatorgroups")
         if (meta := group["metadata"])["namespace"] in names and is_ours(group)
     )
-    spaces = tuple(
-        Delete(ObjectRef(NAMESPACES, name))
+    ours = [
+        name
         for name in dict.fromkeys(names)
         if (live := context.snapshot.raw("namespaces", name)) is not None and is_ours(live)
+    ]
+    guests = {name: found for name in ours if (found := _guests(context, name))}
+    spaces = tuple(Delete(ObjectRef(NAMESPACES, name)) for name in ours if name not in guests)
+    progress = _occupied(guests) if guests else Progress(State.DONE)
+    return Milestone("our namespaces are gone", (*groups, *spaces), progress)
+
+
+def _guests(context: Context, namespace: str) -> list[str]:
+    """Return what others put into a namespace of ours: nothing made it, so nothing removes it."""
+    looked = (("Deployment", "deployments"), ("DaemonSet", "daemonsets"), ("Pod", "pods"))
+    return [
+        f"{kind}/{item.metadata.name}"
+        for kind, source in looked
+        for item in context.snapshot.table(source)
+        if item.metadata.namespace == namespace
+        and item.metadata.deletion_timestamp is None
+        and not item.metadata.owner_references
+        and not is_ours(item)
+    ]
+
+
+def _occupied(guests: Mapping[str, list[str]]) -> Progress:
+    name, found = next(iter(guests.items()))
+    return Progress(
+        State.BLOCKED,
+        f"Namespace/{name} is ours and not empty: others put {', '.join(found[:3])} into it",
+        hints=(
+            f"move it elsewhere, then run the command again: oc get all -n {name}",
+            f"or keep the namespace: oc label namespace {name} app.kubernetes.io/managed-by-",
+        ),
+        objects=(f"Namespace/{name}", *found),
     )
-    return Milestone("our namespaces are gone", (*groups, *spaces))

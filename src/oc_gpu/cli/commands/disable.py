@@ -4,7 +4,14 @@ import click
 
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.gates import Gates
-from oc_gpu.cli.options import Command, cluster_options, config_option, pass_settings, yes_option
+from oc_gpu.cli.options import (
+    Command,
+    cluster_options,
+    config_option,
+    pass_settings,
+    undo_options,
+    yes_option,
+)
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.walking import finish
@@ -15,6 +22,7 @@ from oc_gpu.rollout.events import Outcome
 
 @click.command("disable", cls=Command, short_help="Remove exactly what enable made.")
 @config_option
+@undo_options
 @yes_option
 @cluster_options
 @pass_settings
@@ -22,7 +30,8 @@ def command(settings: Settings) -> int:
     """Remove exactly what enable made, in the safe order, and what the operators leave behind.
 
     What was there before stays, and what was changed of it is as it was. Nodes reboot when they
-    give an entitlement back. Pods that use a GPU lose it.
+    give an entitlement back. While pods use GPUs, or where others have changed what enable made,
+    nothing is removed unless you say so.
     """
     wish = wanted.wish(settings)
     gates = Gates(settings)

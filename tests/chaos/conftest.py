@@ -1,0 +1,5 @@
+"""Clusters for the chaos."""
+
+from tests.acceptance.conftest import ocp, portal
+
+__all__ = ["ocp", "portal"]

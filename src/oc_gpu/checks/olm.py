@@ -7,6 +7,7 @@ from oc_gpu.checks.inputs import Inputs, Operator
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
+from oc_gpu.snapshot.model import spec_of
 from oc_gpu.stages import operators
 from oc_gpu.stages.ownership import is_ours, owner_of
 
@@ -98,7 +99,7 @@ def _existing(inputs: Inputs) -> Results:
     found = [
         ("Subscription", raw)
         for raw in inputs.snapshot.table("subscriptions")
-        if raw["spec"].get("name") in packages
+        if spec_of(raw).get("name") in packages
     ]
     for source, kind in _CUSTOM.items():
         found += [(kind, raw) for raw in inputs.snapshot.table(source)]

@@ -47,10 +47,17 @@ def judge(name: str, content: bytes, now: datetime) -> Certificate:
     certificates = [block for kind, block in blocks if kind in _CERTIFICATES]
     if not certificates:
         return Certificate(name, problem=_no_certificate(content, blocks))
-    parsed = _parse(certificates[0])
-    if parsed is None:
-        return Certificate(name, problem="its certificate is damaged")
     keys = [block for kind, block in blocks if kind.endswith(b"PRIVATE KEY")]
+    try:
+        return _judged(name, certificates[0], keys, now)
+    except ValueError:  # also late: parts of it are read when they are asked for
+        return Certificate(name, problem="its certificate is damaged")
+
+
+def _judged(name: str, block: bytes, keys: list[bytes], now: datetime) -> Certificate:
+    from cryptography import x509  # noqa: PLC0415  # slow to import
+
+    parsed = x509.load_pem_x509_certificate(block)
     problem = _key_problem(parsed, keys) or _time_problem(parsed, now)
     return Certificate(
         name=name,
@@ -79,15 +86,6 @@ def _no_certificate(content: bytes, blocks: list[tuple[bytes, bytes]]) -> str:
     if _BEGIN in content:
         return "it is a PEM file that was cut off"
     return "it is no PEM file"
-
-
-def _parse(block: bytes) -> "X509Certificate | None":
-    from cryptography import x509  # noqa: PLC0415  # slow to import
-
-    try:
-        return x509.load_pem_x509_certificate(block)
-    except ValueError:
-        return None
 
 
 def _key_problem(certificate: "X509Certificate", keys: list[bytes]) -> str:

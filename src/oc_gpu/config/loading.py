@@ -9,7 +9,7 @@ import msgspec.inspect
 from oc_gpu.config.document import API_VERSION, KIND, GpuPlatform
 from oc_gpu.config.mistakes import Mistake, find_mistakes
 from oc_gpu.config.taints import parse_taint
-from oc_gpu.kube.errors import ConfigError, UsageError
+from oc_gpu.kube.errors import ConfigError, UsageError, clean
 
 MAX_BYTES = 1_000_000
 """Far more than any document needs; larger files are some other file."""
@@ -18,6 +18,8 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 64
 """Values within values; an alias to itself has no end."""
 
+_SHOWN = 20
+"""Mistakes that are named."""
 _HINTS = (
     "`oc-gpu config init` writes a document with every field explained",
     "`oc-gpu config schema` prints the schema for editors",
@@ -33,7 +35,9 @@ class InvalidDocumentError(ConfigError):
 
     def __init__(self, name: str, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
-        told = "; ".join(str(mistake) for mistake in mistakes)
+        told = "; ".join(clean(str(mistake)) for mistake in mistakes[:_SHOWN])
+        if len(mistakes) > _SHOWN:
+            told += f"; and {len(mistakes) - _SHOWN} more"
         count = f"{len(mistakes)} mistakes: " if len(mistakes) > 1 else ""
         super().__init__(f"{name}: {count}{told}", hints=_HINTS)
 

@@ -42,6 +42,7 @@ from oc_gpu.facts.model import (
 )
 from oc_gpu.facts.openshift import choose_nfd_channel, openshift_release, openshift_releases
 from oc_gpu.facts.ownership import owners
+from oc_gpu.facts.versions import is_version
 
 __all__ = [
     "CudaSample",
@@ -74,6 +75,7 @@ __all__ = [
     "gpu_operator_release",
     "gpu_operator_releases",
     "is_older",
+    "is_version",
     "openshift_release",
     "openshift_releases",
     "owners",

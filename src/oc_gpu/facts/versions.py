@@ -25,6 +25,11 @@ def numbers(text: str) -> Numbers:
     return tuple(int(part) for part in found.groups() if part is not None)
 
 
+def is_version(text: str) -> bool:
+    """Tell whether there is a version in a text."""
+    return _NUMBERS.search(text) is not None
+
+
 def minor(text: str) -> Numbers:
     """Return major and minor number of a version."""
     return numbers(text)[:2]

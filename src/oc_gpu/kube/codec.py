@@ -12,7 +12,6 @@ from oc_gpu.kube.transport import Body, Response
 
 T = TypeVar("T")
 
-_TOO_DEEP = "values are nested without end"
 _encoder = msgspec.json.Encoder()
 
 
@@ -74,6 +73,47 @@ class Status(_Wire, frozen=True):
         )
 
 
+class _RawOwner(_Wire, frozen=True):
+    kind: str = ""
+    name: str = ""
+
+
+class _RawManager(_Wire, frozen=True):
+    manager: str = ""
+    subresource: str = ""
+    fields_v1: dict[str, Any] | None = field(default=None, name="fieldsV1")
+
+
+class _RawMeta(_Wire, frozen=True):
+    name: str
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    creation_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: list[str] | None = None
+    owner_references: list[_RawOwner] | None = None
+    managed_fields: list[_RawManager] | None = None
+
+
+class _RawShape(_Wire, frozen=True):
+    """What every object is: who reads one raw relies on it."""
+
+    metadata: _RawMeta
+    spec: dict[str, Any] | None = None
+    status: dict[str, Any] | None = None
+
+
+def insist_on_shape(obj: object) -> None:
+    """Insist that a raw object has the parts of an object, as far as it has them.
+
+    Raises:
+        msgspec.ValidationError: It has not.
+    """
+    msgspec.convert(obj, _RawShape)
+
+
 @lru_cache(maxsize=256)
 def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     """Return the decoder of a type; making one costs more than a small decode."""
@@ -96,12 +136,15 @@ def read(decoder: "msgspec.json.Decoder[T]", body: Body) -> T:
         msgspec.DecodeError: It is not JSON, or does not fit the type.
     """
     try:
-        return decoder.decode(body)
-    except msgspec.ValidationError:
-        plain = _without_nulls(msgspec.json.decode(body))
-        return msgspec.convert(plain, decoder.type)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            plain = _without_nulls(msgspec.json.decode(body))
+            return msgspec.convert(plain, decoder.type)
     except RecursionError:
-        raise msgspec.DecodeError(_TOO_DEEP) from None
+        raise msgspec.DecodeError("values are nested without end") from None
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("it is not UTF-8") from None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -135,16 +178,17 @@ def decode_list(body: Body, type_: type[T], asked: Asked) -> ListEnvelope[T]:
     """
     try:
         page: ListEnvelope[T] = read(list_decoder(cast("Any", type_)), body)
+        if type_ is RawObject or type_ == RawObject:
+            _name_kinds(cast("ListEnvelope[RawObject]", page))
     except msgspec.DecodeError as error:
         raise unreadable(asked, error) from error
-    if type_ is RawObject or type_ == RawObject:
-        _name_kinds(cast("ListEnvelope[RawObject]", page))
     return page
 
 
 def _name_kinds(page: ListEnvelope[RawObject]) -> None:
     kind = page.kind.removesuffix("List")
     for item in page.items or ():
+        insist_on_shape(item)
         if kind and "kind" not in item:
             item["kind"] = kind
             item["apiVersion"] = page.api_version

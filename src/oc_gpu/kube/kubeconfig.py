@@ -196,7 +196,7 @@ def read(path: Path) -> Kubeconfig:
     try:
         file = msgspec.convert(data if data is not None else {}, _File)
     except msgspec.ValidationError as error:
-        message = f"kubeconfig {path} is not valid: {error}"
+        message = f"kubeconfig {path} is not valid: {clean(str(error))}"
         raise ConfigError(message, hints=("compare it with `kubectl config view`",)) from error
     base = path.absolute().parent
     return Kubeconfig(
@@ -213,7 +213,7 @@ def _parse(raw: bytes, path: Path) -> Any:
     if raw.lstrip().startswith(b"{"):
         try:
             return msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             pass
     from oc_gpu.kube.yamlfile import YamlError, parse  # noqa: PLC0415 - costs 20 ms
 

@@ -1,7 +1,6 @@
 """TLS as Go programs do it: our own roots only when given, no common names, partial chains."""
 
 import base64
-import binascii
 import os
 import ssl
 from pathlib import Path
@@ -94,7 +93,7 @@ def pem(data: str | None, path: str | None, what: str) -> bytes | None:
     if data:
         try:
             return base64.b64decode("".join(data.split()), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # base64's own, and that of a text beyond ASCII
             message = f"{what}-data in the kubeconfig is not base64"
             raise ConfigError(message, hints=("get a new kubeconfig with `oc login`",)) from error
     if not path:

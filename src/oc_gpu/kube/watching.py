@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from oc_gpu.kube.codec import Status, decoder, read, unreadable
+from oc_gpu.kube.codec import Status, decoder, insist_on_shape, read, unreadable
 from oc_gpu.kube.errors import (
     ApiError,
     ConnectionFailedError,
@@ -166,8 +166,10 @@ class Watch(Generic[T]):
             if head.type == "BOOKMARK":
                 return None
             found: T = read(self._decoder, line).object
+            if isinstance(found, dict):
+                insist_on_shape(found)
             return Deleted(found) if head.type == "DELETED" else Updated(found)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise unreadable(self._asked, error) from error
 
     def _error(self, line: bytes) -> ApiError:

@@ -84,10 +84,10 @@ def dump(value: Any) -> str:
     )
 
 
-def _is_deep(raw: bytes) -> bool:
-    """Tell whether a document is so deep that building it would end the process."""
+def _insist_on_depth(raw: bytes) -> None:
+    """Refuse a document that is so deep that building it would end the process."""
     if sum(raw.count(mark) for mark in _OPENERS) + isqrt(2 * len(raw)) < _UNCHECKED:
-        return False
+        return
     depth = 0
     for event in yaml.parse(raw, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -95,8 +95,7 @@ def _is_deep(raw: bytes) -> bool:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _MAX_DEPTH:
-            return True
-    return False
+            raise YamlError(f"it has more than {_MAX_DEPTH} values within each other")
 
 
 def parse(raw: bytes) -> Any:
@@ -107,8 +106,7 @@ def parse(raw: bytes) -> Any:
         ManyDocumentsError: There is another document; the message names where it begins.
     """
     try:
-        if _is_deep(raw):
-            raise YamlError(f"it has more than {_MAX_DEPTH} values within each other")
+        _insist_on_depth(raw)
         return yaml.load(raw, Loader=_Loader)  # noqa: S506 - derived from the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -117,3 +115,7 @@ def parse(raw: bytes) -> Any:
         raise (ManyDocumentsError if many else YamlError)(where) from None
     except yaml.YAMLError:
         raise YamlError("it holds characters that YAML does not allow") from None
+    except YamlError:
+        raise
+    except (ValueError, OverflowError, RecursionError):
+        raise YamlError("it holds a value that is far too long or too deep") from None

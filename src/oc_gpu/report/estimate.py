@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from oc_gpu.report.documents import Estimate, Reboot
-from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.stages import pools
 from oc_gpu.stages.model import Action, Delete, Patch
 
@@ -27,7 +27,7 @@ def reboots(actions: Iterable[Action], snapshot: Snapshot) -> tuple[Reboot, ...]
         Reboot(
             pool=name,
             nodes=tuple(node.metadata.name for node in pools.members(snapshot, pool)),
-            at_once=str(pool["spec"].get("maxUnavailable") or 1),
+            at_once=str(spec_of(pool).get("maxUnavailable") or 1),
         )
         for name, pool in found.items()
     )

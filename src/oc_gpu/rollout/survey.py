@@ -22,7 +22,7 @@ from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, planned_actions
 from oc_gpu.stages.model import Action, Allowed, Apply, Assessment, Milestone, StagePlan
-from oc_gpu.stages.platform import identify, nfd_resource, openshift_version
+from oc_gpu.stages.platform import identify, nfd_resource, openshift_version, release_of
 from oc_gpu.stages.road import RECORD, gated, road, way_back
 
 _FIRST = (*IDENTITY, Source("subscriptions", SUBSCRIPTIONS))
@@ -107,7 +107,7 @@ async def survey(
         ConnectionFailedError: The server cannot be reached.
     """
     first = await read(client, _FIRST)
-    release = facts.openshift_release(openshift_version(first))
+    release = release_of(openshift_version(first))
     packages = {} if purpose == "status" else _packages(release)
     offered = await read(client, (), packages=packages)
     known = _joined(first, offered)

@@ -9,6 +9,7 @@ from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.rollout.survey import guarded
+from oc_gpu.snapshot.model import spec_of
 from oc_gpu.stages import drivers, entitlement, gpu_operator, isolation, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
@@ -106,7 +107,7 @@ def _trimmed(context: Context, what: _Tolerant) -> Iterator[Patch]:
             continue
         if meta["name"] != what.wanted["metadata"]["name"]:
             continue
-        spec, wanted = live["spec"], what.wanted["spec"]
+        spec, wanted = spec_of(live), what.wanted["spec"]
         patch: RawObject = {"metadata": {"resourceVersion": meta["resourceVersion"]}}
         surplus = [path for path in what.paths if _is_surplus(spec, wanted, path)]
         for path in surplus:
@@ -114,7 +115,7 @@ def _trimmed(context: Context, what: _Tolerant) -> Iterator[Patch]:
             spec = put(spec, path, at(wanted, path))
         if surplus:
             ref = ObjectRef(what.resource, meta["name"], meta.get("namespace"))
-            disturbs = _disturbance(context, what, live["spec"], spec)
+            disturbs = _disturbance(context, what, spec_of(live), spec)
             why = "the operands tolerate the taint no longer"
             yield Patch(ref, patch, holds=False, why=why, disturbs=disturbs)
 

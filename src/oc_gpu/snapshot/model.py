@@ -31,6 +31,11 @@ class Alert(Struct, frozen=True):
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+def spec_of(obj: RawObject) -> RawObject:
+    """Return the spec of a raw object, empty where it has none."""
+    return obj.get("spec") or {}
+
+
 class Snapshot(Struct, frozen=True, dict=True):
     """What is known of a cluster at one moment.
 

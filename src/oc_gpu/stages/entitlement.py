@@ -10,6 +10,7 @@ from msgspec import structs
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import MACHINE_CONFIGS, PODS, SECRETS
 from oc_gpu.manifests import entitlement as manifests
+from oc_gpu.snapshot.model import spec_of
 from oc_gpu.stages import leftovers, olm, pools, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import holds
@@ -80,7 +81,7 @@ def _deployed(context: Context) -> bool:
     if not wanted:
         return all(config is not None for config in live)
     return all(
-        config is not None and holds(action.manifest["spec"], config["spec"])
+        config is not None and holds(action.manifest["spec"], spec_of(config))
         for action, config in zip(wanted, live, strict=True)
     )
 

@@ -13,6 +13,7 @@ from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
+from oc_gpu.snapshot.model import spec_of
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import drivers, leftovers, olm, operators, tenants, tolerations, workloads
 from oc_gpu.stages.context import Context
@@ -92,10 +93,10 @@ def _applied(context: Context, wanted: RawObject) -> Apply:
         return olm.apply(CLUSTER_POLICIES, wanted)
     spec = wanted["spec"]
     for path in context.platform.operator.era.tolerations:
-        present, asked = at(live["spec"], path) or [], at(spec, path) or [clusterpolicy.BUILT_IN]
+        present, asked = at(spec_of(live), path) or [], at(spec, path) or [clusterpolicy.BUILT_IN]
         if present:
             spec = put(spec, path, [*present, *(t for t in asked if t not in present)])
-    disturbs = drivers.disturbance(context.snapshot, context.platform, live["spec"], spec)
+    disturbs = drivers.disturbance(context.snapshot, context.platform, spec_of(live), spec)
     action = olm.apply(CLUSTER_POLICIES, {**wanted, "spec": spec})
     return msgspec.structs.replace(action, disturbs=disturbs)
 
@@ -239,7 +240,7 @@ def _asked(context: Context, daemon_set: str) -> list[dict[str, str]]:
     for policy in _policies(context):
         for path in context.platform.operator.toleration_paths:
             if operand is not None and path[0] in (operand.key, "daemonsets"):
-                listed = msgspec.convert(at(policy["spec"], path) or [], list[Toleration])
+                listed = msgspec.convert(at(spec_of(policy), path) or [], list[Toleration])
                 return [_wire(toleration) for toleration in listed]
     return []
 

@@ -11,6 +11,7 @@ from oc_gpu.kube.resources import CLUSTER_POLICIES, NODES
 from oc_gpu.manifests.labels import TAINT
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
+from oc_gpu.snapshot.model import spec_of
 from oc_gpu.stages import drivers, marks, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, Progress, StagePlan, State
@@ -117,7 +118,7 @@ def _intolerant(context: Context, taint: Taint) -> list[tuple[RawObject, tuple[s
 
 
 def _at(policy: RawObject, path: tuple[str, ...]) -> list[RawObject] | None:
-    found: list[RawObject] | None = at(policy["spec"], path)
+    found: list[RawObject] | None = at(spec_of(policy), path)
     return found
 
 
@@ -127,13 +128,13 @@ def _foreign_policy(context: Context, taint: Taint) -> tuple[Patch, ...]:
 
 def _tolerant(context: Context, policy: RawObject, path: tuple[str, ...], taint: Taint) -> Patch:
     wanted = tolerations.with_taint(_at(policy, path), taint)
-    spec = put(policy["spec"], path, wanted)
+    spec = put(spec_of(policy), path, wanted)
     return Patch(
         ObjectRef(CLUSTER_POLICIES, policy["metadata"]["name"]),
         _nested(("spec", *path), wanted, policy["metadata"]["resourceVersion"]),
         holds=False,
         why=f"let the operands tolerate {taint}",
-        disturbs=drivers.disturbance(context.snapshot, context.platform, policy["spec"], spec),
+        disturbs=drivers.disturbance(context.snapshot, context.platform, spec_of(policy), spec),
     )
 
 

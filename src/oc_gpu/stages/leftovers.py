@@ -18,7 +18,7 @@ from oc_gpu.kube.resources import (
     OPERATORS,
 )
 from oc_gpu.snapshot.kinds import Node
-from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
 from oc_gpu.stages.model import REACHED, Action, Delete, ObjectRef, Patch, Progress, State
 from oc_gpu.stages.pools import files
@@ -223,7 +223,7 @@ def rendered(snapshot: Snapshot, record: Record, paths: frozenset[str]) -> tuple
 def _rendered_in_use(snapshot: Snapshot) -> frozenset[str]:
     used = set()
     for pool in snapshot.table("machineconfigpools"):
-        for part in (pool["spec"], pool.get("status") or {}):
+        for part in (spec_of(pool), pool.get("status") or {}):
             used.add((part.get("configuration") or {}).get("name", ""))
     for node in snapshot.nodes:
         for key in ("currentConfig", "desiredConfig"):

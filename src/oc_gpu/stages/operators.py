@@ -9,7 +9,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.kube.resources import INSTALL_PLANS
 from oc_gpu.snapshot.kinds import Pod
-from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.stages import workloads
 from oc_gpu.stages.model import ObjectRef, Patch, Progress, State
 from oc_gpu.stages.ownership import is_ours
@@ -17,7 +17,7 @@ from oc_gpu.stages.ownership import is_ours
 
 def subscription(snapshot: Snapshot, package: str) -> RawObject | None:
     """Return the Subscription of a package wherever it is; ours first."""
-    found = [s for s in snapshot.table("subscriptions") if s["spec"].get("name") == package]
+    found = [s for s in snapshot.table("subscriptions") if spec_of(s).get("name") == package]
     found.sort(key=lambda s: not is_ours(s))
     return found[0] if found else None
 
@@ -83,9 +83,9 @@ def approvals(snapshot: Snapshot, package: str) -> tuple[Patch, ...]:
     """
     sub = subscription(snapshot, package)
     plan = _plan(snapshot, sub) if sub is not None and is_ours(sub) else None
-    if sub is None or plan is None or plan["spec"].get("approved"):
+    if sub is None or plan is None or spec_of(plan).get("approved"):
         return ()
-    if plan["spec"].get("clusterServiceVersionNames") != [sub["spec"].get("startingCSV")]:
+    if spec_of(plan).get("clusterServiceVersionNames") != [spec_of(sub).get("startingCSV")]:
         return ()
     meta = plan["metadata"]
     patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "spec": {"approved": True}}
@@ -100,7 +100,7 @@ def _plan(snapshot: Snapshot, sub: RawObject) -> RawObject | None:
 
 def _approval(snapshot: Snapshot, sub: RawObject) -> Progress | None:
     plan = _plan(snapshot, sub)
-    if plan is None or plan["spec"].get("approved"):
+    if plan is None or spec_of(plan).get("approved"):
         return None
     name, namespace = plan["metadata"]["name"], plan["metadata"]["namespace"]
     command = f"oc patch installplan/{name} -n {namespace} --type=merge"

@@ -13,13 +13,17 @@ from oc_gpu.manifests import Proxy
 from oc_gpu.manifests.examples import ANNOTATION, find_example
 from oc_gpu.manifests.merging import at
 from oc_gpu.snapshot.kinds import Node
-from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.snapshot.packages import Channel, PackageManifest
 from oc_gpu.stages import operators
 from oc_gpu.stages.model import Progress, State
 
 MASTER_ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
 WORKER_ROLE = "node-role.kubernetes.io/worker"
+
+
+_ASSUMED = "4.20"
+"""Release whose facts are used where a cluster does not tell its own."""
 
 
 class Install(Struct, frozen=True):
@@ -96,11 +100,15 @@ def openshift_version(snapshot: Snapshot) -> str:
     """Return the version that the cluster last completed an update to, empty when unknown."""
     for cluster_version in snapshot.table("clusterversions"):
         status = cluster_version.get("status") or {}
-        for entry in status.get("history") or ():
-            if entry.get("state") == "Completed":
-                return str(entry["version"])
-        return str((status.get("desired") or {}).get("version", ""))
+        done = [e for e in status.get("history") or () if e.get("state") == "Completed"]
+        told = str((done[0] if done else status.get("desired") or {}).get("version", ""))
+        return told if facts.is_version(told) else ""
     return ""
+
+
+def release_of(version: str) -> facts.OpenShiftRelease:
+    """Return the release of a version, one that is common where it is not known."""
+    return facts.openshift_release(version or _ASSUMED)
 
 
 def identify(config: GpuPlatform, snapshot: Snapshot) -> Platform:
@@ -111,7 +119,7 @@ def identify(config: GpuPlatform, snapshot: Snapshot) -> Platform:
         snapshot: What is known of the cluster.
     """
     version = openshift_version(snapshot)
-    release = facts.openshift_release(version or "4.20")
+    release = release_of(version)
     nfd = _nfd(config, release, snapshot)
     gpu, operator = _gpu(config, version or release.version, snapshot)
     toolkit = _driver_toolkit(snapshot)
@@ -278,7 +286,7 @@ def _choice(
 
 def _channel_of(sub: RawObject | None, wanted: str, best: str) -> str:
     """Return the channel to subscribe to: one that is subscribed to stays, unless told so."""
-    subscribed = sub["spec"].get("channel", best) if sub else best
+    subscribed = spec_of(sub).get("channel", best) if sub else best
     return str(chosen(wanted, subscribed))
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import Node
-from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.stages.model import Progress, State
 
 _MCO = "machineconfiguration.openshift.io/"
@@ -28,7 +28,7 @@ _Rendered = Callable[[RawObject], bool]
 
 def selects(pool: RawObject, labels: Mapping[str, str]) -> bool:
     """Tell whether a pool takes MachineConfigs with these labels."""
-    selector = pool["spec"].get("machineConfigSelector") or {}
+    selector = spec_of(pool).get("machineConfigSelector") or {}
     exact = all(labels.get(k) == v for k, v in (selector.get("matchLabels") or {}).items())
     return exact and all(
         _matches(expression, labels) for expression in selector.get("matchExpressions") or ()
@@ -102,7 +102,7 @@ def mention(snapshot: Snapshot, role: str, names: Iterable[str]) -> bool:
     """Tell whether a pool of a role still has, or is to have, one of the named MachineConfigs."""
     wanted = frozenset(names)
     return any(
-        wanted & (_sources(pool["spec"]) | _sources(pool.get("status") or {}))
+        wanted & (_sources(spec_of(pool)) | _sources(pool.get("status") or {}))
         for pool in of_role(snapshot, role)
     )
 
@@ -123,7 +123,7 @@ def _pool(snapshot: Snapshot, pool: RawObject, rendered: _Rendered) -> Progress:
     trouble = _trouble(pool)
     if trouble is not None:
         return trouble
-    if not rendered(pool["spec"]):
+    if not rendered(spec_of(pool)):
         return Progress(State.WAITING, f"pool {name}: configuration is rendered")
     if is_paused(pool):
         return Progress(
@@ -158,7 +158,7 @@ def degraded(pool: RawObject) -> Degraded | None:
 
 def is_paused(pool: RawObject) -> bool:
     """Tell whether somebody keeps a pool's nodes from taking new configurations."""
-    return bool(pool["spec"].get("paused"))
+    return bool(spec_of(pool).get("paused"))
 
 
 def unpausing(pool: RawObject) -> str:
@@ -205,7 +205,7 @@ def _machines(snapshot: Snapshot, pool: RawObject) -> str:
 
 
 def _target(pool: RawObject) -> str:
-    return str((pool["spec"].get("configuration") or {}).get("name", ""))
+    return str((spec_of(pool).get("configuration") or {}).get("name", ""))
 
 
 def _doing(node: Node) -> str:
@@ -233,7 +233,7 @@ def _pool_of(node: Node, snapshot: Snapshot) -> str | None:
 
 
 def _selects_node(pool: RawObject, labels: Mapping[str, str]) -> bool:
-    wanted = (pool["spec"].get("nodeSelector") or {}).get("matchLabels") or {}
+    wanted = (spec_of(pool).get("nodeSelector") or {}).get("matchLabels") or {}
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
 
 

@@ -57,7 +57,7 @@ def test_pods_that_use_gpus_are_named_and_nothing_is_removed() -> None:
         assert ("evicted", "Pod/training in default") in written[gone:]
         assert await client.find(PODS, "training", "default") is None
 
-    on_cluster(act)
+    on_cluster(act, patience=110)
 
 
 def budget() -> RawObject:
@@ -88,7 +88,7 @@ def test_a_budget_that_holds_a_pod_is_told() -> None:
         await client.delete(budgets, "training", "default")
         assert passed(await commands.disable(client, given, QUIET, timeout=LIMIT))
 
-    on_cluster(act)
+    on_cluster(act, patience=110)
 
 
 def test_what_others_changed_is_told_and_not_removed() -> None:
@@ -107,7 +107,7 @@ def test_what_others_changed_is_told_and_not_removed() -> None:
         given = allowing(force_conflicts=True)
         assert passed(await commands.disable(client, given, QUIET, timeout=LIMIT))
 
-    on_cluster(act)
+    on_cluster(act, patience=110)
 
 
 def test_finalizers_that_nobody_is_left_for_are_told_and_taken_off_where_allowed() -> None:
@@ -129,7 +129,7 @@ def test_finalizers_that_nobody_is_left_for_are_told_and_taken_off_where_allowed
         given = allowing(remove_finalizers=True)
         assert passed(await commands.disable(client, given, QUIET, timeout=LIMIT))
 
-    on_cluster(act)
+    on_cluster(act, patience=110)
 
 
 async def _gone(client: Client, resource: Resource, name: str, namespace: str) -> None:
@@ -168,7 +168,7 @@ def test_a_namespace_of_ours_in_which_others_live_stays_and_is_told() -> None:
         assert passed(await commands.disable(client, wish(), QUIET, timeout=LIMIT))
         assert await client.find(NAMESPACES, "nvidia-gpu-operator") is None
 
-    on_cluster(act)
+    on_cluster(act, patience=110)
 
 
 def test_a_namespace_that_was_there_before_stays_with_what_is_in_it() -> None:
@@ -182,4 +182,4 @@ def test_a_namespace_that_was_there_before_stays_with_what_is_in_it() -> None:
         assert "deletionTimestamp" not in found["metadata"]
         assert await client.find(DEPLOYMENTS, "guest", "nvidia-gpu-operator") is not None
 
-    on_cluster(act)
+    on_cluster(act, patience=110)

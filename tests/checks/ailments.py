@@ -729,7 +729,10 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             openshift=False,
         ),
     ),
-    "kernel-variant-unsupported": (_variant,),
+    "kernel-variant-unsupported": (
+        _variant,
+        lambda: _variant().log("driver", "Error: Unable to find a match: kernel-headers-5.14.0"),
+    ),
     "driver-kernel-incompatible": (
         lambda: _driver(
             "nv-mmap.c:123: error: implicit declaration of function 'foo'", openshift=False
@@ -1003,10 +1006,20 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 "plugin", "XidCriticalError: Xid=48 on Device=GPU-1, the device will go unhealthy."
             )
         ),
+        lambda: (
+            Patient()
+            .node(capacity={"nvidia.com/gpu": "8"}, allocatable={"nvidia.com/gpu": "7"})
+            .dmesg("NVRM: Xid (PCI:0000:3b:00): 31, pid=1", "NVRM: Xid (PCI:0000:3b:00): 48, pid=1")
+        ),
     ),
     "gpu-marked-unhealthy": (
         lambda: Patient().node(
             capacity={"nvidia.com/gpu": "8"}, allocatable={"nvidia.com/gpu": "7"}
+        ),
+        lambda: (
+            Patient()
+            .node(capacity={"nvidia.com/gpu": "8"}, allocatable={"nvidia.com/gpu": "7"})
+            .dmesg("NVRM: Xid (PCI:0000:3b:00): 31, pid=1, name=train")
         ),
     ),
     # validator

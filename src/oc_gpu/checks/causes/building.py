@@ -27,6 +27,14 @@ _NO_VERSION = (
     "unsupported distribution",
     "unsupported operating system",
 )
+_NOT_FOR_IT = (
+    "unable to find a match: kernel-headers",
+    "unable to find a match: kernel-devel",
+    "unable to find a match: kernel-modules",
+    "no match for argument: kernel",
+    "no package kernel",
+)
+"""What dnf says where the container asks for packages of the usual kernel."""
 _COMPILER = (
     "gcc version check failed",
     "cc version check failed",
@@ -108,6 +116,9 @@ def _variant(case: Case, says: str) -> Results:
         kernel = Evidence(where, f"kernel {info.kernel_version}, {info.os_image}")
         if quotes:
             return (result(says, quotes, at=0.93, more=(kernel,)),)
+        asked = [q for q in find(case, _NOT_FOR_IT, (DRIVER,), ("log",)) if q.live]
+        if asked:
+            return (result(says, asked, at=0.86, more=(kernel,)),)
         if not _told_otherwise(case) and any(t.fails for t in case.troubles_of(DRIVER)):
             name = node.metadata.name
             objects, told = (f"Node/{name}",), {"node": name}

@@ -6,7 +6,7 @@ from oc_gpu.checks.case import Case, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, result, said
+from oc_gpu.checks.quotes import KERNEL, cause, find, result, said, shown
 from oc_gpu.snapshot.kinds import Node
 
 _CONFIG = "device-plugin-config"
@@ -185,23 +185,44 @@ def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
         )
         if q.live or _lacks(case, q.node)
     ]
-    kernel = find(case, ("nvrm: xid (",), None, ("kernel",)) if quotes or _less(case) else []
+    node = _less(case)
+    kernel = _critical(case, "" if node is None else node.metadata.name)
     if xid and (codes or (quotes and kernel)):
-        evidence = tuple(quote.evidence for quote in kernel[:1])
-        return (result(says, codes or quotes, at=0.94, more=evidence),)
+        return (result(says, codes or quotes, at=0.94, more=kernel),)
+    if xid and node is not None and kernel:
+        return (node_result(node, says, (*kernel, *_amounts(node)), 0.9),)
     if not xid and not codes and not kernel:
         if quotes:
             return (result(says, quotes, at=0.9),)
-        node = _less(case)
         if node is not None:
-            where = f"status of Node/{node.metadata.name}"
-            gpu = "nvidia.com/gpu"
-            evidence = (
-                Evidence(where, f"capacity {gpu}: {node.status.capacity[gpu]}"),
-                Evidence(where, f"allocatable {gpu}: {node.status.allocatable.get(gpu, '0')}"),
-            )
-            return (node_result(node, says, evidence, 0.86),)
+            return (node_result(node, says, _amounts(node), 0.86),)
     return ()
+
+
+_OF_PROGRAMS = frozenset({"13", "31", "43", "45", "68", "109"})
+"""Xids for which the plugin keeps a GPU in service, as programs cause them (k8s-device-plugin,
+internal/rm/health.go)."""
+_XID = re.compile(r"NVRM: Xid \([^)]*\): (\d+)")
+
+
+def _critical(case: Case, name: str) -> tuple[Evidence, ...]:
+    """Return the first critical Xid in the kernel's messages of a node, of any without a name."""
+    return tuple(
+        Evidence(f"{ref.where}:{line.number}", shown(line.text))
+        for ref, texts in case.texts_of_nodes(*KERNEL)
+        if name in ("", ref.node)
+        for text in texts
+        for line in text.find(("nvrm: xid (",))
+        if (match := _XID.search(line.text)) is not None and match[1] not in _OF_PROGRAMS
+    )[:1]
+
+
+def _amounts(node: Node) -> tuple[Evidence, ...]:
+    where, gpu = f"status of Node/{node.metadata.name}", "nvidia.com/gpu"
+    return (
+        Evidence(where, f"capacity {gpu}: {node.status.capacity[gpu]}"),
+        Evidence(where, f"allocatable {gpu}: {node.status.allocatable.get(gpu, '0')}"),
+    )
 
 
 def _lacks(case: Case, name: str) -> bool:

@@ -129,7 +129,7 @@ def _missing(case: Case, says: str) -> Results:
         return (result(says, quotes, at=0.6 if fallback else 0.92),)
     quotes = _live(case, (*_REFUSED, *_NO_PACKAGE))
     if quotes and not _blocked(case) and case.on_openshift and _on_coreos(case):
-        if fallback:
+        if fallback or any(is_odd(node) for node in case.driverless):
             return (result(says, quotes, at=0.6),)
         lacks = Evidence("MachineConfigs", "none puts a file into /etc/pki/entitlement")
         known = case.snapshot.known("machineconfigs")

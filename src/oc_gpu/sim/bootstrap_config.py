@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from oc_gpu.kube import RawObject
 from oc_gpu.sim.actors.objects import stable_hash, timestamp
-from oc_gpu.sim.scenario import ProxyFacts, Scenario
+from oc_gpu.sim.scenario import Network, ProxyFacts, Scenario
 
 _API = "config.openshift.io/v1"
 _DAY = 86400
@@ -36,6 +36,7 @@ def config_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
     yield _cluster_version(scenario, now)
     yield _infrastructure(scenario)
     yield proxy_object(scenario)
+    yield from _mirror_sets(scenario.network)
     for name in _OPERATORS:
         yield _cluster_operator(name, scenario.openshift.version, installed)
     yield {
@@ -44,6 +45,27 @@ def config_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
         "metadata": {"name": "trusted-ca-bundle", "namespace": "openshift-config-managed"},
         "data": {"ca-bundle.crt": "# certificate authorities that this cluster trusts\n"},
     }
+
+
+def _mirror_sets(network: Network) -> Iterator[RawObject]:
+    """Yield what tells the nodes where else to pull from, by digest and by tag."""
+    for by in ("digest", "tag"):
+        entries = [
+            {
+                "source": one.source,
+                "mirrors": list(one.mirrors),
+                "mirrorSourcePolicy": "AllowContactingSource",
+            }
+            for one in network.mirrors
+            if by in one.pulled_by
+        ]
+        if entries:
+            yield {
+                "apiVersion": _API,
+                "kind": f"Image{by.title()}MirrorSet",
+                "metadata": {"name": f"mirrors-by-{by}"},
+                "spec": {f"image{by.title()}Mirrors": entries},
+            }
 
 
 def _cluster_version(scenario: Scenario, now: float) -> RawObject:
@@ -88,10 +110,8 @@ def _condition(kind: str, status: str, reason: str, message: str, since: str) ->
 def _infrastructure(scenario: Scenario) -> RawObject:
     release = scenario.openshift
     domain = f"{release.cluster_name}.{release.base_domain}"
-    topology = {
-        "controlPlaneTopology": "HighlyAvailable",
-        "infrastructureTopology": "HighlyAvailable",
-    }
+    kind = "SingleReplica" if scenario.single_node else "HighlyAvailable"
+    topology = {"controlPlaneTopology": kind, "infrastructureTopology": kind}
     return {
         "apiVersion": _API,
         "kind": "Infrastructure",

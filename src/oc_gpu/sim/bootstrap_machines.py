@@ -136,7 +136,8 @@ def _node(scenario: Scenario, facts: NodeFacts, config: str, now: float) -> RawO
     if scenario.openshift.drained_by == "controller":
         request = f"uncordon-{config}"
         notes |= {DRAIN: request, DRAINED: request}
-        notes[f"{PREFIX}/controlPlaneTopology"] = "HighlyAvailable"
+        kind = "SingleReplica" if scenario.single_node else "HighlyAvailable"
+        notes[f"{PREFIX}/controlPlaneTopology"] = kind
     return node
 
 

@@ -98,6 +98,7 @@ class Simulation:
         runtime = NoLocalPods() if self._pods is None else LocalPods(self._pods, self.clock)
         kubelets, core = core_actors(context, runtime)
         self.server.kubelet = kubelets
+        kubelets.on_outage = self.server.go
         self._actors = (*core, *openshift_actors(context))
         await self._stack.enter_async_context(running(self._actors, informers))
         return self

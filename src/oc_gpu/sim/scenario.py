@@ -26,6 +26,7 @@ _PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _PCI_ID = re.compile(r"[0-9a-f]{4}")
 _DRIVER = re.compile(r"\d{3}\.\d+(\.\d+)?")
 _CUDA = re.compile(r"\d+\.\d+")
+_ARCHITECTURES = {"aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
 _RELEASE = re.compile(r"\d+\.\d+\.\d+(-[-.\w]+)?")
 _KUBERNETES = re.compile(r"v?\d+\.\d+\.\d+([-+][-+.\w]+)?")
 
@@ -131,6 +132,11 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
         _fits("host driver", self.host_driver, _DRIVER, "580.105.08")
 
     @property
+    def architecture(self) -> str:
+        """Return the machine's architecture as Kubernetes calls it; its kernel is built for it."""
+        return _ARCHITECTURES.get(self.kernel.rpartition(".")[2].partition("+")[0], "amd64")
+
+    @property
     def gpu_devices(self) -> tuple[PciDevice, ...]:
         """Return the PCI functions that carry a GPU, by address."""
         return tuple(sorted((d for d in self.pci if d.gpu), key=lambda d: d.address))
@@ -193,12 +199,21 @@ class ProxyFacts(Facts, frozen=True, kw_only=True):
     configured: bool = True
 
 
+class Mirror(Facts, frozen=True, kw_only=True):
+    """A repository that is pulled from elsewhere: by digest, by tag, or both, never from afar."""
+
+    source: str
+    mirrors: Annotated[tuple[str, ...], Meta(min_length=1)]
+    pulled_by: Annotated[tuple[Literal["digest", "tag"], ...], Meta(min_length=1)] = ("digest",)
+
+
 class Network(Facts, frozen=True, kw_only=True):
     """Ways to the outside and the cluster's own ranges."""
 
     direct_internet: bool = True
     proxy: ProxyFacts | None = None
     unreachable_registries: tuple[str, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     machine_cidr: str = field(name="machineCIDR", default="10.0.0.0/16")
     cluster_cidr: str = field(name="clusterCIDR", default="10.128.0.0/14")
     service_cidr: str = field(name="serviceCIDR", default="172.30.0.0/16")
@@ -329,6 +344,11 @@ class Scenario(Facts, frozen=True, kw_only=True, dict=True):
             if twice:
                 msg = f"{what} {twice[0]!r} is used twice"
                 raise ValueError(msg)
+
+    @property
+    def single_node(self) -> bool:
+        """Tell whether one machine is all that there is, the control plane included."""
+        return len(self.nodes) == 1
 
     def node(self, name: str) -> NodeFacts | None:
         """Return the facts of the node with this name."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CONFIGMAPS, DAEMONSETS, NODES, PODS, SECRETS
@@ -28,6 +28,18 @@ from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.journal import journal
 
 
+class Outage(Protocol):
+    """What is told when the machine of the API server goes away, and when it is back."""
+
+    def __call__(self, *, away: bool) -> None:
+        """Take note."""
+
+
+def _unnoticed(*, away: bool) -> None:
+    """Take no note: the API server runs elsewhere."""
+    del away
+
+
 class Kubelets(Controller):
     """Runs the pods of every machine; also the API server's way to logs and commands.
 
@@ -50,6 +62,7 @@ class Kubelets(Controller):
         self._workers: dict[str, PodWorker] = {}
         self.pods_changed = Signal()
         self._offered: dict[str, int] = {}
+        self.on_outage: Outage = _unnoticed
 
     def watches(self) -> Sequence[Watch]:
         """Return pods, nodes, and what pods mount."""
@@ -172,11 +185,16 @@ class Kubelets(Controller):
     async def reboot(self, node: str) -> None:
         """Restart a machine: memory is lost, pods start again when it is back."""
         machine = self.machines[node]
+        alone = self.scenario.single_node
         await registration.report_ready(self.context, node, ready=False)
         machine.shut_down()
+        if alone:
+            self.on_outage(away=True)
         lost = [w for w in self.workers_on(node) if phase(w.pod()) not in ENDED]
         await asyncio.gather(*(w.lose() for w in lost))
         await self.clock.sleep(self.scenario.latencies.reboot)
+        if alone:
+            self.on_outage(away=False)
         machine.boot(self.clock.now())
         await registration.report_ready(self.context, node, ready=True)
         await registration.report_boot(self.context, node, machine.boots)

@@ -16,7 +16,7 @@ NAMESPACE = "openshift-marketplace"
 
 def catalog_source(catalog: Catalog) -> RawObject:
     """Return a CatalogSource as the marketplace operator makes it, without its status."""
-    index = "certified-operator" if catalog.name.startswith("certified") else "redhat-operator"
+    index = "certified-operator" if "certified" in catalog.name else "redhat-operator"
     return {
         "apiVersion": "operators.coreos.com/v1alpha1",
         "kind": "CatalogSource",

@@ -36,6 +36,12 @@ def not_found(resource: Resource, name: str) -> StatusError:
     return StatusError(404, "NotFound", text, _details(resource, name))
 
 
+def unavailable() -> StatusError:
+    """Return the 503 of a server that is not there, as what stands before it words it."""
+    text = "the server is currently unable to handle the request"
+    return StatusError(503, "ServiceUnavailable", text)
+
+
 def no_such_path() -> StatusError:
     """Return the 404 for an API that is not served."""
     text = "the server could not find the requested resource"

@@ -241,6 +241,16 @@ BUILT_IN: tuple[ServedKind, ...] = (
     _custom(f"{_CONFIG}/v1", "clusteroperators", "ClusterOperator", "co", namespaced=False),
     _custom(f"{_CONFIG}/v1", "infrastructures", "Infrastructure", namespaced=False),
     _custom(f"{_CONFIG}/v1", "proxies", "Proxy", namespaced=False),
+    *(
+        _custom(
+            f"{_CONFIG}/v1",
+            f"image{by}mirrorsets",
+            f"Image{by.title()}MirrorSet",
+            short,
+            namespaced=False,
+        )
+        for by, short in (("digest", "idms"), ("tag", "itms"))
+    ),
     _custom("image.openshift.io/v1", "imagestreams", "ImageStream", "is"),
     _custom(
         "security.openshift.io/v1",

@@ -19,7 +19,7 @@ from oc_gpu.sim.api import (
 from oc_gpu.sim.api.access import Access
 from oc_gpu.sim.api.backend import Backend, Identity, KubeletApi
 from oc_gpu.sim.api.crds import Definitions
-from oc_gpu.sim.api.errors import no_such_path
+from oc_gpu.sim.api.errors import no_such_path, unavailable
 from oc_gpu.sim.api.messages import ApiRequest, ApiResponse, ApiStream, StatusError
 from oc_gpu.sim.api.namespaces import NamespaceLifecycle
 from oc_gpu.sim.api.pods import ExecCall
@@ -64,6 +64,7 @@ class ApiServer:
         self.backend = Backend(clock, identity or Identity(), Access(denied))
         NamespaceLifecycle(self.backend)
         Definitions(self.backend)
+        self._away = False
 
     @property
     def kubelet(self) -> KubeletApi | None:
@@ -93,6 +94,12 @@ class ApiServer:
         """End all watches, as a server does that goes down."""
         self.backend.store.close_watches()
 
+    def go(self, *, away: bool) -> None:
+        """Answer nobody from outside for a while, as the server of a single node that reboots."""
+        self._away = away
+        if away:
+            self.close_watches()
+
     def date(self) -> str:
         """Return the simulated time as HTTP writes it."""
         return formatdate(self.clock.now(), usegmt=True)
@@ -121,6 +128,8 @@ class ApiServer:
         return pods.exec_call(self.backend, call)
 
     async def _answer(self, request: ApiRequest) -> ApiResponse | ApiStream:
+        if self._away and request.external:
+            raise unavailable()
         parts = request.path.strip("/").split("/")
         depth = {"api": 2, "apis": 3}.get(parts[0], 0)
         if depth and len(parts) <= depth:

@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from oc_gpu.sim.hardware.releases import Release, release
-from oc_gpu.sim.scenario import ImageFacts, Scenario
+from oc_gpu.sim.scenario import ImageFacts, Network, Scenario
 
 _DRIVER_TAG = re.compile(r":(\d{3}\.\d+(?:\.\d+)?)(?:-[\w.]+)?$")
 
@@ -33,14 +33,34 @@ def image_id(scenario: Scenario, reference: str) -> str:
 
 
 def pull_problem(scenario: Scenario, reference: str) -> str | None:
-    """Return why an image cannot be pulled, as the kubelet words it; None when it can."""
-    facts = facts_of(scenario, reference)
-    host = registry_of(reference)
+    """Return why an image cannot be pulled, as the kubelet words it; None when it can.
+
+    Mirrors of its repository are asked first, then the registry itself.
+    """
+    places = (*mirrored(scenario.network, reference), reference)
+    problems = [_problem(scenario, place) for place in places]
+    return None if None in problems else problems[-1]
+
+
+def mirrored(network: Network, reference: str) -> tuple[str, ...]:
+    """Return where else an image is looked for; mirrors of digests know no tags."""
+    by = "digest" if "@" in reference else "tag"
+    return tuple(
+        place + reference.removeprefix(one.source)
+        for one in network.mirrors
+        if by in one.pulled_by and reference.startswith((f"{one.source}/", f"{one.source}@"))
+        for place in one.mirrors
+    )
+
+
+def _problem(scenario: Scenario, place: str) -> str | None:
+    facts, host, network = facts_of(scenario, place), registry_of(place), scenario.network
     prefix = "rpc error: code = Unknown desc ="
     if facts and facts.missing:
-        return f"{prefix} reading manifest in {reference}: manifest unknown"
-    network = scenario.network
-    open_way = network.direct_internet or (network.proxy is not None and network.proxy.configured)
+        return f"{prefix} reading manifest in {place}: manifest unknown"
+    inside = any(registry_of(m) == host for one in network.mirrors for m in one.mirrors)
+    through = network.proxy is not None and network.proxy.configured
+    open_way = inside or network.direct_internet or through
     if host in network.unreachable_registries or not open_way:
         return (
             f"{prefix} error pinging docker registry {host}: "

@@ -131,7 +131,8 @@ def _node_file(view: View, path: str) -> str | None:
     if path == "/proc/version":
         return f"Linux version {view.node.kernel}\n"
     if path == "/proc/driver/nvidia/version" and view.driver:
-        return f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {view.driver}\n"
+        machine = "aarch64" if view.node.architecture == "arm64" else "x86_64"
+        return f"NVRM version: NVIDIA UNIX {machine} Kernel Module  {view.driver}\n"
     return view.host.get(path)
 
 

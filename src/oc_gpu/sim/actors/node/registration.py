@@ -25,9 +25,9 @@ _HEALTHY = (
 def node_object(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
     """Return the Node that a kubelet registers, derived from the machine's facts."""
     labels = {
-        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/arch": facts.architecture,
         "beta.kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/arch": facts.architecture,
         "kubernetes.io/hostname": facts.name,
         "kubernetes.io/os": "linux",
         "node.openshift.io/os_id": facts.os_release.get("ID", ""),
@@ -92,7 +92,7 @@ def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
 def _info(scenario: Scenario, facts: NodeFacts) -> RawObject:
     release = scenario.openshift
     return {
-        "architecture": "amd64",
+        "architecture": facts.architecture,
         "bootID": _identity(facts.name, "boot1"),
         "containerRuntimeVersion": release.container_runtime,
         "kernelVersion": facts.kernel,

@@ -48,11 +48,13 @@ def test_every_release_has_the_driver_and_the_device_plugin_on_each_gpu_node(
     assert "nvidia-mig-manager" not in everywhere
 
 
-def test_every_release_has_a_place_for_tolerations_of_each_operand(
+def test_every_release_from_1_3_on_has_a_place_for_tolerations_of_each_operand(
     release: GpuOperatorRelease,
 ) -> None:
     if release.toleration_paths == (("daemonsets", "tolerations"),):
         assert numbers(release.version) >= (1, 8, 0)
+    elif numbers(release.version) < (1, 3, 0):
+        assert release.toleration_paths == ()
     else:
         assert {path[0] for path in release.toleration_paths} == {
             operand.key for operand in release.era.operands

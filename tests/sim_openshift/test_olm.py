@@ -25,7 +25,7 @@ from oc_gpu.sim.actors.olm_csv import ClusterServiceVersions
 from oc_gpu.sim.actors.olm_groups import OperatorGroups
 from oc_gpu.sim.actors.olm_plans import InstallPlans
 from oc_gpu.sim.actors.olm_subscriptions import OperatorObjects, Subscriptions
-from tests.sim_openshift.world import Objects, World, named, run, subscribe, world
+from tests.sim_openshift.world import Objects, World, changed, named, run, subscribe, world
 
 OLM: tuple[type[Controller], ...] = (
     Catalogs,
@@ -171,9 +171,14 @@ def test_channel_that_is_not_there_blocks_every_subscription_of_the_namespace() 
         (("a", "b"), "more than one operator group(s) are managing this namespace count=2"),
     ],
 )
-def test_plan_waits_for_exactly_one_operator_group(groups: tuple[str, ...], says: str) -> None:
+def test_plan_of_an_older_release_waits_for_exactly_one_operator_group(
+    groups: tuple[str, ...], says: str
+) -> None:
+    def older(document: RawObject) -> None:
+        document["openshift"]["version"] = "4.12.30"
+
     async def scene() -> None:
-        async with world("ocp-4.20", *OLM) as here:
+        async with world(changed("ocp-4.20", older), *OLM) as here:
             await here.client.create(NAMESPACES, named(NAMESPACES, "ns"))
             for name in groups:
                 await here.client.create(OPERATOR_GROUPS, group(name))
@@ -187,6 +192,27 @@ def test_plan_waits_for_exactly_one_operator_group(groups: tuple[str, ...], says
             assert (condition["reason"], condition["message"]) == ("InstallCheckFailed", says)
             assert plan["status"]["phase"] == "Installing"
             assert await here.client.find(CSVS, GPU_CSV, "ns") is None
+            for name in groups[1:]:
+                await here.client.delete(OPERATOR_GROUPS, name, "ns")
+            if not groups:
+                await here.client.create(OPERATOR_GROUPS, group("right"))
+            await installed(here, "ns", GPU_CSV, "gpu-operator")
+
+    run(scene())
+
+
+@pytest.mark.parametrize("groups", [(), ("a", "b")])
+def test_nothing_is_resolved_without_exactly_one_operator_group(groups: tuple[str, ...]) -> None:
+    async def scene() -> None:
+        async with world("ocp-4.20", *OLM) as here:
+            await here.client.create(NAMESPACES, named(NAMESPACES, "ns"))
+            for name in groups:
+                await here.client.create(OPERATOR_GROUPS, group(name))
+            await subscribe(here.client, GPU, "ns", "v25.10")
+            subscriptions = await here.until(SUBSCRIPTIONS, lambda s: s["ns", GPU].get("status"))
+            await here.clock.sleep(60)
+            assert reasons(subscriptions["ns", GPU]) == {}
+            assert (await here.client.list(INSTALL_PLANS)).items == []
             for name in groups[1:]:
                 await here.client.delete(OPERATOR_GROUPS, name, "ns")
             if not groups:

@@ -158,6 +158,15 @@ def _tolerated(context: Context, taint: Taint) -> Progress:
 def _lacking(context: Context, item: DaemonSet) -> Progress:
     """Say what is waited for, or by whose hand, until the pods of a DaemonSet are tolerant."""
     name, namespace = item.metadata.name, item.metadata.namespace
+    operator = context.platform.operator
+    if not operator.era.tolerations:
+        return Progress(
+            State.BLOCKED,
+            f"GPU Operator {operator.version} gives its operands no toleration but their own, and "
+            f"DaemonSet/{name} does not tolerate {context.taint}",
+            hints=("choose a taint with the key nvidia.com/gpu", "or install a newer release"),
+            objects=(f"DaemonSet/{name}",),
+        )
     policies = context.snapshot.table("clusterpolicies")
     by_hand = workloads.observed(item) and drivers.waits_for_hand(item, policies)
     if not by_hand or not workloads.is_replacing(item):

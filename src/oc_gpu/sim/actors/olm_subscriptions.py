@@ -10,6 +10,7 @@ from oc_gpu.kube.resources import (
     CSVS,
     DEPLOYMENTS,
     INSTALL_PLANS,
+    OPERATOR_GROUPS,
     OPERATORS,
     SUBSCRIPTIONS,
 )
@@ -32,6 +33,7 @@ from oc_gpu.sim.actors.olm_resolve import (
 )
 from oc_gpu.sim.actors.reading import reads
 
+_ONE_GROUP_SINCE = (4, 14)
 _HEALTHY = "all available catalogsources are healthy"
 
 
@@ -41,10 +43,11 @@ class Subscriptions(Controller):
     name = "catalog-operator-subscriptions"
 
     def watches(self) -> Sequence[Watch]:
-        """Return Subscriptions and InstallPlans."""
+        """Return Subscriptions, InstallPlans and OperatorGroups."""
         return (
             Watch(SUBSCRIPTIONS, _namespace),
             Watch(INSTALL_PLANS, _namespace),
+            Watch(OPERATOR_GROUPS, _namespace),
             *reads(CATALOG_SOURCES, OPERATORS),
         )
 
@@ -52,12 +55,20 @@ class Subscriptions(Controller):
         """Resolve what is new in a namespace, and report how far the rest is."""
         for subscription in self._of(key):
             await self._greet(subscription)
-        if any(not _current(s) for s in self._of(key)):
+        if any(not _current(s) for s in self._of(key)) and self._is_resolved(key):
             await self.clock.sleep(self.scenario.latencies.resolve)
             await self._resolve(key)
         for subscription in self._of(key):
             if _current(subscription):
                 await self._follow(subscription)
+
+    def _is_resolved(self, namespace: str) -> bool:
+        """Tell whether a namespace is resolved; where it is not, only OLM's log tells why.
+
+        Releases before leave it to the InstallPlan to ask for one OperatorGroup.
+        """
+        before = self.scenario.openshift.minor < _ONE_GROUP_SINCE
+        return before or len(self.cache(OPERATOR_GROUPS).list(namespace)) == 1
 
     def _of(self, namespace: str) -> list[RawObject]:
         mine = self.cache(SUBSCRIPTIONS).list(namespace)

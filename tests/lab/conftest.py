@@ -9,12 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import yaml
 from lab.__main__ import DAEMON, SCENARIO
 from lab.control_plane import ADMIN
 from lab.programs import program
 
 from oc_gpu.sim import instances
 from tests.acceptance.conftest import BIN, Cluster, Run
+from tests.portal import portal_zip
+
+_NO_CHANGES = ("selfsubjectaccessreviews", "leases")
 
 
 class LabCluster(Cluster):
@@ -58,14 +62,13 @@ class LabCluster(Cluster):
         return self.oc(f"--kubeconfig={self.kubeconfig}", *arguments, stdin=stdin)
 
     def writes(self) -> list[dict[str, Any]]:
-        """Return the audit of what `gpu-admin` has written: no dry runs, no access reviews."""
+        """Return the audit of what `gpu-admin` has changed: no dry runs, reviews or Leases."""
         lines = (self.folder / "audit.log").read_text().splitlines()
         events = (json.loads(line) for line in lines)
         return [
             e
             for e in events
-            if e["objectRef"]["resource"] != "selfsubjectaccessreviews"
-            and "dryRun=All" not in e["requestURI"]
+            if e["objectRef"]["resource"] not in _NO_CHANGES and "dryRun=All" not in e["requestURI"]
         ]
 
 
@@ -97,3 +100,13 @@ def lab() -> Iterator[LabCluster]:
     """Run a fresh lab cluster; its folder has a short path, for sockets are in it."""
     with TemporaryDirectory(prefix="oc-gpu-") as folder, lab_cluster(Path(folder)) as started:
         yield started
+
+
+@pytest.fixture
+def entitled(tmp_path: Path) -> Path:
+    """Return a GpuPlatform that insists on the entitlement, so that the road has reboots too."""
+    path = tmp_path / "platform.yaml"
+    spec = {"entitlement": {"mode": "require", "file": str(portal_zip(tmp_path))}}
+    document = {"apiVersion": "oc-gpu.io/v1alpha1", "kind": "GpuPlatform", "spec": spec}
+    path.write_text(yaml.safe_dump(document))
+    return path

@@ -70,9 +70,10 @@ class DaemonSets(Controller):
             return
         revision = await self._revision(owner)
         plan = self._plan(owner)
+        seen = self._pods(owner)
         await self._manage(owner, plan, revision)
         await self._update(owner, plan, revision)
-        await self._report(owner, plan, revision)
+        await self._report(owner, plan, revision, seen)
 
     def _pods(self, owner: RawObject) -> list[RawObject]:
         return self.cache(PODS).lookup(by_controller, uid_of(owner))
@@ -140,8 +141,11 @@ class DaemonSets(Controller):
                 room -= 1
             await self._delete(owner, pod)
 
-    async def _report(self, owner: RawObject, plan: _Plan, revision: str) -> None:
-        pods = {_target(p): p for p in self._pods(owner) if not is_terminating(p)}
+    async def _report(
+        self, owner: RawObject, plan: _Plan, revision: str, seen: Sequence[RawObject]
+    ) -> None:
+        """Count the pods as they were before this turn: what it did shows in the next one's."""
+        pods = {_target(p): p for p in seen if not is_terminating(p)}
         scheduled = [p for n, p in pods.items() if n in plan.wanted and p["spec"].get("nodeName")]
         ready = sum(is_ready(p) for p in scheduled)
         desired = len(plan.wanted)

@@ -44,7 +44,6 @@ from oc_gpu.sim.actors.operands import (
     account,
     config_map,
     ensure,
-    is_settled,
     namespace_object,
     running_operator,
     runtime_class,
@@ -260,9 +259,11 @@ def _condition(kind: str, words: tuple[str, str], *, holds: bool) -> RawObject:
 
 
 def _is_ready(made: RawObject) -> bool:
+    """Tell what the operator takes for ready: a DaemonSet that was just made wants no pod yet."""
+    status = made.get("status") or {}
     if made["kind"] == "Pod":
-        return (made.get("status") or {}).get("phase") == "Succeeded"
-    return is_settled(made)
+        return status.get("phase") == "Succeeded"
+    return not status.get("numberUnavailable")
 
 
 def _config_of(name: str) -> dict[str, str]:

@@ -40,10 +40,10 @@ _OBJECTS_SINCE = (4, 15)
 _UPSTREAM_GROUP_SINCE = (4, 19)
 _SOURCES = frozenset({"gpu-feature-discovery", "nvidia-driver-ctr", "nfd-worker"})
 _IDLE = "ConditionNotBeingMetCurrently"
-_DEGRADED = {
-    "nfd-worker": "NFDWorkerDaemonSetDegraded",
-    "nfd-master": "NFDMasterDeploymentDegraded",
-    "nfd-gc": "NFDGCDegraded",
+_COMPONENTS = {
+    "nfd-worker": "NFDWorkerDaemonSet",
+    "nfd-master": "NFDMasterDeployment",
+    "nfd-gc": "NFDGC",
 }
 
 
@@ -112,12 +112,14 @@ class NfdOperator(Controller):
 
     async def _report(self, cr: RawObject) -> None:
         bad = next((w for w in self._workloads(cr) if not is_settled(w)), None)
-        reason = _DEGRADED.get(name_of(bad), "") if bad else ""
+        moving = bad is not None and bool((bad.get("status") or {}).get("currentNumberScheduled"))
+        state = "Progressing" if moving else "Degraded"
+        reason = f"{_COMPONENTS.get(name_of(bad), '')}{state}" if bad else ""
         states = {
             "Available": (not bad, "AllInstanceComponentsAreDeployedSuccessfuly"),
             "Upgradeable": (not bad, "CanBeUpgraded"),
-            "Progressing": (False, ""),
-            "Degraded": (bool(bad), reason),
+            "Progressing": (moving, reason),
+            "Degraded": (bool(bad) and not moving, reason),
         }
         conditions = (cr.get("status") or {}).get("conditions") or []
         for kind, (holds, why) in states.items():

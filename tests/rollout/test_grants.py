@@ -88,9 +88,10 @@ def walked(scenario: str) -> tuple[set[Attempt], set[Right]]:
         asked = await every_command(client, scenario)
         return access.attempts, asked
 
-    return on_cluster(act, scenario)
+    return on_cluster(act, scenario, patience=250)
 
 
+@pytest.mark.timeout(600)
 def test_the_role_is_enough_for_every_request_and_for_every_right_that_is_asked_for() -> None:
     role, used = cluster_role(), set()
     for scenario in SCENARIOS:

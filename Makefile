@@ -33,7 +33,7 @@ test: setup ## Run the whole test suite
 	@touch $@
 
 test-bench: .venv-bench/.ready ## Run the workloads of `bench` with the real PyTorch, in tiny sizes
-	@.venv-bench/bin/python -m pytest -q tests/bench_torch
+	@.venv-bench/bin/python -m pytest -q --timeout=600 tests/bench_torch
 
 lab: setup ## Build the lab's real programs from Go modules (about 10 minutes, once)
 	@$(RUN) python -m lab build

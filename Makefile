@@ -5,10 +5,10 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-bench lab test-lab lint format bench check clean
+.PHONY: help setup demo test test-bench lab test-lab lint format bench reliability check clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@$(PYTHON) -m venv .tools
@@ -55,6 +55,9 @@ check: lint test test-bench test-lab ## What CI does
 
 bench: setup ## Print the speed figures as ratios
 	@$(RUN) python -m benchmarks
+
+reliability: setup ## Try faults and make docs/reliability.md
+	@$(RUN) python -m benchmarks.reliability
 
 clean: ## Remove what make made
 	@rm -rf .venv .venv-bench .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -4,6 +4,7 @@ The lines are what the programs print, with names and numbers of no report.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.checks.patient import BUILD, NODE, OSTREE, SPACE, Patient
@@ -46,6 +47,20 @@ def _subscription(name: str = "gpu-operator-certified", **status: Any) -> Patien
         "sourceNamespace": "openshift-marketplace",
     }
     return made.add("subscriptions", name, SPACE, spec=spec, status=status)
+
+
+def _not_heard() -> Patient:
+    made = Patient()
+    ready = {
+        "type": "Ready",
+        "status": "Unknown",
+        "reason": "NodeStatusUnknown",
+        "message": "Kubelet stopped posting node status.",
+        "lastTransitionTime": "2024-11-05T08:00:00Z",
+    }
+    made.one("nodes", NODE)["status"]["conditions"] = [ready]
+    made.now = datetime(2024, 11, 5, 8, 6, tzinfo=UTC).timestamp()
+    return made
 
 
 def _unresolved(message: str) -> Patient:
@@ -297,6 +312,18 @@ def _silent() -> Patient:
 
 
 AILMENTS: dict[str, tuple[Make, ...]] = {
+    "node-not-ready": (_not_heard,),
+    "webhook-denied": (
+        lambda: (
+            Patient()
+            .fails("driver")
+            .event(
+                "driver",
+                'Error creating: admission webhook "validate.kyverno.svc-fail" denied the '
+                "request: privileged containers are forbidden",
+            )
+        ),
+    ),
     # access
     "pod-security-rejected": (
         lambda: _deprived("driver").event(

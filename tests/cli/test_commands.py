@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -230,6 +231,36 @@ def test_simulations_are_listed_while_they_run(
     finally:
         assert cli("sim", "down", "mine").code == 0
     assert cli("sim", "list").out == "No simulated cluster runs.\n"
+
+
+def test_a_running_simulation_is_given_a_fault_and_set_right_again(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(instances.HOME_VARIABLE, str(tmp_path))
+    assert cli("sim", "up", "mine", "-s", "ocp-4.20").code == 0
+    where = ("--kubeconfig", cli("sim", "kubeconfig", "mine").out.strip())
+    try:
+        told = _valid(
+            cli("sim", "fault", "mine", "add", "secure-boot", "-o", "json"), "faults.json"
+        )
+        items: Any = told["items"]
+        assert [one["name"] for one in items if one["active"]] == ["secure-boot"]
+        refused = cli("enable", "--yes", *where)
+        assert refused.code == 1
+        assert "Secure Boot is on on gpu-a100-0" in refused.err
+        assert cli("sim", "fault", "mine", "remove", "secure-boot").code == 0
+        assert "secure-boot" in cli("sim", "fault", "mine", "list").out
+        done = cli("enable", "--yes", *where)
+        assert (done.code, "Cause:" in done.out) == (0, False)
+        assert cli("sim", "fault", "mine", "add", "nouveau").code == 0
+        assert cli("doctor", *where).code == 1
+        again = cli("sim", "fault", "mine", "remove", "secure-boot")
+        assert (again.code, "has no fault secure-boot" in again.err) == (2, True)
+        assert cli("sim", "fault", "mine", "add", "flood").code == 2
+        assert cli("sim", "fault", "mine", "add").code == 2
+        assert cli("sim", "fault", "other", "list").code == 2
+    finally:
+        assert cli("sim", "down", "mine").code == 0
 
 
 def test_exec_runs_a_command_on_a_fresh_cluster_and_returns_its_exit_code(

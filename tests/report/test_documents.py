@@ -51,6 +51,7 @@ EXAMPLES = (
     documents.Simulations(
         items=(documents.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),)
     ),
+    documents.Faults(name="a", items=(documents.Fault(name="nouveau", says="b", active=True),)),
     documents.Started(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),
 )
 

@@ -11,6 +11,7 @@ from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import operators, pools
 
 ROLE = "worker"
+_PARTIAL = "Partial"
 _SHOWN = 6
 
 
@@ -97,6 +98,23 @@ def _newest_beside(version: str, known: tuple[str, ...]) -> tuple[int, ...]:
     major = _minor(version)[:1]
     beside = [_minor(name) for name in known if _minor(name)[:1] == major]
     return max(beside, default=_minor(known[-1]))
+
+
+def _update(inputs: Inputs) -> Results:
+    for raw in inputs.snapshot.table("clusterversions"):
+        newest: RawObject = next(iter((raw.get("status") or {}).get("history") or ()), {})
+        progressing = operators.conditions(raw).get("Progressing") or {}
+        if newest.get("state") == _PARTIAL and progressing.get("status") == "True":
+            title = (
+                f"the cluster is being updated to {newest.get('version')}: its nodes get another "
+                "system and reboot for it, so drivers would be built twice"
+            )
+            objects = ("ClusterVersion/version",)
+            where = "condition Progressing of ClusterVersion/version"
+            evidence = (Evidence(where, clean(str(progressing.get("message") or ""))),)
+            remedy = ("wait until it has ended: oc get clusterversion", "oc get mcp")
+            return (Result(Severity.ERROR, title, None, objects, evidence, remedy),)
+    return (Result(Severity.OK, "no update of the cluster is under way"),)
 
 
 def _minor(version: str) -> tuple[int, ...]:
@@ -186,6 +204,14 @@ RELEASE = Check(
     "access",
     "the cluster is an OpenShift release that is known here",
     _release,
+    ("clusterversions",),
+)
+UPDATE = Check(
+    "OCG0106",
+    "update",
+    "access",
+    "no update of the cluster is under way",
+    _update,
     ("clusterversions",),
 )
 RIGHTS = Check("OCG0104", "rights", "access", "you have every right that enable needs", _rights)

@@ -31,6 +31,7 @@ from oc_gpu.checks.causes import (
     nfd,
     nfd_labels,
     nfd_operands,
+    nodes,
     olm,
     pulling,
     runtime,
@@ -47,6 +48,7 @@ CHECKS: tuple[Check[Case], ...] = tuple(
     chain(
         access.CAUSES,
         control_plane.CAUSES,
+        nodes.CAUSES,
         network.CAUSES,
         pulling.CAUSES,
         entitlement.CAUSES,

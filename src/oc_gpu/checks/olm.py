@@ -36,7 +36,9 @@ def _offer(inputs: Inputs, operator: Operator) -> Results:
         look = f"oc get packagemanifests -n {_MARKETPLACE} | grep {operator.package}"
         title = f"{operator.title} cannot be installed: {clean(problem.detail)}"
         remedy = (*problem.hints, look)
-        return (Result(Severity.ERROR, title, problem.cause, remedy=remedy),)
+        objects = (f"PackageManifest/{operator.package}",)
+        seen = (Evidence(f"PackageManifests in {_MARKETPLACE}", clean(problem.detail)),)
+        return (Result(Severity.ERROR, title, problem.cause, objects, seen, remedy),)
     title = f"{operator.catalog} offers {operator.csv} in channel {operator.channel}"
     evidence = (Evidence("choice of the release", operator.reason),) if operator.reason else ()
     objects = (f"PackageManifest/{operator.package}",)
@@ -62,7 +64,8 @@ def _group(inputs: Inputs, operator: Operator) -> Results:
         title = f"{namespace} has {len(here)} OperatorGroups, so OLM installs nothing there"
         remedy = (f"oc delete operatorgroup -n {namespace} NAME   # all but one",)
         cause = "olm-multiple-operatorgroups"
-        return (Result(Severity.ERROR, title, cause, names, remedy=remedy),)
+        evidence = (Evidence(f"OperatorGroups in {namespace}", ", ".join(names)),)
+        return (Result(Severity.ERROR, title, cause, names, evidence, remedy),)
     if here:
         return (_fitting(operator, here[0]),)
     if not operator.own_group:

@@ -29,6 +29,7 @@ CHECKS: tuple[Check[Inputs], ...] = (
     cluster.SOURCES,
     cluster.RIGHTS,
     cluster.RELEASE,
+    cluster.UPDATE,
     cluster.NODES,
     cluster.PROXY,
     way_out.NO_PROXY,

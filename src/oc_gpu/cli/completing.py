@@ -28,6 +28,14 @@ def scenarios(ctx: "click.Context", param: "click.Parameter", incomplete: str) -
     return [name for name in names() if name.startswith(incomplete)]
 
 
+def faults(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
+    """Return the faults that a simulated cluster can have."""
+    del ctx, param
+    from oc_gpu.sim.faults import every  # noqa: PLC0415  (only completion pays)
+
+    return [fault.name for fault in every() if fault.name.startswith(incomplete)]
+
+
 def simulations(ctx: "click.Context", param: "click.Parameter", incomplete: str) -> list[str]:
     """Return the names of the simulated clusters that run."""
     del ctx, param

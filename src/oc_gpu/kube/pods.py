@@ -15,7 +15,7 @@ from oc_gpu.kube.watching import lines
 class PodVerbs(Session):
     """Verbs that only pods know."""
 
-    async def logs(
+    async def logs(  # noqa: PLR0913 - each is a parameter of the API
         self,
         namespace: str,
         pod: str,
@@ -24,6 +24,7 @@ class PodVerbs(Session):
         tail: int | None = None,
         most: int | None = None,
         previous: bool = False,
+        since: int | None = None,
     ) -> str:
         """Return what a container has written so far.
 
@@ -34,6 +35,7 @@ class PodVerbs(Session):
             tail: Lines of the end; None for all.
             most: Bytes, from the first of those lines on, after which the server stops.
             previous: Whether the instance before the present one is meant.
+            since: Seconds of age after which lines are left out; None for none.
         """
         target = _log_target(
             namespace,
@@ -41,6 +43,7 @@ class PodVerbs(Session):
             container,
             tail,
             limitBytes=most,
+            sinceSeconds=since,
             previous="true" if previous else None,
         )
         call = Call(_log_asked(namespace, pod), "GET", target, accept="*/*", repeatable=True)

@@ -19,13 +19,15 @@ T = TypeVar("T")
 class Reading(Session):
     """Verbs that read; what they return is raw, or the partial Struct that is asked for."""
 
-    async def read(self, target: str) -> bytes:
-        """Return the body of a path that is no object, such as `/version`.
+    async def read(self, target: str, *, method: str = "GET") -> bytes:
+        """Return what a path answers that is no object, such as `/version`.
 
         Args:
             target: Path, with the query.
+            method: HTTP method; asked again after a failure, so one that may be repeated.
         """
-        call = Call(Asked("get", name=target), "GET", target, accept="*/*", repeatable=True)
+        asked = Asked(method.lower(), name=target)
+        call = Call(asked, method, target, accept="*/*", repeatable=True)
         return bytes((await self._sender.send(call)).body)
 
     async def journal(self, node: str, pattern: str) -> str:

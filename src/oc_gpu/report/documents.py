@@ -292,6 +292,7 @@ class Walk(Document, frozen=True, kw_only=True):
         writes: Number of writes that the server accepted.
         seconds: Duration by the cluster's clock.
         unknown: What could not be known before it, a sentence each.
+        finding: The cause for which it ended before it was done, where one is sure.
     """
 
     kind: Literal["Enable", "Isolate", "Disable"]
@@ -301,6 +302,7 @@ class Walk(Document, frozen=True, kw_only=True):
     seconds: float
     stages: tuple[Stage, ...]
     unknown: tuple[str, ...] = ()
+    finding: Finding | None = None
 
 
 class Certificate(Value, frozen=True, kw_only=True):
@@ -412,6 +414,30 @@ class JobRun(Document, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
+class Fault(Value, frozen=True, kw_only=True):
+    """A fault that a simulated cluster can have.
+
+    Attributes:
+        says: The fact that it changes, in one sentence.
+        untold: What a simulation cannot tell of it.
+        active: Whether the cluster has it now.
+    """
+
+    name: str
+    says: str
+    untold: str = ""
+    active: bool = False
+
+
+class Faults(Document, frozen=True, kw_only=True):
+    """The faults of a simulated cluster: those that it has, and those that it can have."""
+
+    kind: Literal["Faults"] = "Faults"
+    simulated: bool = True
+    name: str
+    items: tuple[Fault, ...] = ()
+
+
 DOCUMENTS: tuple[type[Document], ...] = (
     Findings,
     Diagnosis,
@@ -425,6 +451,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     JobRun,
     Simulations,
     Started,
+    Faults,
 )
 """What has a schema here; `schemas` adds those of `bench`."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from oc_gpu.report.documents import Simulations, Started
+from oc_gpu.report.documents import Faults, Simulations, Started
 from oc_gpu.report.look import Look
 
 
@@ -21,3 +21,10 @@ def table(found: Simulations, look: Look) -> Iterator[str]:
         return
     rows = [(one.name, one.scenario, str(one.pid), one.kubeconfig) for one in found.items]
     yield from look.table(rows, header=("NAME", "SCENARIO", "PID", "KUBECONFIG"))
+
+
+def faults(found: Faults, look: Look) -> Iterator[str]:
+    """Yield the table of faults: those that the cluster has first."""
+    ordered = sorted(found.items, key=lambda one: not one.active)
+    rows = [(one.name, "yes" if one.active else "-", one.says) for one in ordered]
+    yield from look.table(rows, header=("FAULT", "HAS IT", "WHAT IS SO THEN"))

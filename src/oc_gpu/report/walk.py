@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from oc_gpu.checks.model import Finding
 from oc_gpu.report import stages, when
 from oc_gpu.report.documents import Cluster, Walk, all_passed, stage
 from oc_gpu.report.look import Look
@@ -24,6 +25,7 @@ def document(
         seconds=round(outcome.seconds, 3),
         stages=tuple(stage(assessment) for assessment in outcome.assessments),
         unknown=outcome.unknown,
+        finding=outcome.finding,
         simulated=outcome.simulated,
     )
 
@@ -38,6 +40,8 @@ def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
     """
     if not shown:
         yield from stages.table(walk.stages, look)
+    if walk.finding is not None:
+        yield from _cause(walk.finding, look)
     yield from stages.hints(walk.stages, look)
     yield ""
     yield look.hanging("", _ending(walk))
@@ -47,6 +51,17 @@ def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
         yield look.hanging("", "The cluster is simulated: times are simulated, none was measured.")
     if walk.done and walk.kind in NEXT:
         yield f"next: {NEXT[walk.kind]}"
+
+
+def _cause(finding: Finding, look: Look) -> Iterator[str]:
+    """Yield what stands in the way, and by what it was seen; what to do is the stage's hint."""
+    yield ""
+    objects = f" ({', '.join(finding.objects)})" if finding.objects else ""
+    yield look.hanging("Cause: ", f"{finding.title}{objects} [{finding.code}]", paint="error")
+    for evidence in finding.evidence:
+        yield look.hanging("  seen  ", f"{evidence.where}: {evidence.quote}")
+    if finding.means:
+        yield look.hanging("  why   ", finding.means)
 
 
 def _ending(walk: Walk) -> str:

@@ -1,25 +1,36 @@
 """The order of things in the commands that write: look, check, rights, consent, then walk."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
-from oc_gpu.kube import Client, OcGpuError, TimeoutExceededError, UsageError
+from oc_gpu.kube import (
+    Client,
+    ConflictError,
+    NotFoundError,
+    OcGpuError,
+    TimeoutExceededError,
+    UsageError,
+)
+from oc_gpu.kube.resources import PODS
 from oc_gpu.rollout import objections, rights
 from oc_gpu.rollout.events import Notice, Observer, Outcome
 from oc_gpu.rollout.lease import Lease
 from oc_gpu.rollout.perform import Performer
-from oc_gpu.rollout.runner import Road, run
+from oc_gpu.rollout.runner import Doctor, Road, run
 from oc_gpu.rollout.survey import Survey, Wish, seen, survey
 from oc_gpu.rollout.untaint import tainting, untainting
 from oc_gpu.snapshot.live import LiveView
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.reading import is_ended_proof
+from oc_gpu.snapshot.sources import warnings
 from oc_gpu.stages import context as contexts
-from oc_gpu.stages import recovery
+from oc_gpu.stages import entitlement, recovery
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, find, freeing, names_taken
-from oc_gpu.stages.model import StagePlan, disturbance
-from oc_gpu.stages.ownership import owner_of
+from oc_gpu.stages.model import StagePlan, State, disturbance
+from oc_gpu.stages.ownership import is_ours, owner_of
 
 Gate = Callable[[Survey], Awaitable[None]]
 """Looks at a survey before anything is written, and raises to stop."""
@@ -61,7 +72,11 @@ async def enable(  # noqa: PLR0913 - each is a step of the order
     _insist_on_names(found)
     unknown = await _consent(client, found, agree)
     _announce(found, observer, unknown)
-    return _with(unknown, await walk(client, found, observer, timeout))
+    await _try_proofs_anew(client, found)
+    from oc_gpu.rollout import stalling  # noqa: PLC0415 - brings all causes; only enable pays
+
+    doctor = stalling.Doctor(client, found.scope.namespaces)
+    return _with(unknown, await walk(client, found, observer, timeout, doctor=doctor))
 
 
 async def disable(
@@ -106,6 +121,17 @@ async def isolate(
     _announce(found, observer, unknown)
     stages = _isolation_road(found, remove=remove)
     return _with(unknown, await walk(client, found, observer, timeout, stages))
+
+
+async def _try_proofs_anew(client: Client, found: Survey) -> None:
+    """Delete our proof pods that an earlier run left unproven: what failed then may be mended."""
+    failed = [one for one in found.assessments if one.state is State.FAILED]
+    names = {name for one in failed if one.stage == entitlement.NAME for name in one.objects}
+    for pod in found.snapshot.pods:
+        meta = pod.metadata
+        if f"Pod/{meta.name}" in names and is_ours(pod) and is_ended_proof(pod):
+            with suppress(NotFoundError, ConflictError):
+                await client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
 
 
 def _with(unknown: tuple[str, ...], outcome: Outcome) -> Outcome:
@@ -157,6 +183,8 @@ async def walk(
     observer: Observer,
     timeout: float | None = None,  # noqa: ASYNC109
     stages: Road | None = None,
+    *,
+    doctor: Doctor | None = None,
 ) -> Outcome:
     """Walk the road of a survey, or its way back, from where the cluster stands now.
 
@@ -166,12 +194,14 @@ async def walk(
         observer: Is told what happens.
         timeout: Seconds of this machine's clock.
         stages: Other stages than those of the survey's purpose.
+        doctor: Looks into signs of trouble.
     """
 
     def planned(snapshot: Snapshot) -> tuple[StagePlan, ...]:
         return seen(found.wish, found.purpose, found.scope, found.packages, snapshot).plans
 
-    async with LiveView(client, found.sources, packages=found.packages) as view:
+    watched = found.sources if doctor is None else (*found.sources, warnings(found.scope))
+    async with LiveView(client, watched, packages=found.packages) as view:
 
         def notice(message: str) -> None:
             observer(Notice(view.now, "", message))
@@ -179,7 +209,7 @@ async def walk(
         async with Lease(client, notice) as lease:
             performer = Performer(client, view, notice, lease=lease)
             try:
-                outcome = await run(view, stages or planned, performer, observer, timeout)
+                outcome = await run(view, stages or planned, performer, observer, timeout, doctor)
             except TimeoutExceededError as error:
                 raise _waiting(error, lease) from error
             if found.purpose == "undo":

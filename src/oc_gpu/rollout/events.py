@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from oc_gpu.checks.model import Finding
 from oc_gpu.stages.model import Assessment
 
 
@@ -37,7 +38,8 @@ class Notice(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """End of a run: last assessments, number of writes, seconds by the cluster's clock.
 
-    `unknown` says what could not be known before it, a sentence each.
+    `unknown` says what could not be known before it, a sentence each; `finding` is the doctor's
+    cause for which the run has ended before it was done.
     """
 
     assessments: tuple[Assessment, ...]
@@ -45,6 +47,7 @@ class Outcome(Struct, frozen=True):
     seconds: float
     simulated: bool
     unknown: tuple[str, ...] = ()
+    finding: Finding | None = None
 
 
 Event = StageChanged | Written | Notice

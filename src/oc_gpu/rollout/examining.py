@@ -59,8 +59,8 @@ async def examine(client: Client) -> Snapshot:
         ConnectionFailedError: The server cannot be reached.
     """
     snapshot = await _objects(client, SOURCES)
-    logs, unlogged = await _logs(client, wanted_logs(Case(snapshot)))
-    return await _with_texts(client, snapshot, logs, unlogged)
+    logs, unlogged = await read_logs(client, wanted_logs(Case(snapshot)))
+    return await with_texts(client, snapshot, logs, unlogged)
 
 
 async def read_all(client: Client) -> Reading:
@@ -73,8 +73,8 @@ async def read_all(client: Client) -> Reading:
     """
     raw = await _objects(client, tuple(map(_raw, SOURCES)))
     snapshot = with_shapes(raw, SOURCES)
-    logs, unlogged = await _logs(client, wanted_logs(Case(snapshot), healthy=True))
-    snapshot = await _with_texts(client, snapshot, logs, unlogged)
+    logs, unlogged = await read_logs(client, wanted_logs(Case(snapshot), healthy=True))
+    snapshot = await with_texts(client, snapshot, logs, unlogged)
     return Reading(snapshot, raw.tables, logs)
 
 
@@ -144,16 +144,22 @@ def _joined(snapshot: Snapshot, more: Snapshot) -> Snapshot:
     )
 
 
-async def _logs(
-    client: Client, wanted: Iterable[TextRef]
+async def read_logs(
+    client: Client, wanted: Iterable[TextRef], since: int | None = None
 ) -> tuple[dict[TextRef, str], dict[str, str]]:
-    """Return logs, and why some may not be read, by `namespace/pod/container`."""
+    """Return logs, and why some may not be read, by `namespace/pod/container`.
+
+    Args:
+        client: The cluster.
+        wanted: Which logs.
+        since: Seconds of age after which lines are left out.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(ref: TextRef) -> tuple[TextRef, str | OcGpuError]:
         async with gate:
             try:
-                return ref, await _log(client, ref)
+                return ref, await _log(client, ref, since)
             except OcGpuError as error:
                 return ref, error
 
@@ -168,7 +174,7 @@ async def _logs(
     )
 
 
-async def _log(client: Client, ref: TextRef) -> str:
+async def _log(client: Client, ref: TextRef, since: int | None) -> str:
     """Return the end of a log; the server stops after some bytes, and the end is what counts."""
     for lines in (_LINES, _FEW_LINES):
         told = await client.logs(
@@ -178,16 +184,30 @@ async def _log(client: Client, ref: TextRef) -> str:
             tail=lines,
             most=_MOST,
             previous=ref.previous,
+            since=since,
         )
         if len(told) < _MOST // 2:
             break
     return told
 
 
-async def _with_texts(
-    client: Client, snapshot: Snapshot, logs: Mapping[TextRef, str], unlogged: Mapping[str, str]
+async def with_texts(
+    client: Client,
+    snapshot: Snapshot,
+    logs: Mapping[TextRef, str],
+    unlogged: Mapping[str, str],
+    most: int | None = None,
 ) -> Snapshot:
-    nodes = wanted_nodes(Case(snapshot))
+    """Return a snapshot with logs that were read, and with the kernel messages of ill nodes.
+
+    Args:
+        client: The cluster.
+        snapshot: What is known of it.
+        logs: Logs by what they are.
+        unlogged: Why others may not be read.
+        most: Number of nodes that are asked at most; None for all.
+    """
+    nodes = wanted_nodes(Case(snapshot))[:most]
     told = await with_journals(client, snapshot, nodes, KERNEL_PATTERN)
     silent = {f"Node/{node}": "no answer" for node in nodes if node not in told.journals}
     texts = {ref: (Text.of(content.encode()),) for ref, content in logs.items()}

@@ -133,6 +133,7 @@ def _read() -> Iterator[Grant]:
         yield Grant(source.resource, ("get", "list", "watch"), names)
     for source in diagnosis.SOURCES:
         yield Grant(source.resource, ("list",))
+    yield Grant(EVENTS, ("watch",))
 
 
 def only_name(source: Source) -> str | None:

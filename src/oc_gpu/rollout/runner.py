@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from oc_gpu.checks.model import Finding
 from oc_gpu.kube import (
     ApiError,
     ConflictError,
@@ -66,12 +67,40 @@ class Performer(Protocol):
         """Wait until no other run writes; tell whether what was decided before still holds."""
 
 
+class Doctor(Protocol):
+    """What looks into signs of trouble (`oc_gpu.rollout.stalling.Doctor`)."""
+
+    def wants(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> bool:
+        """Tell whether there are signs of trouble that it has not looked into lately."""
+
+    async def look(self, assessments: Sequence[Assessment], snapshot: Snapshot) -> Finding | None:
+        """Return the cause for which a road stands still for good, None when it may go on."""
+
+    async def explain(
+        self, assessments: Sequence[Assessment], snapshot: Snapshot
+    ) -> Finding | None:
+        """Return the cause for which stages have failed or are blocked, None without a sure one."""
+
+    def holds(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> bool:
+        """Tell whether any of the signs is still there that were looked into last."""
+
+    def stopped(
+        self, assessments: Iterable[Assessment], finding: Finding
+    ) -> tuple[Assessment, ...]:
+        """Return assessments in which the stage that a finding concerns stands still for it."""
+
+    @property
+    def again(self) -> float | None:
+        """Return the seconds after which to ask again, None where there are no signs."""
+
+
 async def run(
     view: View,
     road: Road,
     perform: Performer,
     observer: Observer,
     timeout: float | None = None,  # noqa: ASYNC109 - it covers the whole run and names the stages
+    doctor: Doctor | None = None,
 ) -> Outcome:
     """Walk a road until every stage is done, or none that is left can move.
 
@@ -81,13 +110,14 @@ async def run(
         perform: Sends one action.
         observer: Is told what happens.
         timeout: Seconds of this machine's clock; None waits for ever.
+        doctor: Looks into signs of trouble, and ends the run where nothing heals by itself.
 
     Raises:
         TimeoutExceededError: The time has passed; running it again continues.
         ApiError: A right is missing, or credentials expired.
         ConnectionFailedError: The server was away for too long.
     """
-    runner = _Runner(view, road, perform, observer)
+    runner = _Runner(view, road, perform, observer, doctor)
     try:
         async with asyncio.timeout(timeout) as limit:
             return await runner.walk()
@@ -100,11 +130,21 @@ async def run(
 
 
 class _Runner:
-    def __init__(self, view: View, road: Road, perform: Performer, observer: Observer) -> None:
+    def __init__(
+        self,
+        view: View,
+        road: Road,
+        perform: Performer,
+        observer: Observer,
+        doctor: Doctor | None = None,
+    ) -> None:
         self._view = view
         self._road = road
         self._perform = perform
         self._observer = observer
+        self._doctor = doctor
+        self._look: asyncio.Task[Finding | None] | None = None
+        self._finding: Finding | None = None
         self._memory = Memory()
         self._writes = 0
         self._assessments: tuple[Assessment, ...] = ()
@@ -122,20 +162,51 @@ class _Runner:
                 self._finished(self._troubled(assessment, snapshot))
                 for assessment in assess(plans, snapshot)
             )
+            self._reconsider(snapshot)
+            if self._finding is not None and not self._flight:
+                return await self._end(started, snapshot)
             if self._has_work(snapshot) and not await self._perform.claim():
                 continue
-            for assessment in self._assessments:
+            for assessment in self._assessments if self._finding is None else ():
                 self._dispatch(assessment, snapshot)
             await self._tell()
             if not self._flight and is_over(plans, self._assessments):
-                seconds = await self._view.time() - started
-                told = tuple(_without_manifests(a) for a in self._assessments)
-                return Outcome(told, self._writes, seconds, snapshot.simulated)
+                await self._explain(snapshot)
+                return await self._end(started, snapshot)
+            self._consult(snapshot)
             await self._wait()
+
+    async def _end(self, started: float, snapshot: Snapshot) -> Outcome:
+        """Tell how the stages stand at the end, the one that a finding concerns by its words."""
+        if self._doctor is not None and self._finding is not None:
+            self._assessments = self._doctor.stopped(self._assessments, self._finding)
+            await self._tell()
+        seconds = await self._view.time() - started
+        told = tuple(_without_manifests(a) for a in self._assessments)
+        return Outcome(told, self._writes, seconds, snapshot.simulated, finding=self._finding)
+
+    async def _explain(self, snapshot: Snapshot) -> None:
+        """Ask for the cause where the road ends before it is done."""
+        stuck = any(assessment.state not in _PASSED for assessment in self._assessments)
+        if stuck and self._doctor is not None:
+            self._finding = await self._doctor.explain(self._assessments, snapshot)
+
+    def _reconsider(self, snapshot: Snapshot) -> None:
+        """Drop a cause where what it was told from has passed while it was looked into."""
+        if self._doctor is not None and not self._doctor.holds(self._assessments, snapshot):
+            self._finding = None
+
+    def _consult(self, snapshot: Snapshot) -> None:
+        """Have signs of trouble looked into, beside everything else."""
+        if self._doctor is None or self._look is not None or self._finding is not None:
+            return
+        if self._doctor.wants(self._assessments, snapshot):
+            look = self._doctor.look(self._assessments, snapshot)
+            self._look = asyncio.create_task(look, name="look into signs of trouble")
 
     async def stop(self) -> None:
         """End everything that was started; a write on its way arrives or does not."""
-        tasks = [*self._flight.values(), *([self._waiter] if self._waiter else [])]
+        tasks = [*self._flight.values(), *filter(None, (self._waiter, self._look))]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -258,9 +329,15 @@ class _Runner:
         """Wait until the cluster changed or a batch of writes has ended."""
         if self._waiter is None or self._waiter.done():
             self._waiter = asyncio.create_task(self._view.changed(), name="wait for a change")
+        look = {self._look} if self._look is not None else set()
         await asyncio.wait(
-            {self._waiter, *self._flight.values()}, return_when=asyncio.FIRST_COMPLETED
+            {self._waiter, *self._flight.values(), *look},
+            return_when=asyncio.FIRST_COMPLETED,
+            timeout=self._doctor.again if self._doctor is not None and not look else None,
         )
+        if self._look is not None and self._look.done():
+            self._finding = self._look.result()
+            self._look = None
         if self._waiter.done():
             self._waiter.result()
         for stage, task in list(self._flight.items()):

@@ -7,7 +7,7 @@ from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.bootstrap_config import config_objects
 from oc_gpu.sim.bootstrap_machines import machine_objects
 from oc_gpu.sim.bootstrap_olm import olm_objects
-from oc_gpu.sim.scenario import Scenario, ScenarioError
+from oc_gpu.sim.scenario import Scenario, ScenarioError, WebhookFacts
 
 _NAMESPACES = (
     "default",
@@ -68,7 +68,39 @@ def initial_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
     yield from _cluster_roles()
     yield from _priority_classes()
     yield from _driver_toolkit(scenario)
-    yield from scenario.preexisting
+    yield from map(_webhook, scenario.webhooks)
+    yield from (obj for obj in scenario.preexisting if not _is_there(obj))
+
+
+def _webhook(facts: WebhookFacts) -> RawObject:
+    namespace, _, name = facts.service.partition("/")
+    service = {"namespace": namespace, "name": name, "path": "/validate", "port": 443}
+    rule = {
+        "apiGroups": ["*"],
+        "apiVersions": ["*"],
+        "operations": ["CREATE"],
+        "resources": list(facts.resources),
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": facts.name},
+        "webhooks": [
+            {
+                "name": facts.name,
+                "clientConfig": {"service": service},
+                "rules": [rule],
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+            }
+        ],
+    }
+
+
+def _is_there(obj: RawObject) -> bool:
+    """Tell whether an object that a scenario brings along is a namespace of every cluster."""
+    return obj.get("kind") == "Namespace" and obj["metadata"].get("name") in _NAMESPACES
 
 
 def _namespace(name: str) -> RawObject:

@@ -38,7 +38,8 @@ def config_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
     yield proxy_object(scenario)
     yield from _mirror_sets(scenario.network)
     for name in _OPERATORS:
-        yield _cluster_operator(name, scenario.openshift.version, installed)
+        stored = name != "image-registry" or scenario.openshift.registry_storage
+        yield _cluster_operator(name, scenario.openshift.version, installed, stored=stored)
     yield {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -79,13 +80,24 @@ def _cluster_version(scenario: Scenario, now: float) -> RawObject:
         "completionTime": done,
         "verified": False,
     }
-    version = release.version
+    version, coming = release.version, release.updating_to
+    told = f"Working towards {coming}: 612 of 957 done (63% complete)"
+    progressing = (
+        ("Progressing", "True", "", told)
+        if coming
+        else ("Progressing", "False", "", f"Cluster version is {version}")
+    )
     conditions = (
         ("Available", "True", "", f"Done applying {version}"),
         ("Failing", "False", "", ""),
-        ("Progressing", "False", "", f"Cluster version is {version}"),
+        progressing,
         ("RetrievedUpdates", "True", "", ""),
     )
+    histories = [history]
+    if coming:
+        desired = {**desired, "version": coming}
+        started = {"state": "Partial", "startedTime": timestamp(now), "completionTime": None}
+        histories = [{**history, **started, "version": coming}, history]
     return {
         "apiVersion": _API,
         "kind": "ClusterVersion",
@@ -93,7 +105,7 @@ def _cluster_version(scenario: Scenario, now: float) -> RawObject:
         "spec": {"channel": release.channel, "clusterID": release.cluster_id},
         "status": {
             "desired": desired,
-            "history": [history],
+            "history": histories,
             "observedGeneration": 1,
             "versionHash": stable_hash(desired, 11),
             "availableUpdates": None,
@@ -171,8 +183,14 @@ def no_proxy(scenario: Scenario, proxy: ProxyFacts) -> str:
     return ",".join(sorted(entries - {""}))
 
 
-def _cluster_operator(name: str, version: str, since: str) -> RawObject:
-    states = (("Available", "True"), ("Progressing", "False"), ("Degraded", "False"))
+def _cluster_operator(name: str, version: str, since: str, *, stored: bool = True) -> RawObject:
+    states = [
+        (kind, status, "AsExpected", "")
+        for kind, status in (("Available", "True"), ("Progressing", "False"), ("Degraded", "False"))
+    ]
+    if not stored:
+        why = ("StorageNotConfigured", "storage backend not configured")
+        states[0], states[2] = ("Available", "False", *why), ("Degraded", "True", *why)
     return {
         "apiVersion": _API,
         "kind": "ClusterOperator",
@@ -180,7 +198,7 @@ def _cluster_operator(name: str, version: str, since: str) -> RawObject:
         "spec": {},
         "status": {
             "conditions": [
-                *(_condition(kind, status, "AsExpected", "", since) for kind, status in states),
+                *(_condition(*state, since) for state in states),
                 _condition("Upgradeable", "True", "AsExpected", "", since),
             ],
             "versions": [{"name": "operator", "version": version}],

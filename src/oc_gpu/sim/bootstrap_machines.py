@@ -34,7 +34,7 @@ def machine_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
     """Yield the machines of a fresh cluster, all of them up to date."""
     release = scenario.openshift
     parts = {pool: machine_configs(pool, release) for pool in ("master", "worker")}
-    rendered = {pool: render(_pool(pool), parts[pool], release) for pool in parts}
+    rendered = {pool: render(_pool(pool, release), parts[pool], release) for pool in parts}
     nodes = [_node(scenario, n, name_of(rendered[n.pool]), now) for n in scenario.nodes]
     for pool, configs in parts.items():
         target = name_of(rendered[pool])
@@ -44,7 +44,8 @@ def machine_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
             if facts.pool == pool
         ]
         yield from configs
-        yield _pool_with_status(pool, target, configs, status_at=now, machines=machines)
+        made = _pool(pool, release)
+        yield _with_status(made, target, configs, status_at=now, machines=machines)
         yield rendered[pool]
     yield from nodes
     yield from (_lease(name_of(node), now) for node in nodes)
@@ -89,7 +90,7 @@ def _machine_config(
     }
 
 
-def _pool(name: str) -> RawObject:
+def _pool(name: str, release: OpenShift) -> RawObject:
     return {
         "apiVersion": API_VERSION,
         "kind": "MachineConfigPool",
@@ -104,20 +105,19 @@ def _pool(name: str) -> RawObject:
         "spec": {
             "machineConfigSelector": {"matchLabels": {_ROLE: name}},
             "nodeSelector": {"matchLabels": {f"node-role.kubernetes.io/{name}": ""}},
-            "paused": False,
+            "paused": name in release.paused_pools,
         },
     }
 
 
-def _pool_with_status(
-    name: str,
+def _with_status(
+    pool: RawObject,
     target: str,
     parts: list[RawObject],
     *,
     status_at: float,
     machines: list[Machine],
 ) -> RawObject:
-    pool = _pool(name)
     pool["spec"]["configuration"] = {"name": target, "source": sources_of(parts)}
     degraded = {"type": "RenderDegraded", "status": "False", "reason": "", "message": ""}
     since = timestamp(status_at)

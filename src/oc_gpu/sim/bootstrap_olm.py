@@ -6,7 +6,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.sim.actors.objects import timestamp
 from oc_gpu.sim.actors.olm_catalog import catalog_source, catalog_status, package_manifests
 from oc_gpu.sim.actors.olm_names import group_roles
-from oc_gpu.sim.scenario import Scenario
+from oc_gpu.sim.scenario import Catalog, Scenario
 
 _GROUPS = {
     "global-operators": ("openshift-operators", [""]),
@@ -17,10 +17,14 @@ _GROUPS = {
 }
 
 
+def _status(catalog: Catalog, now: float) -> RawObject:
+    return catalog_status(catalog.name, now, down=catalog.down)
+
+
 def olm_objects(scenario: Scenario, now: float) -> Iterator[RawObject]:
     """Yield OLM's part of a fresh cluster."""
     for catalog in scenario.catalogs:
-        yield catalog_source(catalog) | {"status": catalog_status(catalog.name, now)}
+        yield catalog_source(catalog) | {"status": _status(catalog, now)}
         yield from package_manifests(catalog)
     for name, (namespace, targets) in _GROUPS.items():
         group: RawObject = {

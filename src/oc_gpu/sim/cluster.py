@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import msgspec
 from msgspec import Struct
 
 from oc_gpu.kube import Client
@@ -19,7 +20,9 @@ from oc_gpu.sim.api.inprocess import InProcessTransport
 from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.bootstrap import install_all
+from oc_gpu.sim.changing import Changing
 from oc_gpu.sim.clock import VirtualClock
+from oc_gpu.sim.faults import with_faults
 from oc_gpu.sim.local_pods import LocalPods, NoLocalPods
 from oc_gpu.sim.scenario import Scenario, ScenarioError
 
@@ -81,14 +84,16 @@ class Simulation:
         pods: Path | None = None,
     ) -> None:
         self._pods = pods
-        self.scenario = scenario
+        self._base = msgspec.structs.replace(scenario, faults=())
+        self.scenario = with_faults(self._base, scenario.faults)
         self.name = name or scenario.name
         self.clock = VirtualClock(_start_of(scenario), settle=settle, speed=speed)
         release = scenario.openshift
         identity = Identity(self.name, scenario.name, release.kubernetes.removeprefix("v"))
-        self.server = ApiServer(self.clock, identity, denied=scenario.denied)
+        self.server = ApiServer(self.clock, identity, denied=self.scenario.denied)
         self._stack = AsyncExitStack()
         self._actors: Sequence[Controller] = ()
+        self._changing: Changing | None = None
 
     async def __aenter__(self) -> Self:
         install_all(self.server.install, self.scenario, self.clock.now())
@@ -99,7 +104,10 @@ class Simulation:
         kubelets, core = core_actors(context, runtime)
         self.server.kubelet = kubelets
         kubelets.on_outage = self.server.go
+        self.server.set_facts(self.scenario)
         self._actors = (*core, *openshift_actors(context))
+        self.server.control = self
+        self._changing = Changing(self.server, context, kubelets, self._actors)
         await self._stack.enter_async_context(running(self._actors, informers))
         return self
 
@@ -127,6 +135,39 @@ class Simulation:
             path = folder / "kubeconfig"
             endpoint.write_kubeconfig(path, self.name)
             yield Served(endpoint.url, endpoint.token, endpoint.authority, path)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return the names of the faults that the cluster has now."""
+        return self.scenario.faults
+
+    async def add_fault(self, name: str) -> None:
+        """Change the facts of the running cluster as a fault does.
+
+        Raises:
+            ScenarioError: There is no such fault, or nothing in this cluster that it changes.
+        """
+        await self._change((*self.faults, name))
+
+    async def remove_fault(self, name: str) -> None:
+        """Set the facts right that a fault changed; what came of them heals as in life.
+
+        Raises:
+            ScenarioError: The cluster does not have this fault.
+        """
+        if name not in self.faults:
+            msg = f"simulation {self.name} has no fault {name}"
+            told = ", ".join(self.faults) or "none"
+            raise ScenarioError(msg, hints=(f"faults that it has: {told}",))
+        await self._change(tuple(one for one in self.faults if one != name))
+
+    async def _change(self, names: Sequence[str]) -> None:
+        if self._changing is None:
+            msg = f"simulation {self.name} does not run"
+            raise ScenarioError(msg)
+        wanted = with_faults(self._base, names)
+        self.scenario = wanted
+        await self._changing.to(wanted)
 
     @property
     def failures(self) -> list[Failure]:

@@ -88,6 +88,8 @@ class PciDevice(Facts, frozen=True, kw_only=True):
     subsystem: str = "0000"
     unassigned: bool = False
     gpu: Gpu | None = None
+    lost: bool = False
+    """Whether the card no longer answers on the bus, as after Xid 79."""
 
     def __post_init__(self) -> None:
         _fits("PCI address", self.address, _PCI_ADDRESS, "0000:13:00.0")
@@ -118,6 +120,12 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
     nouveau: bool = False
     iommu: bool = False
     efi: bool = True
+    off: bool = False
+    """Whether the machine has no power: its kubelet tells nothing any more."""
+    drifted_file: str | None = None
+    """Path of a file of a MachineConfig that somebody changed on the machine."""
+    stale_os_release: dict[str, str] = {}
+    """Fields of os-release as nfd-worker read them, where it has not looked since an update."""
     pci: tuple[PciDevice, ...] = ()
     labels: dict[str, str] = {}
     taints: tuple[dict[str, str], ...] = ()
@@ -140,6 +148,11 @@ class NodeFacts(Facts, frozen=True, kw_only=True):
     def gpu_devices(self) -> tuple[PciDevice, ...]:
         """Return the PCI functions that carry a GPU, by address."""
         return tuple(sorted((d for d in self.pci if d.gpu), key=lambda d: d.address))
+
+    @property
+    def working_gpus(self) -> tuple[PciDevice, ...]:
+        """Return the GPUs that answer on the bus, by address."""
+        return tuple(d for d in self.gpu_devices if not d.lost)
 
     @property
     def pool(self) -> str:
@@ -178,6 +191,12 @@ class OpenShift(Facts, frozen=True, kw_only=True):
     ignition: Ignition
     drained_by: Literal["daemon", "controller"] = "controller"
     driver_toolkit: tuple[DriverToolkit, ...] = ()
+    updating_to: str | None = None
+    """Release that the cluster is being updated to at the moment."""
+    paused_pools: tuple[str, ...] = ()
+    """MachineConfigPools that an administrator has paused."""
+    registry_storage: bool = True
+    """Whether the internal image registry has a place to store images."""
 
     def __post_init__(self) -> None:
         _fits("release", self.version, _RELEASE, "4.20.4")
@@ -197,6 +216,9 @@ class ProxyFacts(Facts, frozen=True, kw_only=True):
     https_proxy: str
     no_proxy: str = ""
     configured: bool = True
+    """Whether the cluster's Proxy object names it."""
+    reachable: bool = True
+    """Whether it takes connections."""
 
 
 class Mirror(Facts, frozen=True, kw_only=True):
@@ -214,6 +236,10 @@ class Network(Facts, frozen=True, kw_only=True):
     proxy: ProxyFacts | None = None
     unreachable_registries: tuple[str, ...] = ()
     mirrors: tuple[Mirror, ...] = ()
+    refusing_registries: tuple[str, ...] = ()
+    """Registries that want other credentials than those of the cluster's pull secret."""
+    resigned_tls: bool = False
+    """Whether the site opens TLS and signs it with an authority that the cluster does not know."""
     machine_cidr: str = field(name="machineCIDR", default="10.0.0.0/16")
     cluster_cidr: str = field(name="clusterCIDR", default="10.128.0.0/14")
     service_cidr: str = field(name="serviceCIDR", default="172.30.0.0/16")
@@ -233,6 +259,8 @@ class SubscriptionFacts(Facts, frozen=True, kw_only=True):
 
     repositories: tuple[Repository, ...] = ()
     revoked_serials: tuple[str, ...] = ()
+    ended: bool = False
+    """Whether the subscription is over, so that no certificate of it is valid any more."""
 
 
 class Package(Facts, frozen=True, kw_only=True):
@@ -250,10 +278,12 @@ class Catalog(Facts, frozen=True, kw_only=True):
     display_name: str
     publisher: str
     packages: tuple[Package, ...] = ()
+    down: bool = False
+    """Whether the pod that serves it does not answer."""
 
 
 class ImageFacts(Facts, frozen=True, kw_only=True):
-    """What an image holds that its reference does not tell."""
+    """What an image holds that its reference, or a shell pattern of references, does not tell."""
 
     reference: str
     driver: str | None = None
@@ -318,6 +348,26 @@ class DenyRule(Facts, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
+class WebhookFacts(Facts, frozen=True, kw_only=True):
+    """An admission webhook of somebody's policy engine, and what comes of asking it.
+
+    Attributes:
+        name: Name of the webhook, a domain name.
+        service: Service that answers, as namespace/name.
+        resources: Kinds, in the plural, whose creation it is asked about.
+        namespaces: Namespaces that it looks at; empty means all.
+        privileged: Whether it minds privileged pods only.
+        denies: Why it denies, in its own words; empty where its service does not answer.
+    """
+
+    name: str
+    service: str
+    resources: tuple[str, ...]
+    namespaces: tuple[str, ...] = ()
+    privileged: bool = False
+    denies: str = ""
+
+
 class Scenario(Facts, frozen=True, kw_only=True, dict=True):
     """One simulated cluster."""
 
@@ -333,7 +383,10 @@ class Scenario(Facts, frozen=True, kw_only=True, dict=True):
     images: tuple[ImageFacts, ...] = ()
     latencies: Latencies = Latencies()
     denied: tuple[DenyRule, ...] = ()
+    webhooks: tuple[WebhookFacts, ...] = ()
     preexisting: tuple[RawObject, ...] = ()
+    faults: tuple[str, ...] = ()
+    """Names of faults that the cluster has from the start (`oc_gpu.sim.faults`)."""
 
     def __post_init__(self) -> None:
         for what, values in (

@@ -6,7 +6,16 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube import resources as known
-from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Named, Node, Operator, Pod, Tenant
+from oc_gpu.snapshot.kinds import (
+    DaemonSet,
+    Deployment,
+    Event,
+    Named,
+    Node,
+    Operator,
+    Pod,
+    Tenant,
+)
 
 Purpose = Literal["status", "road", "undo", "check"]
 
@@ -131,6 +140,11 @@ def sources(scope: Scope, purpose: Purpose = "road") -> tuple[Source, ...]:
     if purpose == "status":
         return tuple(source for source in every if source.name in _STATUS)
     return (*every, *CUSTOM_OBJECTS, TENANTS) if purpose == "undo" else every
+
+
+def warnings(scope: Scope) -> Source:
+    """Return the source of warnings in the namespaces of the road: they tell what is refused."""
+    return Source("events", known.EVENTS, Event, scope.namespaces, field_selector="type=Warning")
 
 
 def _cluster_wide(scope: Scope) -> tuple[Source, ...]:

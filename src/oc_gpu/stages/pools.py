@@ -22,6 +22,8 @@ _CAUSES = {
     "NodeDegraded": "mcp-degraded-other",
     "Degraded": "mcp-degraded-other",
 }
+_DRIFTED = ("unexpected on-disk state", "content mismatch for file")
+"""Words of a machine-config-daemon about a file that somebody else changed."""
 _Rendered = Callable[[RawObject], bool]
 """A question about a pool's configuration: its rendered name and what that was made from."""
 
@@ -151,8 +153,9 @@ def degraded(pool: RawObject) -> Degraded | None:
     for kind, cause in _CAUSES.items():
         condition = _condition(pool, kind)
         if condition and condition["status"] == "True":
-            said = condition.get("message") or condition.get("reason") or kind
-            return Degraded(kind, clean(said), cause)
+            said = clean(condition.get("message") or condition.get("reason") or kind)
+            drifted = any(word in said for word in _DRIFTED)
+            return Degraded(kind, said, "mcp-config-drift" if drifted else cause)
     return None
 
 

@@ -319,6 +319,28 @@ WEBHOOK = cause(
 )
 
 
+DENIED = cause(
+    "OCG0138",
+    "webhook-denied",
+    _CONTROL,
+    "access",
+    title="admission webhooks let the operators' pods pass",
+    says="an admission webhook denies what the GPU stack needs",
+    means="A policy engine of this cluster is asked before pods are admitted, and its rules forbid "
+    "what the driver, the toolkit and the plugin have to be: privileged, with parts of the host.",
+    remedy=(
+        "oc get events -n {namespace} --field-selector reason=FailedCreate",
+        "have the policy leave out the namespaces of the operators, {namespace} among them",
+    ),
+    look=said(
+        'admission webhook "*denied the request',
+        by=(*GPU_STACK, *components.NFD, components.OTHER),
+        sources=("event", "client"),
+        at=0.93,
+    ),
+)
+
+
 UNSUPPORTED = cause(
     "OCG0135",
     "unsupported-version-matrix",
@@ -379,6 +401,7 @@ PAIR = cause(
 
 CAUSES = (
     WEBHOOK,
+    DENIED,
     KILLED,
     NETWORK,
     LEADER,

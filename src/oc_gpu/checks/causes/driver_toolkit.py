@@ -21,6 +21,15 @@ def _build(node: Node) -> str:
     return match[1] if match and "Red Hat" in node.status.node_info.os_image else ""
 
 
+def mislabelled(case: Case) -> frozenset[str]:
+    """Return the nodes that carry the label of another build than they run."""
+    return frozenset(
+        node.metadata.name
+        for node in case.gpu_nodes
+        if (told := node.metadata.labels.get(_OSTREE, "")) and told != (_build(node) or told)
+    )
+
+
 def _made(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
     name = node.metadata.name
     objects, told = (f"Node/{name}",), {"node": name}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from oc_gpu.checks.case import Case, spec
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.driver_toolkit import lacks_image
+from oc_gpu.checks.causes.driver_toolkit import lacks_image, mislabelled
 from oc_gpu.checks.causes.network import (
     NO_METADATA,
     UNREACHABLE,
@@ -109,8 +109,10 @@ def _on_red_hat(case: Case) -> bool:
 
 
 def _live(case: Case, phrases: Collection[str]) -> list[Quote]:
+    """Return what builds say now; one that is for another system than the node's tells nothing."""
     quotes = find(case, phrases, (DRIVER,), ("log", "client"))
-    return [q for q in quotes if q.live and by_build(q)]
+    wrong = mislabelled(case)
+    return [q for q in quotes if q.live and by_build(q) and q.node not in wrong]
 
 
 def _blocked(case: Case) -> bool:

@@ -43,6 +43,7 @@ _LOADED = (
 )
 _ON_HOST = (
     "driver is pre-installed on the host",
+    "driver is already pre-installed on the node",
     "detected pre-installed driver on the host",
     "existing nvidia driver",
     "nvidia driver is already installed",

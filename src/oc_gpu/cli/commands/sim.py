@@ -7,6 +7,7 @@ import click
 from oc_gpu.cli import completing
 from oc_gpu.cli.options import Command, output_options, pass_settings
 from oc_gpu.cli.settings import Settings
+from oc_gpu.kube import UsageError
 from oc_gpu.report import documents, output
 from oc_gpu.report import simulations as report
 from oc_gpu.sim import instances
@@ -118,6 +119,37 @@ def exec_(scenario: str, run_pods: bool, words: tuple[str, ...]) -> int:  # noqa
     if run_pods:
         output.say(WARNING)
     return instances.execute(scenario, words, run_pods=run_pods)
+
+
+@command.command("fault", cls=Command)
+@click.argument("name", shell_complete=completing.simulations)
+@click.argument("action", type=click.Choice(["add", "remove", "list"]))
+@click.argument("fault", required=False, shell_complete=completing.faults)
+@output_options
+@pass_settings
+def fault_(settings: Settings, name: str, action: str, fault: str | None) -> None:
+    """Let something go wrong on a running simulated cluster, or set it right again.
+
+    A fault changes facts, such as a card that is lost or a registry that refuses; what is seen of
+    it follows. `list` shows all of them.
+    """
+    from oc_gpu.sim import control  # noqa: PLC0415  (only this command pays)
+
+    if (fault is None) != (action == "list"):
+        message = f"`{action}` takes no fault" if fault else f"`{action}` needs the name of a fault"
+        raise UsageError(message, hints=(f"oc-gpu sim fault {name} list shows them",))
+    change = {"add": control.add, "remove": control.remove}.get(action)
+    active = control.active(name) if change is None or fault is None else change(name, fault)
+    document = documents.Faults(
+        name=name,
+        items=tuple(
+            documents.Fault(
+                name=one.name, says=one.says, untold=one.untold, active=one.name in active
+            )
+            for one in control.every()
+        ),
+    )
+    output.put(document, report.faults, settings.output, settings.color)
 
 
 @command.command("schema", cls=Command)

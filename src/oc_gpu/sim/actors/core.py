@@ -2,6 +2,7 @@
 
 from oc_gpu.sim.actors.daemonsets import DaemonSets
 from oc_gpu.sim.actors.deployments import Deployments, ReplicaSets
+from oc_gpu.sim.actors.disruption import Disruptions
 from oc_gpu.sim.actors.framework import ActorContext, Controller
 from oc_gpu.sim.actors.garbage import GarbageCollector
 from oc_gpu.sim.actors.jobs import Jobs
@@ -29,5 +30,6 @@ def core_actors(
         Deployments(context),
         ReplicaSets(context),
         Jobs(context),
+        Disruptions(context),
         GarbageCollector(context),
     )

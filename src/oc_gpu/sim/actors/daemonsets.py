@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CONTROLLER_REVISIONS, DAEMONSETS, NODES, PODS
-from oc_gpu.sim.actors.framework import Controller, EventSource, Key, Watch
+from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Key, Watch
 from oc_gpu.sim.actors.objects import (
     by_controller,
     controller_of,
@@ -20,7 +20,7 @@ from oc_gpu.sim.actors.objects import (
     uid_of,
 )
 from oc_gpu.sim.actors.placement import selects, untolerated
-from oc_gpu.sim.actors.podsets import ENDED, hash_of, is_ready, phase, pod_from
+from oc_gpu.sim.actors.podsets import ENDED, REFUSED, Refusals, hash_of, is_ready, phase, pod_from
 
 _HASH = "controller-revision-hash"
 _GENERATION = "pod-template-generation"
@@ -48,6 +48,10 @@ class DaemonSets(Controller):
     """Runs one pod per matching node, replaces outdated ones, and counts them."""
 
     name = "daemonset-controller"
+
+    def __init__(self, context: ActorContext) -> None:
+        super().__init__(context)
+        self._refusals = Refusals(self)
 
     def watches(self) -> Sequence[Watch]:
         """Return DaemonSets, their pods, and nodes."""
@@ -103,7 +107,12 @@ class DaemonSets(Controller):
             else:
                 have[node] = pod
         for node in sorted(plan.wanted - set(have)):
-            await self._create(owner, node, revision)
+            try:
+                await self._create(owner, node, revision)
+            except REFUSED as error:
+                await self._refusals.note(owner, error, Key.of(owner))
+                return
+        self._refusals.forget(Key.of(owner))
 
     async def _create(self, owner: RawObject, node: str, revision: str) -> None:
         generation = str(owner["metadata"].get("generation", 1))

@@ -5,7 +5,7 @@ from typing import Any
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import DEPLOYMENTS, PODS, REPLICASETS
-from oc_gpu.sim.actors.framework import Controller, EventSource, Key, Watch
+from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Key, Watch
 from oc_gpu.sim.actors.objects import (
     annotations_of,
     controller_of,
@@ -18,7 +18,7 @@ from oc_gpu.sim.actors.objects import (
     stable_hash,
     with_condition,
 )
-from oc_gpu.sim.actors.podsets import active, is_ready, pod_from
+from oc_gpu.sim.actors.podsets import REFUSED, Refusals, active, is_ready, pod_from
 
 _HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
@@ -40,6 +40,10 @@ class ReplicaSets(Controller):
 
     name = "replicaset-controller"
 
+    def __init__(self, context: ActorContext) -> None:
+        super().__init__(context)
+        self._refusals = Refusals(self)
+
     def watches(self) -> Sequence[Watch]:
         """Return ReplicaSets and their pods."""
         return (Watch(REPLICASETS), Watch(PODS, lambda p: _keys_of_owner(p, "ReplicaSet")))
@@ -54,7 +58,11 @@ class ReplicaSets(Controller):
         source = EventSource(self.name)
         for _ in range(missing):
             pod = pod_from(owner, owner["spec"]["template"], {})
-            created = await self.context.create(PODS, pod, key.namespace)
+            try:
+                created = await self.context.create(PODS, pod, key.namespace)
+            except REFUSED as error:
+                await self._refusals.note(owner, error, key)
+                break
             text = f"Created pod: {name_of(created)}"
             await self.context.event(owner, "SuccessfulCreate", text, source=source)
         for pod in sorted(pods, key=lambda p: (is_ready(p), name_of(p)))[: max(0, -missing)]:

@@ -8,6 +8,8 @@ from oc_gpu.sim.actors.objects import (
     by_node,
     controller_of,
     is_terminating,
+    labels_of,
+    matches,
     name_of,
     namespace_of,
 )
@@ -27,13 +29,21 @@ def evictable(context: ActorContext, node: str) -> list[RawObject]:
     ]
 
 
-async def evict(context: ActorContext, pod: RawObject) -> None:
-    """Ask for the eviction of a pod that is not leaving already.
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
-    Raises:
-        ApiError: A disruption budget forbids it for now.
-    """
-    if is_terminating(pod):
+
+def is_kept(context: ActorContext, pod: RawObject) -> bool:
+    """Tell whether a disruption budget forbids the eviction of a pod at the moment."""
+    return any(
+        matches(budget["spec"].get("selector"), labels_of(pod))
+        and int((budget.get("status") or {}).get("disruptionsAllowed") or 0) <= 0
+        for budget in context.informers.of(BUDGETS).list(namespace_of(pod))
+    )
+
+
+async def evict(context: ActorContext, pod: RawObject) -> None:
+    """Ask for the eviction of a pod that is not leaving already, unless a budget forbids it."""
+    if is_terminating(pod) or is_kept(context, pod):
         return
     minor = int(context.scenario.openshift.kubernetes.lstrip("v").split(".")[1])
     name, namespace = name_of(pod), namespace_of(pod)

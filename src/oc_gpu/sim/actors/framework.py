@@ -292,6 +292,12 @@ class Controller(ABC):
         for watch in self.watches():
             self.cache(watch.resource).add_handler(self._handler(watch))
 
+    def resync(self) -> None:
+        """Ask for a reconcile of everything that is watched: facts around it have changed."""
+        for watch in self.watches():
+            for obj in self.cache(watch.resource).list():
+                self._handler(watch)(obj)
+
     async def run(self) -> None:
         """Work until cancelled."""
         try:

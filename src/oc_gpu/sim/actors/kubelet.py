@@ -26,6 +26,22 @@ from oc_gpu.sim.actors.objects import (
 from oc_gpu.sim.actors.podsets import ENDED, phase
 from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.journal import journal
+from oc_gpu.sim.scenario import NodeFacts
+
+_SILENCE = 40.0
+"""Seconds after which the node controller calls a node that it does not hear of unknown
+(node-monitor-grace-period)."""
+_PATIENCE = 300.0
+"""Seconds after which the pods of a node that is unreachable are given up (tolerationSeconds)."""
+
+
+def _takes_a_boot(before: NodeFacts, after: NodeFacts) -> bool:
+    """Tell whether a machine has to be started anew to be what its facts say now."""
+    revived = {d.address for d in before.pci if d.lost} & {d.address for d in after.working_gpus}
+    firmware = before.secure_boot != after.secure_boot
+    drivers = (before.nouveau, before.host_driver) != (after.nouveau, after.host_driver)
+    cards = [[(d.address, d.device) for d in node.gpu_devices] for node in (before, after)]
+    return bool(revived) or firmware or drivers or cards[0] != cards[1]
 
 
 class Outage(Protocol):
@@ -61,7 +77,7 @@ class Kubelets(Controller):
         self.sources_changed = Signal()
         self._workers: dict[str, PodWorker] = {}
         self.pods_changed = Signal()
-        self._offered: dict[str, int] = {}
+        self._offered: dict[str, tuple[int, int]] = {}
         self.on_outage: Outage = _unnoticed
 
     def watches(self) -> Sequence[Watch]:
@@ -79,6 +95,8 @@ class Kubelets(Controller):
         for name, machine in self.machines.items():
             self.enqueue(("node", name))
             self.spawn(self._watch_machine(name, machine))
+            if machine.facts.off:
+                self.spawn(self._give_up(name))
 
     def _pod_keys(self, pod: RawObject) -> Iterable[Hashable]:
         self.pods_changed.fire()
@@ -190,11 +208,16 @@ class Kubelets(Controller):
         machine.shut_down()
         if alone:
             self.on_outage(away=True)
-        lost = [w for w in self.workers_on(node) if phase(w.pod()) not in ENDED]
+        lost = self._unfinished(node)
         await asyncio.gather(*(w.lose() for w in lost))
         await self.clock.sleep(self.scenario.latencies.reboot)
         if alone:
             self.on_outage(away=False)
+        await self._boot(node, lost)
+
+    async def _boot(self, node: str, lost: Sequence[PodWorker]) -> None:
+        """Have a machine come up, and its pods start again."""
+        machine = self.machines[node]
         machine.boot(self.clock.now())
         await registration.report_ready(self.context, node, ready=True)
         await registration.report_boot(self.context, node, machine.boots)
@@ -204,6 +227,42 @@ class Kubelets(Controller):
             source = EventSource("kubelet", node, warning=True)
             await self.context.event(current, "Rebooted", text, source=source)
         self._resume(node, lost)
+
+    async def renew(self) -> None:
+        """Take over changed facts of the machines: their hardware, and whether they have power."""
+        for facts in self.scenario.nodes:
+            machine = self.machines[facts.name]
+            before = machine.facts
+            machine.renew(facts)
+            if before.off != facts.off:
+                switch = self._fall_silent if facts.off else self._come_up
+                self.spawn(switch(facts.name))
+            elif machine.is_up and _takes_a_boot(before, facts):
+                self.spawn(self.reboot(facts.name))
+        self.sources_changed.fire()
+
+    async def _fall_silent(self, node: str) -> None:
+        """Lose a machine; that is seen when its kubelet has not been heard for a while."""
+        self.machines[node].shut_down()
+        await self.clock.sleep(_SILENCE)
+        if self.machines[node].facts.off:
+            await registration.report_silence(self.context, node)
+            await asyncio.gather(*(w.lose() for w in self._unfinished(node)))
+            await self._give_up(node)
+
+    async def _give_up(self, node: str) -> None:
+        """Give up the pods of a machine that stays silent."""
+        await self.clock.sleep(_PATIENCE)
+        if self.machines[node].facts.off:
+            await registration.report_given_up(self.context, node)
+
+    async def _come_up(self, node: str) -> None:
+        await self.clock.sleep(self.scenario.latencies.reboot)
+        if not self.machines[node].facts.off:
+            await self._boot(node, self._unfinished(node))
+
+    def _unfinished(self, node: str) -> list[PodWorker]:
+        return [w for w in self.workers_on(node) if phase(w.pod()) not in ENDED]
 
     def _resume(self, node: str, lost: Sequence[PodWorker]) -> None:
         for worker in lost:

@@ -4,8 +4,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from oc_gpu.kube import RawObject
-from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES
-from oc_gpu.sim.actors.eviction import evict, evictable
+from oc_gpu.kube.resources import MACHINE_CONFIGS, NODES, PODS
+from oc_gpu.sim.actors.eviction import BUDGETS, evict, evictable
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Watch
 from oc_gpu.sim.actors.kubelet import Kubelets
 from oc_gpu.sim.actors.node.files import files_of
@@ -18,6 +18,7 @@ from oc_gpu.sim.actors.signals import Signal
 _PREFIX = "machineconfiguration.openshift.io"
 _CURRENT, _DESIRED = f"{_PREFIX}/currentConfig", f"{_PREFIX}/desiredConfig"
 _STATE, _REASON = f"{_PREFIX}/state", f"{_PREFIX}/reason"
+_DRIFT = "content mismatch for file"
 _DRAIN, _DRAINED = f"{_PREFIX}/desiredDrain", f"{_PREFIX}/lastAppliedDrain"
 
 
@@ -37,13 +38,21 @@ class MachineConfigDaemons(Controller):
         self._kubelets = kubelets
         self._loaded: dict[str, str] = {}
         self._nodes_changed = Signal()
+        self._room_changed = Signal()
 
     def watches(self) -> Sequence[Watch]:
         """Return nodes, and the rendered MachineConfigs."""
         return (
             Watch(NODES, self._node_keys),
             Watch(MACHINE_CONFIGS, lambda _config: list(self._kubelets.machines)),
+            Watch(PODS, self._make_room),
+            Watch(BUDGETS, self._make_room),
         )
+
+    def _make_room(self, _obj: RawObject) -> Iterable[Hashable]:
+        """Let drains that wait look again: a pod is gone, or a budget allows more."""
+        self._room_changed.fire()
+        return ()
 
     def _node_keys(self, node: RawObject) -> Iterable[Hashable]:
         self._nodes_changed.fire()
@@ -56,6 +65,8 @@ class MachineConfigDaemons(Controller):
             return
         notes = annotations_of(node)
         current, desired = notes.get(_CURRENT), notes.get(_DESIRED)
+        if await self._drifted(key, current):
+            return
         if current and self._loaded.get(key) != current:
             self._load(key, current)
         if not desired or desired == current:
@@ -65,6 +76,20 @@ class MachineConfigDaemons(Controller):
             await self._annotate(key, {_STATE: "Degraded", _REASON: text})
             return
         await self._update(key, current, desired)
+
+    async def _drifted(self, node: str, current: str | None) -> bool:
+        """Tell whether a file on the machine is not as its configuration has it, and report it.
+
+        One that was reported and is right again is called done.
+        """
+        path = self._kubelets.machines[node].facts.drifted_file
+        notes = self._annotations(node)
+        if path is not None:
+            text = f"unexpected on-disk state validating against {current}: {_DRIFT} {path!r}"
+            await self._annotate(node, {_STATE: "Degraded", _REASON: text})
+        elif _DRIFT in notes.get(_REASON, ""):
+            await self._annotate(node, {_STATE: "Done", _REASON: ""})
+        return path is not None
 
     def _load(self, node: str, config: str) -> None:
         found = self.cache(MACHINE_CONFIGS).get(config)
@@ -127,9 +152,12 @@ class MachineConfigDaemons(Controller):
 
     async def _evict(self, node: str) -> None:
         """Evict every pod that no DaemonSet runs and wait until they are gone."""
-        for pod in evictable(self.context, node):
-            await evict(self.context, pod)
-        await self._kubelets.pods_changed.until(lambda: not evictable(self.context, node))
+        while pods := evictable(self.context, node):
+            seen = self._room_changed.count
+            for pod in pods:
+                await evict(self.context, pod)
+            if evictable(self.context, node):
+                await self._room_changed.past(seen)
 
     async def _set_unschedulable(self, node: str, *, value: bool | None) -> None:
         found = self.cache(NODES).get(node)

@@ -9,7 +9,7 @@ from typing import Any
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import MACHINE_CONFIG_POOLS, MACHINE_CONFIGS, NODES, PODS
-from oc_gpu.sim.actors.eviction import evict, evictable
+from oc_gpu.sim.actors.eviction import BUDGETS, evict, evictable
 from oc_gpu.sim.actors.framework import ActorContext, Controller, EventSource, Watch
 from oc_gpu.sim.actors.mco_render import RenderError, render, selected, sources_of
 from oc_gpu.sim.actors.mco_status import (
@@ -162,7 +162,11 @@ class DrainController(Controller):
 
     def watches(self) -> Sequence[Watch]:
         """Return nodes, and the pods on nodes that are being drained."""
-        return (Watch(NODES, lambda node: (name_of(node),)), Watch(PODS, self._draining))
+        return (
+            Watch(NODES, lambda node: (name_of(node),)),
+            Watch(PODS, self._draining),
+            Watch(BUDGETS, lambda _budget: map(name_of, self.cache(NODES).list())),
+        )
 
     def _draining(self, pod: RawObject) -> Iterable[Hashable]:
         node = self.cache(NODES).get(pod["spec"].get("nodeName") or "")

@@ -75,8 +75,9 @@ def _kernel(facts: NodeFacts) -> dict[str, str]:
 
 def _os_release(facts: NodeFacts, minor: tuple[int, int]) -> dict[str, str]:
     found: dict[str, str] = {}
+    seen = {**facts.os_release, **facts.stale_os_release}
     for field, since in _OS_FIELDS_SINCE.items():
-        value = facts.os_release.get(field)
+        value = seen.get(field)
         if value is None or minor < since:
             continue
         found[f"system-os_release.{field}"] = value

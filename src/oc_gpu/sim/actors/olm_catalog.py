@@ -30,14 +30,14 @@ def catalog_source(catalog: Catalog) -> RawObject:
     }
 
 
-def catalog_status(name: str, now: float) -> RawObject:
-    """Return the status of a catalog whose pod answers."""
+def catalog_status(name: str, now: float, *, down: bool = False) -> RawObject:
+    """Return the status of a catalog whose pod answers, or does not."""
     address = f"{name}.{NAMESPACE}.svc:50051"
     return {
         "connectionState": {
             "address": address,
             "lastConnect": timestamp(now),
-            "lastObservedState": "READY",
+            "lastObservedState": "TRANSIENT_FAILURE" if down else "READY",
         },
         "registryService": {
             "createdAt": timestamp(now),
@@ -50,8 +50,8 @@ def catalog_status(name: str, now: float) -> RawObject:
 
 
 def package_manifests(catalog: Catalog) -> Iterator[RawObject]:
-    """Yield the PackageManifest of every package of a catalog."""
-    for package in catalog.packages:
+    """Yield the PackageManifest of every package of a catalog; none of one that is down."""
+    for package in () if catalog.down else catalog.packages:
         yield _package_manifest(catalog, package)
 
 
@@ -115,9 +115,10 @@ class Catalogs(Controller):
         if source is None or (source.get("status") or {}).get("connectionState"):
             return
         await self.clock.sleep(self.scenario.latencies.catalog_ready)
-        status = catalog_status(key.name, self.clock.now())
-        await self.context.patch_status(CATALOG_SOURCES, source, status)
         catalog = next((c for c in self.scenario.catalogs if c.name == key.name), None)
+        down = catalog is not None and catalog.down
+        status = catalog_status(key.name, self.clock.now(), down=down)
+        await self.context.patch_status(CATALOG_SOURCES, source, status)
         for manifest in package_manifests(catalog) if catalog else ():
             known = await self.context.client.find(PACKAGE_MANIFESTS, name_of(manifest), NAMESPACE)
             if known is None:

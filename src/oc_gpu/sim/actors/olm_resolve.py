@@ -17,6 +17,10 @@ class ResolutionError(Exception):
     """A Subscription that nothing in the catalogs satisfies; the text is OLM's."""
 
 
+class CatalogDownError(ResolutionError):
+    """A catalog that does not answer, which OLM tries again and again."""
+
+
 class Choice(Struct, frozen=True):
     """A Subscription and the bundle that it leads to."""
 
@@ -32,7 +36,10 @@ def resolve(scenario: Scenario, subscription: RawObject) -> Choice:
     """
     spec, name = subscription["spec"], name_of(subscription)
     package, channel = spec["name"], spec.get("channel", "")
-    found = bundles.package_of(scenario, spec.get("source", ""), package)
+    source = spec.get("source", "")
+    if any(catalog.down for catalog in scenario.catalogs if catalog.name == source):
+        raise CatalogDownError(_unavailable(source, spec.get("sourceNamespace", "")))
+    found = bundles.package_of(scenario, source, package)
     if found is None:
         raise ResolutionError(_unsatisfied(f"in package {package}", name))
     entries = found[1].channels.get(channel or found[1].default_channel)
@@ -41,6 +48,15 @@ def resolve(scenario: Scenario, subscription: RawObject) -> Choice:
     wanted = spec.get("startingCSV")
     choices = [bundles.load(entry) for entry in entries]
     return Choice(subscription, next((b for b in choices if b.name == wanted), choices[-1]))
+
+
+def _unavailable(source: str, namespace: str) -> str:
+    return (
+        f"failed to populate resolver cache from source {source}/{namespace}: failed to list "
+        "bundles: rpc error: code = Unavailable desc = connection error: desc = "
+        f'"transport: Error while dialing: dial tcp {source}.{namespace}.svc:50051: '
+        'connect: connection refused"'
+    )
 
 
 def _unsatisfied(where: str, subscription: str) -> str:

@@ -26,6 +26,7 @@ from oc_gpu.sim.actors.objects import (
 from oc_gpu.sim.actors.olm_names import OPERATORS_SINCE, component, component_labels
 from oc_gpu.sim.actors.olm_resolve import (
     AUTOMATIC,
+    CatalogDownError,
     Choice,
     ResolutionError,
     approval_of,
@@ -114,18 +115,18 @@ class Subscriptions(Controller):
     async def _resolve(self, namespace: str) -> None:
         """Make one InstallPlan for all Subscriptions; one that cannot be met blocks them all."""
         fresh = [s for s in self._of(namespace) if not _current(s)]
-        problems: list[str] = []
+        problems: list[tuple[str, str]] = []
         choices: list[Choice] = []
         for subscription in fresh:
             try:
                 choices.append(resolve(self.scenario, subscription))
             except ResolutionError as error:
-                problems.append(str(error))
+                down = isinstance(error, CatalogDownError)
+                reason = "ErrorPreventedResolution" if down else "ConstraintsNotSatisfiable"
+                problems.append((reason, str(error)))
         if problems:
             for subscription in fresh:
-                await self._condition(
-                    subscription, "ResolutionFailed", "ConstraintsNotSatisfiable", problems[0]
-                )
+                await self._condition(subscription, "ResolutionFailed", *problems[0])
             return
         if choices:
             await self._plan(namespace, choices)

@@ -16,6 +16,7 @@ from oc_gpu.sim.api.messages import ApiRequest
 from oc_gpu.sim.api.registry import Registry
 from oc_gpu.sim.api.store import Entry, Store
 from oc_gpu.sim.clock import VirtualClock
+from oc_gpu.sim.scenario import WebhookFacts
 
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _WRITES_KEPT = 200
@@ -92,6 +93,7 @@ class Backend:
         self.registry = Registry()
         self.writes = WriteLog()
         self.kubelet: KubeletApi | None = None
+        self.webhooks: tuple[WebhookFacts, ...] = ()
         self.changed: list[Listener] = []
         self.marked: list[Listener] = []
         self.removed: list[Listener] = []

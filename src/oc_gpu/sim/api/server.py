@@ -9,6 +9,7 @@ from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api import (
     deleting,
     discovery,
+    faulting,
     installing,
     openapi,
     pods,
@@ -25,7 +26,7 @@ from oc_gpu.sim.api.namespaces import NamespaceLifecycle
 from oc_gpu.sim.api.pods import ExecCall
 from oc_gpu.sim.api.routing import Call, route
 from oc_gpu.sim.clock import VirtualClock
-from oc_gpu.sim.scenario import DenyRule
+from oc_gpu.sim.scenario import DenyRule, Scenario
 
 _Verb = Callable[[Backend, Call], ApiResponse | ApiStream]
 
@@ -62,6 +63,7 @@ class ApiServer:
     ) -> None:
         self.clock = clock
         self.backend = Backend(clock, identity or Identity(), Access(denied))
+        self.control: faulting.Control | None = None
         NamespaceLifecycle(self.backend)
         Definitions(self.backend)
         self._away = False
@@ -85,6 +87,11 @@ class ApiServer:
             StatusError: It is refused.
         """
         return installing.install(self.backend, obj)
+
+    def set_facts(self, scenario: Scenario) -> None:
+        """Take over what a scenario says of rights and of admission webhooks."""
+        self.backend.access.denied = scenario.denied
+        self.backend.webhooks = scenario.webhooks
 
     def compact(self) -> None:
         """Forget the past, so that watches from older versions are answered with 410."""
@@ -135,7 +142,7 @@ class ApiServer:
         if depth and len(parts) <= depth:
             return discovery.answer(self.backend, request)
         if not depth:
-            return self._beside(request)
+            return await self._beside(request)
         call = route(self.backend.registry, request)
         self.backend.access.check(call.attempt)
         if call.kind.resource.group == reviews.GROUP:
@@ -148,7 +155,7 @@ class ApiServer:
             self.backend.writes.count(request)
         return answer
 
-    def _beside(self, request: ApiRequest) -> ApiResponse:
+    async def _beside(self, request: ApiRequest) -> ApiResponse:
         """Answer what lies outside of the resources."""
         path = request.path.rstrip("/")
         if path in _HEALTH:
@@ -157,6 +164,8 @@ class ApiServer:
             return discovery.version(self.backend)
         if path == "/simulation":
             return self._simulation()
+        if path.startswith(faulting.PATH) and self.control is not None:
+            return await faulting.answer(self.control, request)
         if path.startswith("/openapi/v3"):
             return openapi.answer(self.backend, request)
         raise no_such_path()

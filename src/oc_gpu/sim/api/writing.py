@@ -3,7 +3,16 @@
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import admission, applying, defaults, managed, objects, patches, render
+from oc_gpu.sim.api import (
+    admission,
+    applying,
+    defaults,
+    managed,
+    objects,
+    patches,
+    policies,
+    render,
+)
 from oc_gpu.sim.api.admission import Admitted
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.deleting import remove_if_released
@@ -41,6 +50,7 @@ def store_new(backend: Backend, call: Call, obj: RawObject, *, track: bool = Tru
     objects.check_namespace(backend, call, obj["metadata"].get("name", ""))
     objects.name_new(backend, call, obj)
     admitted = admission.admit(call, None, obj)
+    policies.check(backend, call, obj)
     if track:
         managed.record_update(None, obj, call.kind.shape, _writer(backend, call, UPDATE))
     defaults.complete(call.kind, obj)

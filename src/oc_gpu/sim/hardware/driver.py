@@ -4,6 +4,7 @@ from oc_gpu.sim.hardware.images import driver_in
 from oc_gpu.sim.hardware.model import DRIVER, VALIDATIONS, Change, Outcome, View, failing
 from oc_gpu.sim.hardware.packages import kernel_devel_problem
 from oc_gpu.sim.hardware.releases import Release
+from oc_gpu.sim.scenario import Gpu
 
 _READY_FILE = f"{VALIDATIONS}/.driver-ctr-ready"
 _TOOLKIT_CONTAINER = "openshift-driver-toolkit-ctr"
@@ -15,7 +16,8 @@ def entitled_build(view: View) -> Outcome:
     head = _head(view, release)
     trouble = _in_use(view) or kernel_devel_problem(view)
     if trouble:
-        return failing(*head, *trouble, seconds=view.scenario.latencies.dnf_search)
+        seconds = view.scenario.latencies.dnf_search
+        return Outcome(log=head, ending=trouble, seconds=seconds, exit_code=1)
     built = (
         "Resolving Linux kernel version...",
         f"Proceeding with Linux kernel version {view.node.kernel}",
@@ -57,8 +59,11 @@ def toolkit_builder(view: View) -> Outcome:
 def uninstall(view: View) -> Outcome:
     """Act as k8s-driver-manager before the driver container: clean up what is left."""
     if view.node.host_driver:
-        text = f"NVIDIA GPU driver is already pre-installed on the node: {view.node.host_driver}"
-        return failing(text, "disabling the containerized driver on the node")
+        text = "NVIDIA GPU driver is already pre-installed on the node"
+        return failing(
+            f"Host driver detected: {view.node.host_driver}",
+            f"{text}, disabling the containerized driver",
+        )
     state = "loaded" if view.driver else "not loaded"
     log = (f"NVIDIA driver module is {state}", f"Uncordoning node {view.node.name}...")
     return Outcome(log=log, seconds=view.scenario.latencies.probe)
@@ -89,7 +94,8 @@ def _in_use(view: View) -> tuple[str, ...]:
 def _toolkit_kernel(view: View) -> str | None:
     tags = view.scenario.openshift.driver_toolkit
     ours = view.node.os_release.get("OSTREE_VERSION")
-    tag = next((t for t in tags if t.image == view.image), None)
+    image = view.siblings.get(_TOOLKIT_CONTAINER, view.image)
+    tag = next((t for t in tags if t.image == image), None)
     tag = tag or next((t for t in tags if t.ostree_version == ours), None)
     return tag.kernel if tag else None
 
@@ -111,7 +117,7 @@ def _load(view: View, release: Release, log: tuple[str, ...]) -> Outcome:
     loading = (*log, "Loading NVIDIA driver kernel modules...", "+ modprobe nvidia")
     trouble = load_problem(view, release)
     if trouble:
-        return failing(*loading, *trouble, seconds=latencies.driver_build)
+        return Outcome(log=loading, ending=trouble, seconds=latencies.driver_build, exit_code=1)
     done = (
         "+ modprobe nvidia-uvm",
         "+ modprobe nvidia-modeset",
@@ -128,6 +134,15 @@ def _load(view: View, release: Release, log: tuple[str, ...]) -> Outcome:
     )
 
 
+def _too_old(gpu: Gpu, release: Release) -> str:
+    """Return what the driver says of a card that only an older branch drives."""
+    last = release.last_branch(gpu.architecture)
+    return (
+        f"NVRM: The {gpu.product} GPU installed in this system is supported through the NVIDIA "
+        f"{last}.xx Legacy drivers. The {release.version} NVIDIA driver will ignore this GPU."
+    )
+
+
 def load_problem(view: View, release: Release) -> tuple[str, ...]:
     """Return what modprobe and the kernel print when the module cannot be used; empty if it can."""
     if view.node.secure_boot:
@@ -140,10 +155,20 @@ def load_problem(view: View, release: Release) -> tuple[str, ...]:
             "NVRM: GPU is already bound to nouveau.",
             "modprobe: ERROR: could not insert 'nvidia': No such device",
         )
+    if view.node.gpu_devices and not view.node.working_gpus:
+        return (
+            *(
+                f"NVRM: The NVIDIA GPU {d.address} (PCI ID: {d.vendor}:{d.device}) installed in "
+                "this system has fallen off the bus and is not responding to commands."
+                for d in view.node.gpu_devices
+            ),
+            "modprobe: ERROR: could not insert 'nvidia': No such device",
+        )
     gpus = [(d, d.gpu) for d in view.node.gpu_devices if d.gpu]
     if any(release.drives(g.architecture) for _, g in gpus):
         return ()
     return (
+        *(_too_old(d.gpu, release) for d, g in gpus if d.gpu and release.dropped(g.architecture)),
         *(
             f"NVRM: The NVIDIA GPU {d.address} (PCI ID: {d.vendor}:{d.device}) installed in this "
             f"system is not supported by the NVIDIA {release.version} driver release."

@@ -72,7 +72,8 @@ def _judge_pair(
     if key is None:
         return Standing.NO_KEY
     moment = datetime.fromtimestamp(now, UTC)
-    if not parsed.not_valid_before_utc <= moment <= parsed.not_valid_after_utc:
+    valid = parsed.not_valid_before_utc <= moment <= parsed.not_valid_after_utc
+    if facts.ended or not valid:
         return Standing.OUT_OF_DATE
     try:
         private = load_pem_private_key(_key_block(key), password=None)

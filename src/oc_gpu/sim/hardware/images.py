@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
 
 from oc_gpu.sim.hardware.releases import Release, release
 from oc_gpu.sim.scenario import ImageFacts, Network, Scenario
@@ -10,8 +12,8 @@ _DRIVER_TAG = re.compile(r":(\d{3}\.\d+(?:\.\d+)?)(?:-[\w.]+)?$")
 
 
 def facts_of(scenario: Scenario, reference: str) -> ImageFacts | None:
-    """Return what the scenario says about an image."""
-    return next((i for i in scenario.images if i.reference == reference), None)
+    """Return what the scenario says about an image, by its reference or a pattern that fits it."""
+    return next((i for i in scenario.images if fnmatchcase(reference, i.reference)), None)
 
 
 def registry_of(reference: str) -> str:
@@ -56,17 +58,32 @@ def mirrored(network: Network, reference: str) -> tuple[str, ...]:
 def _problem(scenario: Scenario, place: str) -> str | None:
     facts, host, network = facts_of(scenario, place), registry_of(place), scenario.network
     prefix = "rpc error: code = Unknown desc ="
+    ping = f'{prefix} error pinging docker registry {host}: Get "https://{host}/v2/":'
+    if why := _no_way(scenario, host):
+        return f"{ping} {why}"
     if facts and facts.missing:
         return f"{prefix} reading manifest in {place}: manifest unknown"
-    inside = any(registry_of(m) == host for one in network.mirrors for m in one.mirrors)
-    through = network.proxy is not None and network.proxy.configured
-    open_way = inside or network.direct_internet or through
-    if host in network.unreachable_registries or not open_way:
-        return (
-            f"{prefix} error pinging docker registry {host}: "
-            f'Get "https://{host}/v2/": dial tcp: i/o timeout'
-        )
+    if host in network.refusing_registries:
+        return f"{prefix} reading manifest in {place}: unauthorized: authentication required"
     return None
+
+
+def _no_way(scenario: Scenario, host: str) -> str:
+    """Return why a node gets no connection that it trusts to a registry, empty when it does."""
+    network = scenario.network
+    proxy = network.proxy if network.proxy and network.proxy.configured else None
+    if host in network.unreachable_registries:
+        return "dial tcp: i/o timeout"
+    if any(registry_of(place) == host for one in network.mirrors for place in one.mirrors):
+        return ""
+    if not (network.direct_internet or proxy):
+        return "dial tcp: i/o timeout"
+    if proxy and not proxy.reachable and not network.direct_internet:
+        where = urlsplit(proxy.https_proxy).netloc.rpartition("@")[2]
+        return f"proxyconnect tcp: dial tcp {where}: connect: connection refused"
+    if network.resigned_tls:
+        return "x509: certificate signed by unknown authority"
+    return ""
 
 
 def driver_in(scenario: Scenario, reference: str) -> Release:

@@ -7,7 +7,7 @@ anything runs on it (Linux, drivers/pci/probe.c).
 import datetime as dt
 import re
 
-from oc_gpu.sim.scenario import NodeFacts
+from oc_gpu.sim.scenario import NodeFacts, PciDevice
 
 _HEADER = "-- Logs begin at {begin} UTC, end at {end} UTC. --"
 
@@ -28,8 +28,27 @@ def boot_messages(node: NodeFacts, booted: float) -> list[str]:
         f"pci {pci.address}: [{pci.vendor}:{pci.device}] type 00 class 0x{pci.class_code}00"
         for pci in node.pci
     ]
+    texts += _loaded(node)
+    texts += [_fallen_off(pci) for pci in node.gpu_devices if pci.lost]
     stamp = dt.datetime.fromtimestamp(booted, dt.UTC).strftime("%b %d %H:%M:%S")
     return [f"{stamp}.{number:06d} {node.name} kernel: {text}" for number, text in enumerate(texts)]
+
+
+def _loaded(node: NodeFacts) -> list[str]:
+    """Return what drivers say that the machine itself has loaded for its cards."""
+    texts = []
+    if node.host_driver:
+        words = "NVRM: loading NVIDIA UNIX x86_64 Kernel Module"
+        texts.append(f"{words}  {node.host_driver}")
+    if node.nouveau:
+        texts += [f"nouveau {pci.address}: NVIDIA ({pci.device}a1)" for pci in node.gpu_devices]
+    return texts
+
+
+def _fallen_off(pci: PciDevice) -> str:
+    """Return what the driver says of a card that no longer answers (Xid 79 in NVIDIA's list)."""
+    bus = pci.address.rpartition(".")[0]
+    return f"NVRM: Xid (PCI:{bus}): 79, pid=0, GPU has fallen off the bus."
 
 
 def journal(node: NodeFacts, booted: float, now: float, pattern: str) -> str:

@@ -44,7 +44,8 @@ class View(Struct, frozen=True, kw_only=True):
     files: dict[str, bytes] = {}
     devices: tuple[PciDevice, ...] = ()
     restart_policy: str = "Always"
-    siblings: tuple[str, ...] = ()
+    siblings: dict[str, str] = {}
+    """Images of the pod's containers, by their names."""
     init: bool = False
 
     @property
@@ -75,8 +76,10 @@ class View(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What a container does once started.
 
-    It first waits until all keys of `waits` are in the node's state, works for `seconds`, prints,
-    changes the node, and then ends with `exit_code` or, when that is None, runs until stopped.
+    It first waits until all keys of `waits` are in the node's state, works for `seconds`, prints
+    its last line and the `ending`, changes the node, and then ends with `exit_code` or, when that
+    is None, runs until stopped. A program that runs says `alerts` as soon as its node's state gives
+    reason to, each once.
     """
 
     log: tuple[str, ...] = ()
@@ -87,6 +90,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     starts: Change = field(default_factory=Change)
     stops: Change = field(default_factory=Change)
     spawns: str | None = None
+    alerts: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
 
 
 def running(*log: str, seconds: float = 0.0) -> Outcome:

@@ -46,6 +46,11 @@ def device_plugin(view: View) -> Outcome:
             "Error: failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND",
         )
     return Outcome(
+        alerts=tuple(
+            f"XidCriticalError: Xid=79 on Device={view.uuid(d)}, the device will go unhealthy."
+            for d in view.node.gpu_devices
+            if d.lost
+        ),
         log=(
             "Loading NVML",
             "Starting FS watcher.",

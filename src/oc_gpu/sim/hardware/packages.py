@@ -1,6 +1,7 @@
 """`dnf` in a UBI or driver container: which packages it sees, and what it prints."""
 
 import re
+from urllib.parse import urlsplit
 
 from oc_gpu.sim.hardware.entitlement import Standing, judge
 from oc_gpu.sim.hardware.model import Outcome, View, failing
@@ -16,7 +17,7 @@ def can_reach_internet(view: View) -> bool:
     network = view.scenario.network
     if network.direct_internet:
         return True
-    if network.proxy is None:
+    if network.proxy is None or not network.proxy.reachable:
         return False
     lower = {k.lower(): v.rstrip("/") for k, v in view.env.items()}
     working = {network.proxy.http_proxy.rstrip("/"), network.proxy.https_proxy.rstrip("/")}
@@ -101,7 +102,13 @@ def _download_trouble(
     first = repositories[0].id if repositories else f"ubi-{rhel_major(view)}-baseos"
     url = f"{_CDN}/content/dist/rhel{rhel_major(view)}/{rhel_major(view)}/x86_64/baseos/os"
     if not can_reach_internet(view):
-        cause = f"Curl error (28): Timeout was reached for {url}/repodata/repomd.xml"
+        cause = f"Curl error {_no_connection(view)} for {url}/repodata/repomd.xml"
+    elif view.scenario.network.resigned_tls:
+        cause = (
+            f"Curl error (60): SSL peer certificate or SSH remote key was not OK for "
+            f"{url}/repodata/repomd.xml [SSL certificate problem: self signed certificate in "
+            "certificate chain]"
+        )
     elif not repositories:
         return ()
     elif standing is Standing.REVOKED:
@@ -121,6 +128,17 @@ def _download_trouble(
             "Cannot download repodata/repomd.xml: All mirrors were tried"
         ),
     )
+
+
+def _no_connection(view: View) -> str:
+    """Return curl's words for a way out that is closed: to a proxy that is down, or at all."""
+    proxy = view.scenario.network.proxy
+    asked = any(name.lower() == "https_proxy" for name in view.env)
+    if proxy is None or proxy.reachable or not asked:
+        return "(28): Timeout was reached"
+    address = urlsplit(proxy.https_proxy)
+    where = f"{address.hostname} port {address.port}"
+    return f"(7): Couldn't connect to server [Failed to connect to {where}: Connection refused]"
 
 
 def _progress(view: View, repositories: tuple[Repository, ...]) -> tuple[str, ...]:

@@ -72,6 +72,15 @@ class Release(Struct, frozen=True):
         wanted = _rank(architecture)
         return _rank(self.branch.oldest) <= wanted <= _rank(self.branch.newest)
 
+    def dropped(self, architecture: str) -> bool:
+        """Tell whether cards of this architecture are too old for the driver."""
+        return _rank(architecture) < _rank(self.branch.oldest)
+
+    def last_branch(self, architecture: str) -> int:
+        """Return the newest branch that drives cards of an architecture."""
+        wanted = _rank(architecture)
+        return max((b.number for b in _BRANCHES if _rank(b.oldest) <= wanted), default=0)
+
 
 def release(version: str, cuda: str | None = None) -> Release:
     """Return what is known of a driver version; a branch not listed is like the one before it."""

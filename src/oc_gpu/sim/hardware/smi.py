@@ -34,6 +34,10 @@ def run(view: View, arguments: Sequence[str]) -> Answer:
         return Answer(out=NO_DRIVER, code=9)
     release = loaded_release(view.scenario, view.driver)
     cards = cards_of(view, release)
+    lost = next((c for c in cards if c.device.lost), None)
+    if lost is not None:
+        text = f"Unable to determine the device handle for GPU {lost.bus_id}: GPU is lost.  "
+        return Answer(out=f"{text}Reboot the system to recover this GPU", code=15)
     if not cards:
         return Answer(out=NO_DEVICES, code=6)
     return _answer(view, release, cards, list(arguments))

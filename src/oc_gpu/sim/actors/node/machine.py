@@ -13,7 +13,7 @@ class Machine:
         self.host: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.images: set[str] = set()
-        self.is_up = True
+        self.is_up = not facts.off
         self.boots = 1
         self.booted_at = booted_at
         self.changed = Signal()
@@ -24,8 +24,22 @@ class Machine:
     @property
     def schedulable_gpus(self) -> int:
         """Return how many cards the device plugin offers: none without plugin or driver."""
-        registered = DEVICE_PLUGIN in self.host and DRIVER in self.host
-        return len(self.facts.gpu_devices) if registered else 0
+        return len(self.facts.working_gpus) if self._registered else 0
+
+    @property
+    def registered_gpus(self) -> int:
+        """Return how many cards the device plugin knows of, healthy or not."""
+        return len(self.facts.gpu_devices) if self._registered else 0
+
+    @property
+    def _registered(self) -> bool:
+        return DEVICE_PLUGIN in self.host and DRIVER in self.host
+
+    def renew(self, facts: NodeFacts) -> None:
+        """Be the machine that changed facts describe."""
+        if facts != self.facts:
+            self.facts = facts
+            self.changed.fire()
 
     def change(self, change: Change) -> None:
         """Apply a container's effect on the machine."""
@@ -66,7 +80,7 @@ class Machine:
         if uid in self._devices:
             return self._devices[uid]
         taken = {d.address for given in self._devices.values() for d in given}
-        free = [d for d in self.facts.gpu_devices if d.address not in taken]
+        free = [d for d in self.facts.working_gpus if d.address not in taken]
         if count > len(free) or self.schedulable_gpus == 0:
             return None
         self._devices[uid] = tuple(free[:count])

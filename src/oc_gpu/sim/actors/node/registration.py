@@ -13,6 +13,7 @@ from oc_gpu.sim.scenario import NodeFacts, Scenario
 _GPU = "nvidia.com/gpu"
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _NOT_READY = "node.kubernetes.io/not-ready"
+_UNREACHABLE = "node.kubernetes.io/unreachable"
 _RESERVED_MILLICPU = 500
 _RESERVED_MIB = 1124
 _HEALTHY = (
@@ -37,6 +38,8 @@ def node_object(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
     taints: list[dict[str, str]] = list(facts.taints)
     if facts.roles == ("master",):
         taints.insert(0, {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"})
+    if facts.off:
+        taints.append({"key": _UNREACHABLE, "effect": "NoSchedule"})
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -76,6 +79,7 @@ def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
         }
         for kind, reason, message in _HEALTHY
     ]
+    ready = _silent(now) if facts.off else _ready(ready=True, now=now)
     return {
         "addresses": [
             {"type": "InternalIP", "address": facts.address},
@@ -83,7 +87,7 @@ def _status(scenario: Scenario, facts: NodeFacts, now: float) -> RawObject:
         ],
         "capacity": capacity,
         "allocatable": allocatable,
-        "conditions": [*conditions, {**_ready(ready=True, now=now), "lastTransitionTime": moment}],
+        "conditions": [*conditions, {**ready, "lastTransitionTime": moment}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": _info(scenario, facts),
     }
@@ -119,6 +123,17 @@ def _ready(*, ready: bool, now: float) -> RawObject:
     }
 
 
+def _silent(now: float) -> RawObject:
+    """Return what the node controller writes of a node that it has not heard of for a while."""
+    return {
+        "type": "Ready",
+        "status": "Unknown",
+        "reason": "NodeStatusUnknown",
+        "message": "Kubelet stopped posting node status.",
+        "lastHeartbeatTime": timestamp(now),
+    }
+
+
 async def register(context: ActorContext, facts: NodeFacts) -> RawObject:
     """Create the Node of a machine, unless it exists."""
     wanted = node_object(context.scenario, facts, context.clock.now())
@@ -131,19 +146,21 @@ async def register(context: ActorContext, facts: NodeFacts) -> RawObject:
 
 
 async def report_gpus(
-    context: ActorContext, node: RawObject, machine: Machine, *, offered: dict[str, int]
+    context: ActorContext,
+    node: RawObject,
+    machine: Machine,
+    *,
+    offered: dict[str, tuple[int, int]],
 ) -> None:
-    """Write how many cards can be asked for; a machine that never offered any shows none."""
-    count = machine.schedulable_gpus
+    """Write how many cards there are and how many can be asked for, once there were any."""
+    counts = (machine.registered_gpus, machine.schedulable_gpus)
     name = machine.facts.name
-    if count == 0 and name not in offered:
+    if offered.get(name, (0, 0)) == counts:
         return
-    if offered.get(name) == count:
-        return
-    offered[name] = count
-    amount = {_GPU: str(count)}
+    offered[name] = counts
+    there, healthy = ({_GPU: str(count)} for count in counts)
     await context.patch(
-        NODES, node, {"status": {"capacity": amount, "allocatable": amount}}, subresource="status"
+        NODES, node, {"status": {"capacity": there, "allocatable": healthy}}, subresource="status"
     )
 
 
@@ -156,9 +173,36 @@ async def report_ready(context: ActorContext, name: str, *, ready: bool) -> None
     conditions = with_condition(node["status"].get("conditions"), _ready(ready=ready, now=now), now)
     node = await context.patch_status(NODES, node, {"conditions": conditions})
     await _set_taint(context, node, {"key": _NOT_READY, "effect": "NoSchedule"}, present=not ready)
+    if ready:
+        unreachable = {"key": _UNREACHABLE, "effect": "NoSchedule"}
+        current = context.informers.of(NODES).get(name) or node
+        await _set_taint(context, current, unreachable, present=False)
     word = "NodeReady" if ready else "NodeNotReady"
     text = f"Node {name} status is now: {word}"
     await context.event(node, word, text, source=EventSource("kubelet", name))
+
+
+async def report_silence(context: ActorContext, name: str) -> None:
+    """Write, as the node controller does, that a node's kubelet is heard no more."""
+    node = context.informers.of(NODES).get(name)
+    if node is None:
+        return
+    now = context.clock.now()
+    conditions = with_condition(node["status"].get("conditions"), _silent(now), now)
+    node = await context.patch_status(NODES, node, {"conditions": conditions})
+    await _set_taint(context, node, {"key": _UNREACHABLE, "effect": "NoSchedule"}, present=True)
+    text = f"Node {name} status is now: NodeNotReady"
+    source = EventSource("node-controller")
+    await context.event(node, "NodeNotReady", text, source=source)
+
+
+async def report_given_up(context: ActorContext, name: str) -> None:
+    """Tell, as the node controller does, that a silent node's pods are given up."""
+    node = context.informers.of(NODES).get(name)
+    if node is not None:
+        source = EventSource("node-controller", warning=True)
+        text = "Node is not ready, its pods are marked for deletion"
+        await context.event(node, "NodeNotReady", text, source=source)
 
 
 async def report_boot(context: ActorContext, name: str, boots: int) -> None:

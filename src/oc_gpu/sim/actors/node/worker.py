@@ -182,7 +182,7 @@ class PodWorker:
             files=seen_by(spec, pod, sources, self.machine.files),
             devices=self._devices(spec),
             restart_policy=self.policy,
-            siblings=tuple(c.name for c in self.state.mains),
+            siblings={c.name: c.spec["image"] for c in self.state.mains},
             init=run in self.state.inits,
         )
 
@@ -239,12 +239,13 @@ class PodWorker:
             await self._back_off(run, seen)
 
     async def _pull(self, run: ContainerRun) -> None:
-        scenario, image = self._context.scenario, run.spec["image"]
+        image = run.spec["image"]
         tries, seen = 0, self._around.sources_changed.count
         if image in self.machine.images:
             text = f'Container image "{image}" already present on machine'
             await self._event("Pulled", text)
         while image not in self.machine.images:
+            scenario = self._context.scenario
             await self._event("Pulling", f'Pulling image "{image}"')
             facts = facts_of(scenario, image)
             given = facts.pull_seconds if facts else None
@@ -263,7 +264,7 @@ class PodWorker:
             await self.publish()
             delay = min(_FIRST_BACK_OFF * 2 ** (tries - 1), _LONGEST_BACK_OFF)
             await self._wait_to_retry(delay, tries <= _TIMED_PULLS, seen)
-        run.image_id = image_id(scenario, image)
+        run.image_id = image_id(self._context.scenario, image)
 
     async def _create(self, run: ContainerRun) -> View:
         """Create the container; a missing reference holds it back."""
@@ -324,7 +325,7 @@ class PodWorker:
         run.log.write(self._now(), *first)
         await self._sleep(outcome.seconds)
         if outcome.log:
-            run.log.write(self._now(), last)
+            run.log.write(self._now(), last, *outcome.ending)
         if outcome.exit_code is not None:
             run.end(self._now(), outcome.exit_code)
             self.machine.change(outcome.starts)
@@ -348,7 +349,13 @@ class PodWorker:
             await self._sleep(self._context.scenario.latencies.probe)
         run.ready = True
         await self.publish()
-        await asyncio.get_running_loop().create_future()
+        said: set[str] = set()
+        while True:
+            seen = self.machine.changed.count
+            alerts = [line for line in behave(self.view(run)).alerts if line not in said]
+            said.update(alerts)
+            run.log.write(self._now(), *alerts)
+            await self.machine.changed.past(seen)
 
     async def _back_off(self, run: ContainerRun, seen: int) -> None:
         """Wait before a restart, longer every time; the first follows at once."""

@@ -1,0 +1,68 @@
+"""Layer access: nodes of which nothing is heard any more."""
+
+from oc_gpu.checks.ages import NODE, age
+from oc_gpu.checks.case import Case, has_features
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import NFD_WORKER
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause
+from oc_gpu.snapshot.kinds import Node
+
+_NOTE = "machineconfiguration.openshift.io/"
+SILENCE = 5 * 60.0
+"""Seconds of silence after which Kubernetes gives a node's pods up: it is more than slow."""
+
+
+def is_silent(node: Node) -> bool:
+    """Tell whether the control plane has heard nothing of a node's kubelet for a while."""
+    ready = node.ready
+    return ready is not None and ready.status == "Unknown"
+
+
+def _is_updating(node: Node) -> bool:
+    """Tell whether the machine-config-operator is at work on a node, which includes a reboot."""
+    notes = node.metadata.annotations
+    asked = notes.get(f"{_NOTE}desiredConfig")
+    return (
+        notes.get(f"{_NOTE}currentConfig") != asked
+        or notes.get(f"{_NOTE}state", "Done") == "Working"
+    )
+
+
+def _silent(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        ready = node.ready
+        if ready is None or not is_silent(node):
+            continue
+        since = age(case, ready.last_transition_time)
+        if since is None or since < (NODE if _is_updating(node) else SILENCE):
+            continue
+        name = node.metadata.name
+        where = f"condition Ready of Node/{name}"
+        said = f"{ready.status}, {ready.reason}: {ready.message}"
+        evidence = (Evidence(where, f"{said} (since {ready.last_transition_time})"),)
+        objects, told = (f"Node/{name}",), {"node": name}
+        waited_for = node in case.gpu_nodes or (case.pods_of(NFD_WORKER) and not has_features(node))
+        at = 0.9 if waited_for else 0.6
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return ()
+
+
+SILENT = cause(
+    "OCG0137",
+    "node-not-ready",
+    "control-plane-and-webhooks",
+    "access",
+    title="every node is heard of",
+    says="nothing is heard of the node any more, so nothing starts on it",
+    means="Its kubelet has not reported for minutes: the machine is off, hangs, or is cut off from "
+    "the network. Whatever has to run on it waits.",
+    remedy=(
+        "oc describe node {node} | grep -A8 Conditions",
+        "look at the machine itself: power, console, network; start {node} again",
+        "where it will not come back: oc delete node {node}",
+    ),
+    look=_silent,
+)
+
+CAUSES = (SILENT,)

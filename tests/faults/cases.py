@@ -56,7 +56,7 @@ CASES: tuple[Expected, ...] = (
         "two-operatorgroups",
         "olm-multiple-operatorgroups",
         "OperatorGroup/gpu-group",
-        "more than one operator group",
+        '"name":"gpu-operator-certified"',
     ),
     Expected(
         "no-entitlement",

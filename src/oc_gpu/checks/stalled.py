@@ -6,11 +6,12 @@ sure, concerns a stage that is not done, and is a fact that nobody but a person 
 pass has to stand for a while. `signs` tells from the live view alone whether a look is worth it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 from oc_gpu.checks import troubles
-from oc_gpu.checks.case import Case, conditions, status
+from oc_gpu.checks.case import Case, conditions, namespace_of, status
 from oc_gpu.checks.catalogue import LAYERS
 from oc_gpu.checks.causes.nodes import is_silent
 from oc_gpu.checks.components import DRIVER
@@ -194,6 +195,10 @@ def _olm(snapshot: Snapshot) -> Iterator[str]:
     for raw in snapshot.table("csvs"):
         if status(raw).get("phase") == "Failed":
             yield f"{raw['kind']}/{raw['metadata']['name']} {status(raw).get('reason')}"
+    groups = Counter(namespace_of(raw) for raw in snapshot.table("operatorgroups"))
+    for raw in snapshot.table("subscriptions"):
+        if groups[namespace_of(raw)] > 1:
+            yield f"{raw['kind']}/{raw['metadata']['name']} has several OperatorGroups"
 
 
 def stalled(

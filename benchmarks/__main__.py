@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 from tests.portal import portal_zip
 
-from benchmarks import critical_path, list_pods, scale
+from benchmarks import bundle, critical_path, list_pods, scale
 from oc_gpu.report.look import Look
 from oc_gpu.sim import instances
 
@@ -84,6 +84,7 @@ def _figures() -> Iterator[Figure]:
                 yield Figure(name, simulated, critical_path.seconds(scenario), "simulated s", ROAD)
                 if scenario == SCENARIOS[-1]:
                     yield from _status()
+    yield from _bundle()
     yield from _plain_loop()
     yield from _scale()
     pods = list_pods.measure()
@@ -118,6 +119,15 @@ def _scale() -> Iterator[Figure]:
         for what in ("enable", "status"):
             name = f"{what} on {one.nodes:,} nodes, a node, against one of {small.nodes}"
             yield Figure(name, one.a_node(what), small.a_node(what), "s", NODE)
+
+
+def _bundle() -> Iterator[Figure]:
+    """Diagnose a bundle of 1 GB."""
+    found = bundle.measure()
+    name = "doctor on a bundle of 1 GB, against one grep -rE over it"
+    yield Figure(name, found.doctor_s, found.grep_s, "s", bundle.TIMES)
+    name = f"its memory, against {bundle.MEGABYTES:g} MB"
+    yield Figure(name, found.peak_mb, bundle.MEGABYTES, "MB", 1.0)
 
 
 def _plain_loop() -> Iterator[Figure]:

@@ -332,6 +332,11 @@ class Case:
                     found.append((ref, pod, part))
         return found
 
+    @cached_property
+    def events_text(self) -> Text:
+        """Return the messages of all events, a line each: one search goes through them all."""
+        return Text([" ".join(e.message.split("\n")) for e in self.snapshot.events])
+
     def _pod(self, ref: TextRef) -> Pod | None:
         named = self.pods_by_name.get(ref.pod, [])
         fitting = [p for p in named if ref.namespace in ("", p.metadata.namespace)]

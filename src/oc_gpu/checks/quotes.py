@@ -126,9 +126,8 @@ def is_live(case: Case, pod: Pod | None, component: str) -> bool:
 
 
 def _events(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
-    for event in case.snapshot.events:
-        if not holds(event.message, phrase):
-            continue
+    for line in case.events_text.find(split(phrase)):
+        event = case.snapshot.events[line.number - 1]
         about = event.involved_object
         pod = next(
             (

@@ -1,7 +1,7 @@
 """etcd, kube-apiserver, kube-controller-manager and kube-scheduler: the real ones."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,12 @@ _USERS: Final = {
     "lab": ("system:serviceaccount:openshift-infra:lab", "system:masters"),
     "node-actor": ("system:node-actor", "system:masters"),
 }
-_CONTROLLERS_OFF: Final = ("nodeipam", "node-route-controller", "cloud-node-lifecycle-controller")
+_CONTROLLERS: Final = (
+    "*",
+    "-nodeipam",
+    "-node-route-controller",
+    "-cloud-node-lifecycle-controller",
+)
 
 
 class ControlPlane(Struct, frozen=True):
@@ -39,11 +44,13 @@ class ControlPlane(Struct, frozen=True):
         url: The API server's URL, on the loopback.
         port: Its port.
         folder: Certificates, kubeconfigs and data.
+        etcd: etcd's URL, on the loopback.
     """
 
     url: str
     port: int
     folder: Path
+    etcd: str
 
     def kubeconfig(self, user: str = "admin") -> Path:
         """Return the kubeconfig of one of the control plane's users."""
@@ -75,10 +82,11 @@ async def control_plane(
         LabError: A program is missing or does not start.
     """
     etcd_port, peer_port, port = free_port(), free_port(), free_port()
-    plane = ControlPlane(f"https://127.0.0.1:{port}", port, folder)
+    etcd = f"http://127.0.0.1:{etcd_port}"
+    plane = ControlPlane(f"https://127.0.0.1:{port}", port, folder, etcd)
     _write_credentials(plane)
-    await _start_etcd(plane, processes, etcd_port, peer_port)
-    await _start_server(plane, processes, etcd_port, egress)
+    await _start_etcd(plane, processes, peer_port)
+    await _start_server(plane, processes, egress)
     async with plane.client() as client:
 
         async def ready() -> bool:
@@ -89,7 +97,8 @@ async def control_plane(
 
         await processes.until("kube-apiserver", ready)
     if controllers:
-        await _start_controllers(plane, processes)
+        await start_controller_manager(plane, processes)
+        await _start_manager("kube-scheduler", {}, plane, processes)
     yield plane
 
 
@@ -132,8 +141,8 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-async def _start_etcd(plane: ControlPlane, processes: Processes, port: int, peer_port: int) -> None:
-    here, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
+async def _start_etcd(plane: ControlPlane, processes: Processes, peer_port: int) -> None:
+    here, peer = plane.etcd, f"http://127.0.0.1:{peer_port}"
     options: dict[str, object] = {
         "data-dir": plane.folder / "etcd",
         "listen-client-urls": here,
@@ -148,12 +157,10 @@ async def _start_etcd(plane: ControlPlane, processes: Processes, port: int, peer
     await processes.start("etcd", command)
 
 
-async def _start_server(
-    plane: ControlPlane, processes: Processes, etcd_port: int, egress: Path | None
-) -> None:
+async def _start_server(plane: ControlPlane, processes: Processes, egress: Path | None) -> None:
     folder = plane.folder
     options: dict[str, object] = {
-        "etcd-servers": f"http://127.0.0.1:{etcd_port}",
+        "etcd-servers": plane.etcd,
         "bind-address": "127.0.0.1",
         "secure-port": plane.port,
         # The address of the service `kubernetes`; nothing routes to it here.
@@ -210,26 +217,40 @@ def _write_egress(folder: Path, socket: Path) -> Path:
     return path
 
 
-async def _start_controllers(plane: ControlPlane, processes: Processes) -> None:
+async def start_controller_manager(
+    plane: ControlPlane, processes: Processes, controllers: Sequence[str] = _CONTROLLERS
+) -> None:
+    """Start kube-controller-manager.
+
+    Args:
+        plane: What it is part of.
+        processes: What it runs in.
+        controllers: Which controllers it runs, as its own option has them.
+
+    Raises:
+        LabError: The program is missing.
+    """
     folder = plane.folder
-    managers: dict[str, dict[str, object]] = {
-        "kube-controller-manager": {
-            "controllers": ",".join(("*", *(f"-{name}" for name in _CONTROLLERS_OFF))),
-            "use-service-account-credentials": "true",
-            "service-account-private-key-file": folder / "service-account.key",
-            "root-ca-file": folder / "server-ca.crt",
-            "flex-volume-plugin-dir": folder / "volume-plugins",
-        },
-        "kube-scheduler": {},
+    options: dict[str, object] = {
+        "controllers": ",".join(controllers),
+        "use-service-account-credentials": "true",
+        "service-account-private-key-file": folder / "service-account.key",
+        "root-ca-file": folder / "server-ca.crt",
+        "flex-volume-plugin-dir": folder / "volume-plugins",
     }
-    for name, own in managers.items():
-        shared = {
-            "kubeconfig": plane.kubeconfig(name),
-            "leader-elect": "false",
-            "bind-address": "127.0.0.1",
-            "secure-port": 0,
-        }
-        await processes.start(name, (program(name), *_flags({**own, **shared})))
+    await _start_manager("kube-controller-manager", options, plane, processes)
+
+
+async def _start_manager(
+    name: str, options: Mapping[str, object], plane: ControlPlane, processes: Processes
+) -> None:
+    shared = {
+        "kubeconfig": plane.kubeconfig(name),
+        "leader-elect": "false",
+        "bind-address": "127.0.0.1",
+        "secure-port": 0,
+    }
+    await processes.start(name, (program(name), *_flags({**options, **shared})))
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:

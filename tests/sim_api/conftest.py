@@ -50,7 +50,8 @@ class Api:
         request = ApiRequest.of(method, target, body=sent, headers=given, user=user)
         answer = asyncio.run(self.server.handle(request))
         assert isinstance(answer, ApiResponse), "the answer goes on for ever"
-        return answer.status, msgspec.json.decode(answer.body) if answer.body else None
+        is_json = answer.content_type.startswith("application/json")
+        return answer.status, msgspec.json.decode(answer.body) if is_json else answer.body
 
     def get(self, target: str, **headers: str) -> Any:
         """Return what a GET finds."""

@@ -72,7 +72,7 @@ def test_several_conflicts_are_listed_by_manager(api: Api) -> None:
     assert status == 409
     assert answer["message"] == (
         "Apply failed with 2 conflicts: "
-        'conflicts with "editor" using v1 at 2020-09-13T12:26:40Z:\n- .data.y\n'
+        'conflicts with "editor" using v1:\n- .data.y\n'
         'conflicts with "one":\n- .data.x'
     )
 

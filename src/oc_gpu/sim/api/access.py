@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from oc_gpu.kube.objects import RawObject, Resource
-from oc_gpu.sim.api.errors import qualified
+from oc_gpu.kube.objects import Resource
+from oc_gpu.sim.api.errors import describe, qualified
 from oc_gpu.sim.api.messages import SIMULATOR, StatusError
 from oc_gpu.sim.scenario import DenyRule
 
@@ -60,10 +60,7 @@ class Access:
             f'{what} is forbidden: User "{attempt.user}" cannot {attempt.verb} resource '
             f'"{attempt.target}" in API group "{resource.group}" {where}'
         )
-        details: RawObject = {"group": resource.group, "kind": resource.plural}
-        if attempt.name:
-            details["name"] = attempt.name
-        raise StatusError(403, "Forbidden", message, details)
+        raise StatusError(403, "Forbidden", message, describe(resource, attempt.name))
 
 
 def _concerns(rule: DenyRule, attempt: Attempt) -> bool:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import msgspec
 from msgspec import Struct
 
-from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import native
+from oc_gpu.kube.objects import RawObject, Resource
+from oc_gpu.sim.api import fieldsets, metadata, native
 from oc_gpu.sim.api.errors import Cause, bad_request, invalid
-from oc_gpu.sim.api.messages import StatusError
+from oc_gpu.sim.api.messages import JSON, StatusError
+from oc_gpu.sim.api.repeated import repeated
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.store import KindKey
 
@@ -28,21 +30,30 @@ def admit(call: Call, old: RawObject | None, new: RawObject) -> Admitted:
         StatusError: 400 or 422.
     """
     unknown = _prune(call, new)
-    how = call.request.params.get("fieldValidation", "Warn")
-    if unknown and how == "Strict":
-        told = ", ".join(f'unknown field "{path}"' for path in unknown)
-        raise bad_request(_cannot_be_handled(call, f"strict decoding error: {told}"))
+    how = call.request.params.get("fieldValidation") or "Warn"
+    unknown.sort()
+    if how == "Strict":
+        _be_strict(call, new, unknown)
     schema = call.kind.schema
     if schema is not None:
         schema.complete(new)
-        causes = schema.validate(new)
+        wrong = schema.validate(new)
     else:
-        causes = _check_native(call, old, new)
+        wrong = _check_native(call, old, new)
+    causes = [*metadata.problems(call.kind, old, new), *wrong]
     if causes:
         raise invalid(call.kind.resource, new["metadata"]["name"], causes)
     if not unknown or how != "Warn":
         return NO_WARNINGS
     return Admitted(tuple(f'unknown field "{path}"' for path in unknown))
+
+
+def _be_strict(call: Call, new: RawObject, unknown: list[str]) -> None:
+    told = [f'unknown field "{path}"' for path in unknown]
+    if call.verb in {"create", "update"} and call.request.content_type == JSON:
+        told += [f'duplicate field "{path}"' for path in repeated(call.request.body)]
+    if told:
+        raise _undecodable(call, new, f"strict decoding error: {', '.join(told)}")
 
 
 def _prune(call: Call, obj: RawObject) -> list[str]:
@@ -52,9 +63,25 @@ def _prune(call: Call, obj: RawObject) -> list[str]:
     return native.prune(kind.key, obj) if kind.native else []
 
 
-def _cannot_be_handled(call: Call, why: str) -> str:
+def check_types(call: Call, obj: RawObject) -> None:
+    """Refuse an object of which something is not of its type, as far as types are known.
+
+    Raises:
+        StatusError: 400, or 422 when a patch made it so.
+    """
+    wrong = native.mistyped(call.kind, obj)
+    if wrong is not None:
+        raise _undecodable(call, obj, wrong)
+
+
+def _undecodable(call: Call, obj: RawObject, why: str) -> StatusError:
     kind, version = call.kind.resource.kind, call.kind.resource.version
-    return f'{kind} in version "{version}" cannot be handled as a {kind}: {why}'
+    if call.verb != "patch":
+        text = f'{kind} in version "{version}" cannot be handled as a {kind}: {why}'
+        return bad_request(text)
+    shown = msgspec.json.encode(msgspec.json.encode(obj).decode()).decode()
+    cause = Cause("patch", f"Invalid value: {shown}: {why}")
+    return invalid(Resource("", "", "", ""), "", [cause])
 
 
 def refuse_undeclared(call: Call, config: RawObject) -> None:
@@ -63,15 +90,17 @@ def refuse_undeclared(call: Call, config: RawObject) -> None:
     Raises:
         StatusError: 500, as the real server says it.
     """
-    unknown = _prune(call, config)
-    if not unknown:
+    wrong = [f"{path}: field not declared in schema" for path in sorted(_prune(call, config))]
+    wrong += fieldsets.repeated(config, call.kind.shape, "")
+    if not wrong:
         return
-    told = "\n".join(f"  .{path}: field not declared in schema" for path in unknown)
-    told = told.strip() if len(unknown) == 1 else f"errors:\n{told}"
+    told = "\n".join(f"  .{text}" for text in wrong)
+    told = told.strip() if len(wrong) == 1 else f"errors:\n{told}"
     resource = call.kind.resource
-    where = f"{call.namespace}/{call.name}"
+    namespace = config["metadata"].get("namespace", "")
+    version = f"{resource.group}/{resource.version}"
     text = (
-        f"failed to create typed patch object ({where}; {resource.api_version}, "
+        f"failed to create typed patch object ({namespace}/{call.name}; {version}, "
         f"Kind={resource.kind}): {told}"
     )
     raise StatusError(500, "", text)
@@ -132,6 +161,10 @@ def _check_selector(old: RawObject | None, new: RawObject) -> list[Cause]:
         return [Cause("spec.template.metadata.labels", message)]
     if old is not None and old["spec"]["selector"] != selector:
         return [_immutable("spec.selector")]
+    replicas = spec.get("replicas", 0)
+    if replicas < 0:
+        message = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        return [Cause("spec.replicas", message)]
     return []
 
 
@@ -145,7 +178,19 @@ def _check_job(old: RawObject | None, new: RawObject) -> list[Cause]:
 
 def _check_secret(old: RawObject | None, new: RawObject) -> list[Cause]:
     same = old is None or old.get("type") == new.get("type", "Opaque")
-    return [] if same else [_immutable("type")]
+    wrong = [] if same else [_immutable("type")]
+    return wrong + _check_sealed(old, new)
+
+
+def _check_sealed(old: RawObject | None, new: RawObject) -> list[Cause]:
+    """Keep the data of what was made immutable."""
+    if old is None or not old.get("immutable"):
+        return []
+    message = "Forbidden: field is immutable when `immutable` is set"
+    changed = [key for key in ("data", "binaryData") if old.get(key) != new.get(key)]
+    if not new.get("immutable"):
+        changed.insert(0, "immutable")
+    return [Cause(key, message, "FieldValueForbidden") for key in changed]
 
 
 def _check_binding(old: RawObject | None, new: RawObject) -> list[Cause]:
@@ -169,6 +214,17 @@ def _check_definition(_old: RawObject | None, definition: RawObject) -> list[Cau
     ]
     if missing:
         return missing
+    bare = [
+        Cause(
+            f"spec.versions[{index}].schema.openAPIV3Schema",
+            "Required value",
+            "FieldValueRequired",
+        )
+        for index, version in enumerate(spec["versions"])
+        if not (version.get("schema") or {}).get("openAPIV3Schema")
+    ]
+    if bare:
+        return bare
     name, wanted = definition["metadata"]["name"], f"{names['plural']}.{spec['group']}"
     if name != wanted:
         message = f'Invalid value: "{name}": must be spec.names.plural+"."+spec.group'
@@ -179,6 +235,7 @@ def _check_definition(_old: RawObject | None, definition: RawObject) -> list[Cau
 _RBAC = "rbac.authorization.k8s.io"
 _CHECKS: dict[KindKey, Callable[[RawObject | None, RawObject], list[Cause]]] = {
     ("", "pods"): _check_pod,
+    ("", "configmaps"): _check_sealed,
     ("", "secrets"): _check_secret,
     ("apps", "deployments"): _check_selector,
     ("apps", "daemonsets"): _check_selector,

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api import fieldsets, managed
-from oc_gpu.sim.api.fieldsets import SELF, Fields
+from oc_gpu.sim.api.fieldsets import Fields
 from oc_gpu.sim.api.managed import UPDATE, Writer
 from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.api.shapes import Shape
@@ -27,7 +29,9 @@ def merge(
     Raises:
         StatusError: 409, others own fields that would change.
     """
-    entries = list(live.get("metadata", {}).get("managedFields") or [])
+    entries = list(live["metadata"].get("managedFields") or [])
+    if not entries and live["metadata"].get("uid"):
+        entries = _before_first_apply(live, shape, writer)
     wanted = {**config, "metadata": dict(config.get("metadata") or {})}
     wanted["metadata"].pop("managedFields", None)
     merged: RawObject = _merge(live, wanted, shape)
@@ -39,13 +43,23 @@ def merge(
     fields = fieldsets.of(managed.managed(wanted), shape)
     fields = {name: node for name, node in fields.items() if node or name != "f:metadata"}
     if mine is not None:
-        owned = fields
+        # Whoever applies names the object, and so has something in its metadata.
+        owned = fieldsets.union({"f:metadata": {"f:name": {}}}, fields)
         for entry in others:
             owned = fieldsets.union(owned, entry["fieldsV1"])
-        merged, _ = _prune(merged, mine["fieldsV1"], owned, shape)
+        merged = _prune(merged, mine["fieldsV1"], owned, shape)
     same = mine is not None and mine["fieldsV1"] == fields
     managed.keep(merged, [*others, mine if same else writer.entry(fields) if fields else None])
     return merged
+
+
+def _before_first_apply(live: RawObject, shape: Shape, writer: Writer) -> list[RawObject]:
+    """Return an entry for what is there already without anybody known to have set it."""
+    before = msgspec.structs.replace(
+        writer, manager="before-first-apply", operation=UPDATE, subresource=""
+    )
+    fields, _ = fieldsets.changes({"metadata": {}}, managed.managed(live), shape)
+    return [before.entry(fields)] if fields else []
 
 
 def _merge(live: Any, config: Any, shape: Shape) -> Any:
@@ -90,48 +104,49 @@ def _settle(others: list[RawObject], changed: Fields, *, force: bool) -> list[Ra
     for entry in others:
         common = fieldsets.intersection(entry["fieldsV1"], changed)
         if common:
-            conflicts += [(entry, path) for path in fieldsets.paths(common) if path]
+            conflicts += [(entry, path) for path in fieldsets.paths(common)]
     if conflicts and not force:
         raise _refusal(conflicts)
     kept = [managed.without(entry, changed) for entry in others]
     return [entry for entry in kept if entry]
 
 
-def _prune(value: Any, last: Fields, owned: Fields, shape: Shape) -> tuple[Any, bool]:
+def _prune(value: Any, last: Fields, owned: Fields, shape: Shape) -> Any:
     """Return a value without what the writer set last time and nobody owns now.
 
-    The second part tells whether anything went.
+    What goes takes all that is in it along, defaults too.
     """
     if isinstance(value, dict) and not shape.atomic_map:
-        names = {key: f"f:{key}" for key in value}
-        kept, gone = _prune_all(((k, names[k], v) for k, v in value.items()), last, owned, shape)
-        return {key: item for key, item in kept if key is not None}, gone
+        named = not shape.free_keys
+        return {
+            key: _prune(item, last.get(f"f:{key}", {}), owned.get(f"f:{key}", {}), shape.child(key))
+            for key, item in value.items()
+            if not _is_given_up(f"f:{key}", last, owned, named=named)
+        }
     if isinstance(value, list) and shape.list_type != "atomic":
-        parts = ((None, fieldsets.element(item, shape) or "", item) for item in value)
-        kept, gone = _prune_all(parts, last, owned, shape)
-        return [item for _, item in kept], gone
-    return value, False
+        names = [fieldsets.element(item, shape) or "" for item in value]
+        return [
+            _prune(item, last.get(name, {}), owned.get(name, {}), shape.items())
+            for name, item in zip(names, value, strict=True)
+            if not _is_given_up(name, last, owned, named=False)
+        ]
+    return value
 
 
-def _prune_all(
-    parts: Any, last: Fields, owned: Fields, shape: Shape
-) -> tuple[list[tuple[str | None, Any]], bool]:
-    kept: list[tuple[str | None, Any]] = []
-    gone = False
-    for key, name, item in parts:
-        if name not in last:
-            kept.append((key, item))
-            continue
-        if name not in owned and fieldsets.is_member(last[name]):
-            gone = True
-            continue
-        inner = shape.child(key) if key is not None else shape.items()
-        rest, lost = _prune(item, last[name], owned.get(name, {SELF: {}}), inner)
-        gone = gone or lost
-        if lost and not rest and name not in owned:
-            continue
-        kept.append((key, rest))
-    return kept, gone
+def _is_given_up(name: str, last: Fields, owned: Fields, *, named: bool) -> bool:
+    """Tell whether something was the writer's and is nobody's now.
+
+    Args:
+        name: Its path element.
+        last: What the writer had.
+        owned: What anybody has now.
+        named: Whether it is a declared field, which belongs to whoever has something in it.
+    """
+
+    def has(fields: Fields) -> bool:
+        return name in fields and (named or fieldsets.is_member(fields[name]))
+
+    return has(last) and not has(owned)
 
 
 def _refusal(conflicts: list[_Conflict]) -> StatusError:
@@ -163,5 +178,5 @@ def _who(entry: RawObject) -> str:
     if entry.get("subresource"):
         text += f' with subresource "{entry["subresource"]}"'
     if entry["operation"] == UPDATE:
-        text += f" using {entry['apiVersion']} at {entry['time']}"
+        text += f" using {entry['apiVersion']}"
     return text

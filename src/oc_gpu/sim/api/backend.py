@@ -118,7 +118,7 @@ class Backend:
 
     def put(self, kind: ServedKind, obj: RawObject) -> Entry:
         """Store an object's new state."""
-        obj["apiVersion"] = kind.storage_api_version
+        obj = {**kind.head, **obj, **kind.head}
         entry = self.store.put(kind.key, obj, selectable(kind, obj))
         for listener in self.changed:
             listener(kind, entry)

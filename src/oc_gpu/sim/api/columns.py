@@ -44,9 +44,9 @@ def wide(name: str, value: Value) -> Column:
     return Column(name, value, priority=1)
 
 
-def number(name: str, path: str) -> Column:
+def number(name: str, path: str, type_: str = "integer") -> Column:
     """Return a column with a count, 0 where the object has none."""
-    return Column(name, lambda obj, _now: jsonpath.first(path, obj) or 0, "integer")
+    return Column(name, lambda obj, _now: jsonpath.first(path, obj) or 0, type_)
 
 
 def text(name: str, path: str, default: Cell = NONE) -> Column:

@@ -149,8 +149,8 @@ _DEPLOYMENTS = (
             f"{(obj.get('status') or {}).get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"
         ),
     ),
-    number("Up-to-date", ".status.updatedReplicas"),
-    number("Available", ".status.availableReplicas"),
+    number("Up-to-date", ".status.updatedReplicas", "string"),
+    number("Available", ".status.availableReplicas", "string"),
     AGE,
     *WORKLOAD_WIDE,
 )
@@ -196,7 +196,7 @@ _EVENTS = (
     Column("Message", lambda event, _now: str(event.get("message", "")).strip()),
     wide("First Seen", _first_seen),
     wide("Count", lambda event, _now: str(event.get("count", 1))),
-    wide("Name", NAME.value),
+    Column("Name", NAME.value, priority=1, format="name"),
 )
 _SERVICES = (
     NAME,
@@ -220,13 +220,9 @@ CORE_COLUMNS: dict[KindKey, tuple[Column, ...]] = {
     ("", "pods"): POD_COLUMNS,
     ("", "nodes"): _NODES,
     ("", "namespaces"): (NAME, text("Status", ".status.phase", ""), AGE),
-    ("", "secrets"): (NAME, text("Type", ".type", ""), Column("Data", _data_count, "integer"), AGE),
-    ("", "configmaps"): (NAME, Column("Data", _data_count, "integer"), AGE),
-    ("", "serviceaccounts"): (
-        NAME,
-        Column("Secrets", lambda obj, _now: len(obj.get("secrets") or []), "integer"),
-        AGE,
-    ),
+    ("", "secrets"): (NAME, text("Type", ".type", ""), Column("Data", _data_count), AGE),
+    ("", "configmaps"): (NAME, Column("Data", _data_count), AGE),
+    ("", "serviceaccounts"): (NAME, AGE),
     ("", "services"): _SERVICES,
     ("", "events"): _EVENTS,
     ("apps", "deployments"): _DEPLOYMENTS,
@@ -235,7 +231,7 @@ CORE_COLUMNS: dict[KindKey, tuple[Column, ...]] = {
     ("apps", "controllerrevisions"): (
         NAME,
         Column("Controller", _controller),
-        number("Revision", ".revision"),
+        number("Revision", ".revision", "string"),
         AGE,
     ),
     ("batch", "jobs"): _JOBS,

@@ -1,13 +1,14 @@
 """The columns of custom resources: those of their definitions, and of OpenShift's own kinds."""
 
+import msgspec
 from msgspec import Struct
 
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api import jsonpath
-from oc_gpu.sim.api.columns import AGE, NAME, Cell, Column, Value, age
+from oc_gpu.sim.api.columns import NAME, Cell, Column, Value, age
 from oc_gpu.sim.api.store import KindKey
 
-_TYPES = frozenset({"integer", "number", "string", "boolean", "date"})
+_UNDESCRIBED = "Custom resource definition column (in JSONPath format): "
 
 
 class _Printer(Struct, frozen=True):
@@ -18,11 +19,12 @@ class _Printer(Struct, frozen=True):
     path: str
     priority: int = 0
     description: str = ""
+    format: str = ""
 
     def column(self) -> Column:
         """Return the column; dates are shown as ages."""
-        shown = "string" if self.type == "date" else self.type
-        return Column(self.name, self._value(), shown, self.priority, description=self.description)
+        told = self.description or f"{_UNDESCRIBED}{self.path}"
+        return Column(self.name, self._value(), self.type, self.priority, self.format, told)
 
     def _value(self) -> Value:
         def dated(obj: RawObject, now: float) -> Cell:
@@ -32,7 +34,7 @@ class _Printer(Struct, frozen=True):
         def plain(obj: RawObject, _now: float) -> Cell:
             found = jsonpath.first(self.path, obj)
             if self.type == "string" and found is not None and not isinstance(found, str):
-                return str(found).lower() if isinstance(found, bool) else str(found)
+                return msgspec.json.encode(found, order="sorted").decode()
             cell: Cell = found
             return cell
 
@@ -42,7 +44,7 @@ class _Printer(Struct, frozen=True):
 def of_definition(printers: tuple[RawObject, ...]) -> tuple[Column, ...]:
     """Return the columns for a definition's additionalPrinterColumns; none means the age."""
     if not printers:
-        return (NAME, AGE)
+        return (NAME, _AGE.column())
     return (
         NAME,
         *(
@@ -52,6 +54,7 @@ def of_definition(printers: tuple[RawObject, ...]) -> tuple[Column, ...]:
                 given.get("jsonPath", ""),
                 given.get("priority", 0),
                 given.get("description", ""),
+                given.get("format", ""),
             ).column()
             for given in printers
         ),

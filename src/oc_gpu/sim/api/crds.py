@@ -40,9 +40,22 @@ class Definitions:
         if kind.key != KEY:
             return
         backend, definition = self._backend, entry.decode()
+        self._terminating(kind, definition)
         for instance in list(backend.store.of(_served_key(definition)).select()):
             self._delete(_served_key(definition), instance)
         self._finish(entry.name)
+
+    def _terminating(self, kind: ServedKind, definition: RawObject) -> None:
+        """Say in the status that the objects are being deleted."""
+        going = _condition(
+            "Terminating",
+            "InstanceDeletionInProgress",
+            "CustomResource deletion is in progress",
+            self._backend.timestamp(),
+        )
+        conditions = definition["status"]["conditions"]
+        definition["status"]["conditions"] = [*conditions, going]
+        self._backend.put(kind, definition)
 
     def _delete(self, key: KindKey, entry: Entry) -> None:
         served_kind = self._backend.registry.by_key(key)
@@ -123,23 +136,22 @@ def _establish(backend: Backend, definition: RawObject) -> None:
     spec["names"] = names
     spec.setdefault("conversion", {"strategy": "None"})
     now = backend.timestamp()
-    accepted = {
-        "lastTransitionTime": now,
-        "message": "no conflicts found",
-        "reason": "NoConflicts",
-        "status": "True",
-        "type": "NamesAccepted",
-    }
-    established = {
-        "lastTransitionTime": now,
-        "message": "the initial names have been accepted",
-        "reason": "InitialNamesAccepted",
-        "status": "True",
-        "type": "Established",
-    }
+    told = "the initial names have been accepted"
+    accepted = _condition("NamesAccepted", "NoConflicts", "no conflicts found", now)
+    established = _condition("Established", "InitialNamesAccepted", told, now)
     stored = [version["name"] for version in spec["versions"] if version.get("storage")]
     definition["status"] = {
         "acceptedNames": names,
         "conditions": [accepted, established],
         "storedVersions": stored,
+    }
+
+
+def _condition(type_: str, reason: str, message: str, now: str) -> RawObject:
+    return {
+        "type": type_,
+        "status": "True",
+        "lastTransitionTime": now,
+        "reason": reason,
+        "message": message,
     }

@@ -18,9 +18,21 @@ def complete(kind: ServedKind, obj: RawObject) -> None:
         filler(obj)
 
 
+def admit(kind: ServedKind, obj: RawObject) -> None:
+    """Fill in, in place, what is nobody's field: what admission and the kind's own rules add."""
+    filler = _ADMITTERS.get(kind.key)
+    if filler is not None:
+        filler(obj)
+    if kind.key in _FIRST_STATUS:
+        obj["status"] = {**_FIRST_STATUS[kind.key], **(obj.get("status") or {})}
+
+
 def _namespace(obj: RawObject) -> None:
     labels = obj["metadata"].setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+
+
+def _active_namespace(obj: RawObject) -> None:
     if "deletionTimestamp" not in obj["metadata"]:
         obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     obj.setdefault("status", {}).setdefault("phase", "Active")
@@ -37,9 +49,13 @@ def _secret(obj: RawObject) -> None:
 def _pod(obj: RawObject) -> None:
     spec = obj.setdefault("spec", {})
     _pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+
+
+def _admitted_pod(obj: RawObject) -> None:
+    spec = obj["spec"]
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
-    spec.setdefault("enableServiceLinks", True)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", 0)
     tolerations = spec.setdefault("tolerations", [])
@@ -147,6 +163,10 @@ def _job(obj: RawObject) -> None:
         spec,
         {"parallelism": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": False},
     )
+
+
+def _admitted_job(obj: RawObject) -> None:
+    spec = obj["spec"]
     uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
     if not spec.get("manualSelector"):
         spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
@@ -178,6 +198,29 @@ def _fill(target: RawObject, values: dict[str, Any]) -> None:
         target.setdefault(key, value)
 
 
+_ADMITTERS: dict[tuple[str, str], Callable[[RawObject], None]] = {
+    ("", "namespaces"): _active_namespace,
+    ("", "pods"): _admitted_pod,
+    ("batch", "jobs"): _admitted_job,
+}
+_FIRST_STATUS: dict[tuple[str, str], RawObject] = {
+    ("apps", "daemonsets"): {
+        "currentNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberReady": 0,
+    },
+    ("apps", "deployments"): {},
+    ("apps", "replicasets"): {"replicas": 0},
+    ("batch", "jobs"): {},
+    ("policy", "poddisruptionbudgets"): {
+        "disruptionsAllowed": 0,
+        "currentHealthy": 0,
+        "desiredHealthy": 0,
+        "expectedPods": 0,
+    },
+}
+"""What a status tells before anybody wrote it: counts that are always there."""
 _FILLERS: dict[tuple[str, str], Callable[[RawObject], None]] = {
     ("", "namespaces"): _namespace,
     ("", "secrets"): _secret,

@@ -1,18 +1,21 @@
 """The verbs delete and deletecollection: finalizers, grace, propagation, preconditions."""
 
+from collections.abc import Iterator
+
 import msgspec
 from msgspec import Struct, field
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import objects, render
+from oc_gpu.sim.api import objects, options, render
 from oc_gpu.sim.api.backend import Backend
-from oc_gpu.sim.api.errors import bad_request, conflict
+from oc_gpu.sim.api.errors import Cause, bad_request, conflict, describe, invalid_options
 from oc_gpu.sim.api.kinds import ServedKind
 from oc_gpu.sim.api.messages import ApiResponse, success
 from oc_gpu.sim.api.reading import found, selection
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.store import Entry
 
+_POLICIES = ("Foreground", "Background", "Orphan")
 _FOREGROUND = "foregroundDeletion"
 _ORPHAN = "orphan"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -38,7 +41,7 @@ class DeleteOptions(Struct, frozen=True, rename="camel"):
     dry_run: list[str] | None = None
 
 
-def options(call: Call) -> DeleteOptions:
+def asked(call: Call) -> DeleteOptions:
     """Return the options from body and query.
 
     Raises:
@@ -65,18 +68,33 @@ def parse_options(given: RawObject, *, dry_run: bool) -> DeleteOptions:
     except msgspec.ValidationError as error:
         message = f"the options cannot be understood: {error}"
         raise bad_request(message) from error
-    return msgspec.structs.replace(found, dry_run=["All"]) if dry_run else found
+    if dry_run:
+        found = msgspec.structs.replace(found, dry_run=["All"])
+    causes = [*_wrong(found)]
+    if causes:
+        raise invalid_options("DeleteOptions", causes)
+    return found
+
+
+def _wrong(given: DeleteOptions) -> Iterator[Cause]:
+    field, policy = "propagationPolicy", given.propagation_policy
+    if policy is not None and given.orphan_dependents is not None:
+        message = "orphanDependents and deletionPropagation cannot be both set"
+        yield Cause(field, f'Invalid value: "{policy}": {message}')
+    if policy is not None and policy not in _POLICIES:
+        yield options.unsupported(field, policy, (*_POLICIES, "nil"))
+    yield from options.dry_run(given.dry_run or [])
 
 
 def delete(backend: Backend, call: Call) -> ApiResponse:
     """Delete one object, or mark it as going when something holds it back."""
     entry = found(backend, call)
-    return delete_entry(backend, call, entry, options(call))
+    return delete_entry(backend, call, entry, asked(call))
 
 
 def delete_collection(backend: Backend, call: Call) -> ApiResponse:
     """Delete everything that is selected."""
-    accepts, given = selection(call), options(call)
+    accepts, given = selection(call), asked(call)
     entries = [e for e in backend.store.of(call.kind.key).select(call.namespace) if accepts(e)]
     for entry in entries:
         delete_entry(backend, call, entry, given)
@@ -90,18 +108,15 @@ def delete_entry(backend: Backend, call: Call, entry: Entry, given: DeleteOption
     _check(call, obj, given.preconditions)
     grace = _grace(call.kind, obj, given)
     held = _hold(call.kind, obj, given)
-    details = {
-        "name": entry.name,
-        "group": call.kind.resource.group,
-        "kind": call.kind.resource.plural,
-        "uid": entry.uid,
-    }
+    details = {**describe(call.kind.resource, entry.name), "uid": entry.uid}
     if given.dry_run or call.request.dry_run:
         return success(details)
     if not held and not grace:
         backend.remove(call.kind, obj)
         return success(details)
     if _mark(backend, obj, grace):
+        if is_held_namespace(call.kind, obj):
+            obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
         entry = backend.put(call.kind, obj)
         for listener in backend.marked:
             listener(call.kind, entry)
@@ -114,7 +129,9 @@ def remove_if_released(backend: Backend, kind: ServedKind, new: RawObject) -> bo
     going = meta.get("deletionTimestamp") and not meta.get("finalizers")
     if not going or meta.get("deletionGracePeriodSeconds") or is_held_namespace(kind, new):
         return False
-    backend.remove(kind, new)
+    # Watchers see it as it was stored last: what took the finalizer off is not stored any more.
+    entry = backend.find(kind, meta.get("namespace", ""), meta["name"])
+    backend.remove(kind, entry.decode() if entry is not None else new)
     return True
 
 
@@ -125,18 +142,21 @@ def is_held_namespace(kind: ServedKind, obj: RawObject) -> bool:
 
 
 def _check(call: Call, obj: RawObject, wanted: Preconditions) -> None:
-    meta, resource = obj["metadata"], call.kind.resource
-    if wanted.uid and wanted.uid != meta["uid"]:
+    meta = obj["metadata"]
+    # Here the real server names the kind where it names the plural elsewhere.
+    resource = msgspec.structs.replace(call.kind.resource, plural=call.kind.resource.kind)
+    uid, version = wanted.uid, wanted.resource_version
+    if uid and uid != meta["uid"]:
         why = (
-            f"Precondition failed: UID in precondition: {wanted.uid}, "
-            f"UID in object meta: {meta['uid']}"
+            f"the UID in the precondition ({uid}) does not match the UID in record "
+            f"({meta['uid']}). The object might have been deleted and then recreated"
         )
         raise conflict(resource, meta["name"], why)
-    version = wanted.resource_version
     if version and version != meta["resourceVersion"]:
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {version}, "
-            f"ResourceVersion in object meta: {meta['resourceVersion']}"
+            f"the ResourceVersion in the precondition ({version}) does not match the "
+            f"ResourceVersion in record ({meta['resourceVersion']}). The object might have been "
+            "modified"
         )
         raise conflict(resource, meta["name"], why)
 

@@ -7,20 +7,11 @@ import msgspec
 
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.backend import Backend
-from oc_gpu.sim.api.errors import no_such_path
-from oc_gpu.sim.api.kinds import ServedKind
+from oc_gpu.sim.api.errors import no_such_path, unknown_path
+from oc_gpu.sim.api.kinds import PART_VERBS, ServedKind
 from oc_gpu.sim.api.messages import JSON, ApiRequest, ApiResponse
 
 _AGGREGATED = "apidiscovery.k8s.io"
-_PART_VERBS: dict[str, tuple[str, ...]] = {
-    "status": ("get", "patch", "update"),
-    "log": ("get",),
-    "exec": ("create", "get"),
-    "eviction": ("create",),
-    "binding": ("create",),
-    "finalize": ("update",),
-    "proxy": ("get",),
-}
 _PART_KINDS: dict[str, tuple[str, str, str]] = {
     "exec": ("", "v1", "PodExecOptions"),
     "eviction": ("policy", "v1", "Eviction"),
@@ -48,11 +39,11 @@ def answer(backend: Backend, request: ApiRequest) -> ApiResponse:
     if parts[0] == "apis" and not version:
         versions = backend.registry.groups().get(group)
         if versions is None:
-            raise no_such_path()
+            raise unknown_path()
         return _json({"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)})
     here = [k for k in kinds if (k.resource.group, k.resource.version) == (group, version)]
     if not here:
-        raise no_such_path()
+        raise no_such_path() if backend.registry.is_built_in(group) else unknown_path()
     return _json(_resources(here))
 
 
@@ -122,9 +113,9 @@ def _resources(kinds: list[ServedKind]) -> RawObject:
                 "singularName": "",
                 "namespaced": resource.namespaced,
                 "kind": name,
-                "verbs": list(_PART_VERBS[part]),
+                "verbs": list(PART_VERBS[part]),
             }
-            if part in _PART_KINDS:
+            if group not in {"", resource.group}:
                 below |= {"group": group, "version": version_}
             listed.append(below)
     return {
@@ -202,7 +193,7 @@ def _aggregated_kind(kind: ServedKind) -> RawObject:
             {
                 "subresource": part,
                 "responseKind": _response_kind(*_part_kind(kind, part)),
-                "verbs": list(_PART_VERBS[part]),
+                "verbs": list(PART_VERBS[part]),
             }
             for part in kind.subresources
         ]

@@ -1,9 +1,12 @@
 """The refusals that a Kubernetes API server gives, in its own words."""
 
+from collections.abc import Sequence
+
+import msgspec
 from msgspec import Struct
 
 from oc_gpu.kube.objects import RawObject, Resource
-from oc_gpu.sim.api.messages import StatusError
+from oc_gpu.sim.api.messages import ApiResponse, StatusError
 
 
 class Cause(Struct, frozen=True):
@@ -25,7 +28,8 @@ def qualified(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
-def _details(resource: Resource, name: str) -> RawObject:
+def describe(resource: Resource, name: str) -> RawObject:
+    """Return what an answer's details say of an object."""
     details = {"name": name, "group": resource.group, "kind": resource.plural}
     return {key: value for key, value in details.items() if value}
 
@@ -33,7 +37,20 @@ def _details(resource: Resource, name: str) -> RawObject:
 def not_found(resource: Resource, name: str) -> StatusError:
     """Return the 404 for an object that does not exist."""
     text = f'{qualified(resource)} "{name}" not found'
-    return StatusError(404, "NotFound", text, _details(resource, name))
+    return StatusError(404, "NotFound", text, describe(resource, name))
+
+
+class UnknownPathError(StatusError):
+    """The 404 for a path that no group answers: the one refusal that is no `Status`."""
+
+    def response(self) -> ApiResponse:
+        """Return the answer, which is plain text."""
+        return ApiResponse(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+
+def unknown_path() -> StatusError:
+    """Return the 404 for a path that belongs to no group, or to one of definitions."""
+    return UnknownPathError(404, "NotFound", "404 page not found")
 
 
 def unavailable() -> StatusError:
@@ -43,7 +60,7 @@ def unavailable() -> StatusError:
 
 
 def no_such_path() -> StatusError:
-    """Return the 404 for an API that is not served."""
+    """Return the 404 for what a built-in group does not have."""
     text = "the server could not find the requested resource"
     return StatusError(404, "NotFound", text, {})
 
@@ -51,13 +68,13 @@ def no_such_path() -> StatusError:
 def already_exists(resource: Resource, name: str) -> StatusError:
     """Return the 409 of a create for a name that is taken."""
     text = f'{qualified(resource)} "{name}" already exists'
-    return StatusError(409, "AlreadyExists", text, _details(resource, name))
+    return StatusError(409, "AlreadyExists", text, describe(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str) -> StatusError:
     """Return the 409 for a precondition that does not hold."""
     text = f'Operation cannot be fulfilled on {qualified(resource)} "{name}": {why}'
-    return StatusError(409, "Conflict", text, _details(resource, name))
+    return StatusError(409, "Conflict", text, describe(resource, name))
 
 
 def modified(resource: Resource, name: str) -> StatusError:
@@ -76,12 +93,15 @@ def invalid(resource: Resource, name: str, causes: list[Cause]) -> StatusError:
     told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details: RawObject = {
-        "name": name,
-        "group": resource.group,
-        "kind": resource.kind,
+        **describe(msgspec.structs.replace(resource, plural=resource.kind), name),
         "causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes],
     }
     return StatusError(422, "Invalid", f'{kind} "{name}" is invalid: {told}', details)
+
+
+def invalid_options(kind: str, causes: list[Cause]) -> StatusError:
+    """Return the 422 for query parameters or options that make no sense."""
+    return invalid(Resource("meta.k8s.io", "v1", "", kind), "", causes)
 
 
 def bad_request(why: str) -> StatusError:
@@ -89,15 +109,25 @@ def bad_request(why: str) -> StatusError:
     return StatusError(400, "BadRequest", why)
 
 
-def forbidden(resource: Resource, name: str, why: str) -> StatusError:
+def forbidden(
+    resource: Resource, name: str, why: str, causes: Sequence[RawObject] = ()
+) -> StatusError:
     """Return the 403 with the server's reason."""
     what = f'{qualified(resource)} "{name}"' if name else qualified(resource)
-    return StatusError(403, "Forbidden", f"{what} is forbidden: {why}", _details(resource, name))
+    details = describe(resource, name) | ({"causes": list(causes)} if causes else {})
+    return StatusError(403, "Forbidden", f"{what} is forbidden: {why}", details)
 
 
 def expired(why: str) -> StatusError:
     """Return the 410 for a version that is too old."""
     return StatusError(410, "Expired", why)
+
+
+def too_large_version(wanted: int, current: int) -> StatusError:
+    """Return the 504 for a version that is still to come."""
+    text = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return StatusError(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1})
 
 
 def method_not_allowed() -> StatusError:
@@ -106,10 +136,16 @@ def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", text, {})
 
 
-def unsupported_media_type(given: str, known: tuple[str, ...]) -> StatusError:
+def not_acceptable(known: str) -> StatusError:
+    """Return the 406 for a client that takes no form in which the server answers."""
+    text = f"406: Not Acceptable\n\nAvailable representations: {known}"
+    return StatusError(406, "NotAcceptable", text, {})
+
+
+def unsupported_media_type(known: tuple[str, ...]) -> StatusError:
     """Return the 415 for a body in a form that is not understood."""
     text = (
         f"the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(known)}"
     )
-    return StatusError(415, "UnsupportedMediaType", text if given else "no media type given")
+    return StatusError(415, "UnsupportedMediaType", text)

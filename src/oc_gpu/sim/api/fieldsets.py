@@ -10,13 +10,28 @@ from typing import Any
 
 import msgspec
 
-from oc_gpu.sim.api.shapes import Shape
+from oc_gpu.sim.api.shapes import Native, Shape
 
 Fields = dict[str, Any]
 
 SELF = "."
-_REQUIRED = frozenset({"f:metadata", "f:spec", "f:status", "f:template", "f:containers"})
+_REQUIRED = frozenset(
+    {
+        "f:metadata",
+        "f:spec",
+        "f:status",
+        "f:template",
+        "f:containers",
+        "f:strategy",
+        "f:updateStrategy",
+    }
+)
 """Fields that the API's types always have: creating them is nobody's doing."""
+
+
+def _is_required(name: str, shape: Shape) -> bool:
+    """Tell whether a map is there without anybody's doing: so it is in the API's own types."""
+    return name == "f:metadata" or (name in _REQUIRED and isinstance(shape, Native))
 
 
 def is_member(node: Fields) -> bool:
@@ -47,6 +62,19 @@ def elements(items: list[Any], shape: Shape) -> dict[str, Any]:
     return found
 
 
+def repeated(value: Any, shape: Shape, path: str) -> list[str]:
+    """Return what is there more than once in sets and in lists with keys, each with its place."""
+    found: list[str] = []
+    if isinstance(value, dict) and not shape.atomic_map:
+        for key, item in value.items():
+            found += repeated(item, shape.child(key), f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and shape.list_type != "atomic":
+        names = [element(item, shape) for item in value]
+        twice = sorted({name for name in names if name and names.count(name) > 1})
+        found += [f"{path}: duplicate entries for key {_readable(name)}" for name in twice]
+    return found
+
+
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -62,9 +90,13 @@ def of(value: Any, shape: Shape, *, created: bool = False) -> Fields:
     node: Fields = {}
     if isinstance(value, dict) and not shape.atomic_map:
         for key, item in value.items():
-            name = f"f:{key}"
-            below = of(item, shape.child(key), created=created)
-            if below and (shape.free_keys or (created and name not in _REQUIRED)):
+            name, inner = f"f:{key}", shape.child(key)
+            if item == [] and inner.list_type != "atomic":
+                continue
+            below = of(item, inner, created=created)
+            if not below and item and isinstance(item, dict) and not inner.atomic_map:
+                continue
+            if below and (shape.free_keys or (created and not _is_required(name, shape))):
                 below.setdefault(SELF, {})
             node[name] = below
     elif isinstance(value, list) and shape.list_type != "atomic":
@@ -96,7 +128,7 @@ def _compare(
     for name, value in after.items():
         if name not in before:
             made = of(value, _below(shape, name), created=True)
-            if made and name not in _REQUIRED:
+            if made and not _is_required(name, shape):
                 made[SELF] = {}
             changed[name] = made
         elif value != before[name]:
@@ -161,12 +193,16 @@ def intersection(one: Fields, other: Fields) -> Fields | None:
 
 
 def paths(node: Fields, prefix: str = "") -> Iterator[str]:
-    """Give the members as a person reads them, such as `.spec.containers[name="x"].image`."""
-    if is_member(node):
-        yield prefix
-    for name, below in node.items():
-        if name != SELF:
-            yield from paths(below, prefix + _readable(name))
+    """Give the members below as a person reads them, such as `.spec.containers[name="x"].image`.
+
+    They come in the real server's order: at each place its own members first.
+    """
+    names = sorted(name for name in node if name != SELF)
+    for name in names:
+        if is_member(node[name]):
+            yield prefix + _readable(name)
+    for name in names:
+        yield from paths(node[name], prefix + _readable(name))
 
 
 def _readable(name: str) -> str:

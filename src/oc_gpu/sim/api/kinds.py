@@ -23,6 +23,16 @@ ALL_VERBS = (
     "update",
     "watch",
 )
+_CREATED_BY_UPDATE = {("", "events"), ("coordination.k8s.io", "leases")}
+PART_VERBS: dict[str, tuple[str, ...]] = {
+    "status": ("get", "patch", "update"),
+    "log": ("get",),
+    "exec": ("create", "get"),
+    "eviction": ("create",),
+    "binding": ("create",),
+    "finalize": ("update",),
+    "proxy": ("get",),
+}
 _RBAC = "rbac.authorization.k8s.io"
 _MCO = "machineconfiguration.openshift.io"
 _CONFIG = "config.openshift.io"
@@ -79,6 +89,11 @@ class ServedKind(Struct, frozen=True):
     columns: tuple[RawObject, ...] = ()
 
     @property
+    def created_by_update(self) -> bool:
+        """Tell whether a replace makes an object that is not there."""
+        return self.resource.group == _RBAC or self.key in _CREATED_BY_UPDATE
+
+    @property
     def key(self) -> KindKey:
         """Return what the objects are stored under."""
         return (self.resource.group, self.resource.plural)
@@ -94,6 +109,11 @@ class ServedKind(Struct, frozen=True):
     def has_status(self) -> bool:
         """Tell whether status is written apart from the rest."""
         return "status" in self.subresources
+
+    @property
+    def head(self) -> RawObject:
+        """Return what every stored object begins with."""
+        return {"apiVersion": self.storage_api_version, "kind": self.resource.kind}
 
     @property
     def storage_api_version(self) -> str:
@@ -140,12 +160,15 @@ def _core(
     namespaced = plural not in {"nodes", "namespaces"}
     resource = Resource("", "v1", plural, kind, namespaced)
     categories = ("all",) if plural in {"pods", "services"} else ()
+    # A namespace takes so much along that nobody can ask for all of them to go.
+    verbs = tuple(v for v in ALL_VERBS if v != "deletecollection" or plural != "namespaces")
     return ServedKind(
         resource,
         short_names=tuple(short.split()),
         categories=categories,
         subresources=parts,
         selectable=fields,
+        verbs=verbs,
     )
 
 

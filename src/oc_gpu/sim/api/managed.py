@@ -76,6 +76,10 @@ def record_update(old: RawObject | None, new: RawObject, shape: Shape, writer: W
     before = managed(old) if old else {"metadata": {}}
     changed, removed = fieldsets.changes(before, managed(new), shape)
     entries = list((old or {}).get("metadata", {}).get("managedFields") or [])
+    if old is not None and not entries:
+        # Nobody is known to have set anything: the first apply finds out what is there.
+        keep(new, [])
+        return
     if new["metadata"].get("managedFields") in ([], [{}]):
         keep(new, [])
         return

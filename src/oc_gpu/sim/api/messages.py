@@ -129,7 +129,7 @@ class StatusError(Exception):
         reason: Machine-readable reason.
         message: Sentence for people.
         details: Object concerned and the single causes.
-        headers: Further response headers, such as warnings.
+        metadata: What the answer's own metadata tells, such as where to go on.
     """
 
     def __init__(
@@ -140,18 +140,20 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.metadata: RawObject = {}
 
     def status(self) -> RawObject:
         """Return the `Status` object."""
         status: RawObject = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
-        if self.details:
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details is not None:
             status["details"] = self.details
         return {**status, "code": self.code}
 

@@ -28,11 +28,8 @@ class NamespaceLifecycle:
         backend = self._backend
         namespaces = self._kind()
         entry = backend.find(namespaces, "", name)
-        if entry is None or "deletionTimestamp" not in (obj := entry.decode())["metadata"]:
+        if entry is None or "deletionTimestamp" not in entry.decode()["metadata"]:
             return
-        if obj.setdefault("status", {}).get("phase") != "Terminating":
-            obj["status"]["phase"] = "Terminating"
-            backend.put(namespaces, obj)
         for kind, found in self._content(name):
             self._delete(kind, found)
         self._finish(name)

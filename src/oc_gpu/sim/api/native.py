@@ -5,8 +5,10 @@ lies elsewhere is taken as it comes.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api.kinds import ServedKind
 from oc_gpu.sim.api.store import KindKey
 
 
@@ -58,6 +60,49 @@ _TOP: dict[KindKey, frozenset[str]] = {
 _WORKLOADS = frozenset({"daemonsets", "deployments", "replicasets", "jobs"})
 
 
+_EMPTY_IS_NOTHING = _words(
+    "labels annotations data binaryData stringData matchLabels nodeSelector limits requests "
+    "capacity allocatable"
+)
+"""Maps with keys of the user's choice; lists are told by their type."""
+_KEPT_EMPTY = _words("rules")
+
+
+def tidy_for(kind: ServedKind, obj: RawObject) -> RawObject:
+    """Return an object as its type keeps it; of custom resources only the metadata has one."""
+    if _is_typed(kind):
+        whole: RawObject = _tidy(obj)
+        return whole
+    return {**obj, "metadata": _tidy(obj["metadata"])}
+
+
+def _is_typed(kind: ServedKind) -> bool:
+    """Tell whether fields mean what they are called; schemas in definitions do not."""
+    return kind.native and kind.resource.kind != "CustomResourceDefinition"
+
+
+def _tidy(value: Any) -> Any:
+    """Return a part of an object without what is empty, and without null."""
+    if isinstance(value, dict):
+        return {
+            key: _tidied(key, item) for key, item in value.items() if not _is_nothing(key, item)
+        }
+    return [_tidy(item) for item in value] if isinstance(value, list) else value
+
+
+def _tidied(key: str, value: Any) -> Any:
+    """Return the value of a field; in maps of text null is an empty text."""
+    if isinstance(value, dict) and key in _EMPTY_IS_NOTHING:
+        return {name: "" if item is None else item for name, item in value.items()}
+    return _tidy(value)
+
+
+def _is_nothing(key: str, value: Any) -> bool:
+    if isinstance(value, list):
+        return not value and key not in _KEPT_EMPTY
+    return value is None or (value == {} and key in _EMPTY_IS_NOTHING)
+
+
 def prune(key: KindKey, obj: RawObject) -> list[str]:
     """Take out, in place, the fields that a built-in kind does not have; return their paths."""
     gone = []
@@ -66,6 +111,48 @@ def prune(key: KindKey, obj: RawObject) -> list[str]:
             del value[name]
             gone.append(f"{path}.{name}" if path else name)
     return gone
+
+
+_TEXTS = _words("labels annotations stringData matchLabels nodeSelector")
+_OWNERS = {
+    "labels": "ObjectMeta",
+    "annotations": "ObjectMeta",
+    "matchLabels": "LabelSelector",
+    "nodeSelector": "PodSpec",
+}
+"""The types that have maps of text, in the API's own words."""
+
+
+def mistyped(kind: ServedKind, obj: RawObject) -> str | None:
+    """Return what is not text where only text can be, in the words of the API's decoder."""
+    parts = obj if _is_typed(kind) else {"metadata": obj["metadata"]}
+    texts = _TEXTS | {"data"} if kind.resource.kind == "ConfigMap" else _TEXTS
+    return next(_not_text(parts, "", (kind.resource.kind, texts)), None)
+
+
+def _not_text(value: Any, path: str, known: tuple[str, frozenset[str]]) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _not_text(item, path, known)
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        here = f"{path}.{key}" if path else key
+        if key not in known[1]:
+            yield from _not_text(item, here, known)
+            continue
+        told = f"into Go struct field {_OWNERS.get(key, known[0])}.{here} of type"
+        if item is not None and not isinstance(item, dict):
+            yield f"json: cannot unmarshal {_json_type(item)} {told} map[string]string"
+        elif item is not None:
+            for text in item.values():
+                if text is not None and not isinstance(text, str):
+                    yield f"json: cannot unmarshal {_json_type(text)} {told} string"
+
+
+def _json_type(value: Any) -> str:
+    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "object")
 
 
 def _places(key: KindKey, obj: RawObject) -> Iterator[tuple[str, RawObject, frozenset[str]]]:

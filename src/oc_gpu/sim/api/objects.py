@@ -1,11 +1,10 @@
 """Reading bodies, and the metadata that the server itself writes."""
 
-import re
 from typing import Any
 
 import msgspec
 
-from oc_gpu.kube.objects import RawObject
+from oc_gpu.kube.objects import RawObject, Resource
 from oc_gpu.sim.api import protobuf
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.errors import (
@@ -17,14 +16,17 @@ from oc_gpu.sim.api.errors import (
     invalid,
     modified,
     not_found,
+    unsupported_media_type,
 )
 from oc_gpu.sim.api.kinds import ServedKind
+from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.api.routing import Call
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_RBAC_NAME = re.compile(r"[^/%]+")
-_LABEL_KEY = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_FORMS = ("application/json", "application/yaml")
+_LONGEST_PREFIX = 58
+_OTHER_NAMESPACE = (
+    "the namespace of the provided object does not match the namespace sent on the request"
+)
 _SERVER_OWNED = (
     "uid",
     "creationTimestamp",
@@ -50,6 +52,22 @@ def parse(call: Call) -> RawObject:
     return _without_nulls(body) if call.kind.native else body
 
 
+def parse_applied(call: Call) -> RawObject:
+    """Return the configuration that is to be applied; it must say what it is.
+
+    Raises:
+        StatusError: 400.
+    """
+    body = decode(call)
+    if not isinstance(body, dict):
+        raise bad_request("error decoding YAML: it is no object")
+    resource, version, kind = call.kind.resource, body.get("apiVersion") or "", body.get("kind")
+    if (version, kind) != (resource.api_version, resource.kind):
+        shown = version if "/" in version else f"/{version}"
+        raise bad_request(f"invalid object type: {shown}, Kind={kind or ''}")
+    return parse(call)
+
+
 def _without_nulls(value: Any) -> Any:
     """Return a value without fields that are null: to the API's own types they are not there."""
     if isinstance(value, dict):
@@ -63,10 +81,13 @@ def decode(call: Call) -> Any:
     Raises:
         StatusError: 400.
     """
-    if call.request.content_type == protobuf.MEDIA_TYPE:
+    form = call.request.content_type
+    if form == protobuf.MEDIA_TYPE:
         return protobuf.decode(call.request.body)
+    if call.verb != "patch" and form not in _FORMS:
+        raise unsupported_media_type((*_FORMS, protobuf.MEDIA_TYPE))
     try:
-        if call.request.content_type.endswith("yaml"):
+        if form.endswith("yaml"):
             return _decode_yaml(call.request.body)
         return msgspec.json.decode(call.request.body)
     except msgspec.DecodeError as error:
@@ -82,41 +103,55 @@ def _decode_yaml(body: bytes) -> Any:
 
 
 def check_type(kind: ServedKind, obj: RawObject) -> None:
-    """Fill in kind and apiVersion, or refuse others.
+    """Fill in kind and apiVersion of a built-in kind, or refuse others.
 
     Raises:
-        StatusError: 400.
+        StatusError: 400, or 422 for a custom resource of another kind.
     """
     resource = kind.resource
-    given = (
-        obj.setdefault("apiVersion", resource.api_version),
-        obj.setdefault("kind", resource.kind),
-    )
-    if given != (resource.api_version, resource.kind):
+    if not kind.native:
+        _check_custom_type(resource, obj)
+        return
+    version = obj["apiVersion"] = obj.get("apiVersion") or resource.api_version
+    given = obj["kind"] = obj.get("kind") or resource.kind
+    if (version, given) != (resource.api_version, resource.kind):
         msg = (
-            f"the object provided is {given[1]} of {given[0]}, the path is for "
-            f"{resource.kind} of {resource.api_version}"
+            f'{given} in version "{version}" cannot be handled as a {resource.kind}: '
+            f"the path is for {resource.kind} of {resource.api_version}"
         )
         raise bad_request(msg)
+
+
+def _check_custom_type(resource: Resource, obj: RawObject) -> None:
+    kind, version = obj.get("kind"), obj.get("apiVersion", "")
+    if not kind:
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): "
+            f"Object 'Kind' is missing in '{msgspec.json.encode(obj).decode()}'"
+        )
+    if version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    if kind != resource.kind:
+        cause = Cause("kind", f'Invalid value: "{kind}": must be {resource.kind}')
+        other = msgspec.structs.replace(resource, kind=kind)
+        raise invalid(other, obj.get("metadata", {}).get("name", ""), [cause])
 
 
 def name_new(backend: Backend, call: Call, obj: RawObject) -> None:
     """Give a new object its name, namespace and identity."""
     meta = obj["metadata"]
-    for field in (*_SERVER_OWNED, "resourceVersion"):
+    if meta.pop("resourceVersion", ""):
+        message = "resourceVersion should not be set on objects to be created"
+        raise StatusError(500, "", message)
+    for field in _SERVER_OWNED:
         meta.pop(field, None)
-    resource = call.kind.resource
     _place(call, meta)
     if not meta.get("name"):
-        if not meta.get("generateName"):
-            message = "Required value: name or generateName is required"
-            cause = Cause("metadata.name", message, "FieldValueRequired")
-            raise invalid(resource, "", [cause])
-        meta["name"] = meta["generateName"][:58] + backend.suffix()
-    _check_names(call.kind, meta)
-    check_labels(call.kind, obj)
-    if backend.find(call.kind, meta.get("namespace", ""), meta["name"]):
-        raise already_exists(resource, meta["name"])
+        prefix = meta.get("generateName", "")
+        meta["name"] = prefix[:_LONGEST_PREFIX] + backend.suffix() if prefix else ""
     meta["uid"] = backend.uid()
     meta["creationTimestamp"] = backend.timestamp()
     if call.kind.generation:
@@ -130,7 +165,7 @@ def _place(call: Call, meta: RawObject) -> None:
     if not call.namespace:
         raise bad_request("an empty namespace may not be set during creation")
     if meta.setdefault("namespace", call.namespace) != call.namespace:
-        raise bad_request("the namespace of the provided object does not match the request")
+        raise bad_request(_OTHER_NAMESPACE)
 
 
 def keep_identity(call: Call, old: RawObject, new: RawObject) -> None:
@@ -142,14 +177,15 @@ def keep_identity(call: Call, old: RawObject, new: RawObject) -> None:
     was, meta = old["metadata"], new.get("metadata")
     if not isinstance(meta, dict):
         raise bad_request("metadata is not an object")
-    resource = call.kind.resource
-    if meta.setdefault("name", was["name"]) != was["name"]:
-        raise bad_request("the name of the object does not match the name on the URL")
+    check_name(meta, was["name"])
     if "namespace" in was and meta.setdefault("namespace", was["namespace"]) != was["namespace"]:
-        raise bad_request("the namespace of the provided object does not match the request")
+        raise bad_request(_OTHER_NAMESPACE)
     given = meta.get("resourceVersion")
     if given and given != was["resourceVersion"]:
-        raise modified(resource, was["name"])
+        raise modified(call.kind.resource, was["name"])
+    if call.verb == "patch" and meta.get("uid", was["uid"]) != was["uid"]:
+        cause = Cause("metadata.uid", f'Invalid value: "{meta["uid"]}": field is immutable')
+        raise invalid(call.kind.resource, was["name"], [cause])
     check_uid(call, was, meta.get("uid"))
     meta["resourceVersion"] = was["resourceVersion"]
     for field in _SERVER_OWNED:
@@ -157,6 +193,36 @@ def keep_identity(call: Call, old: RawObject, new: RawObject) -> None:
             meta[field] = was[field]
         else:
             meta.pop(field, None)
+
+
+def check_name(meta: RawObject, name: str) -> None:
+    """Refuse an object that is not named as the path says.
+
+    Raises:
+        StatusError: 400.
+    """
+    if not meta.get("name"):
+        message = (
+            f"the name of the object ({name} based on URL) was undeterminable: name must be "
+            "provided"
+        )
+        raise bad_request(message)
+    if meta["name"] != name:
+        message = (
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+        )
+        raise bad_request(message)
+
+
+def check_free(backend: Backend, call: Call, obj: RawObject) -> None:
+    """Refuse a new object whose name is taken.
+
+    Raises:
+        StatusError: 409.
+    """
+    meta = obj["metadata"]
+    if backend.find(call.kind, meta.get("namespace", ""), meta["name"]):
+        raise already_exists(call.kind.resource, meta["name"])
 
 
 def check_uid(call: Call, was: RawObject, uid: str | None) -> None:
@@ -168,41 +234,6 @@ def check_uid(call: Call, was: RawObject, uid: str | None) -> None:
     if uid and uid != was["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was['uid']}"
         raise conflict(call.kind.resource, was["name"], why)
-
-
-def _check_names(kind: ServedKind, meta: RawObject) -> None:
-    pattern = _RBAC_NAME if kind.resource.group.startswith("rbac.") else _NAME
-    name = meta["name"]
-    if len(name) <= 253 and pattern.fullmatch(name):  # noqa: PLR2004
-        return
-    message = (
-        f'Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of lower case '
-        "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
-    )
-    raise invalid(kind.resource, name, [Cause("metadata.name", message)])
-
-
-def check_labels(kind: ServedKind, obj: RawObject) -> None:
-    """Refuse labels that are not in the form of labels.
-
-    Raises:
-        StatusError: 422.
-    """
-    meta = obj["metadata"]
-    causes = []
-    for key, value in (meta.get("labels") or {}).items():
-        if not _LABEL_KEY.fullmatch(key):
-            message = f'Invalid value: "{key}": name part must be a qualified name'
-            causes.append(Cause("metadata.labels", message))
-        elif not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
-            message = (
-                f'Invalid value: "{value}": a valid label must be an empty string or consist of '
-                "alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                "alphanumeric character"
-            )
-            causes.append(Cause("metadata.labels", message))
-    if causes:
-        raise invalid(kind.resource, meta.get("name", ""), causes)
 
 
 def check_namespace(backend: Backend, call: Call, name: str) -> None:
@@ -224,4 +255,9 @@ def check_namespace(backend: Backend, call: Call, name: str) -> None:
             f"unable to create new content in namespace {call.namespace} because it is "
             "being terminated"
         )
-        raise forbidden(call.kind.resource, name, why)
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {call.namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
+        raise forbidden(call.kind.resource, name, why, [cause])

@@ -8,7 +8,7 @@ import msgspec
 
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.backend import Backend
-from oc_gpu.sim.api.errors import no_such_path
+from oc_gpu.sim.api.errors import unknown_path
 from oc_gpu.sim.api.kinds import ServedKind
 from oc_gpu.sim.api.messages import ApiRequest, ApiResponse
 
@@ -30,7 +30,7 @@ def answer(backend: Backend, request: ApiRequest) -> ApiResponse:
     place = request.path.removeprefix(f"{_ROOT}/")
     here = [kind for kind in kinds if _place(kind) == place]
     if not here:
-        raise no_such_path()
+        raise unknown_path()
     document = {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": f"v{backend.identity.kubernetes}"},

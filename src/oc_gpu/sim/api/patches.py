@@ -27,13 +27,13 @@ def json_patch(target: Any, operations: Any) -> Any:
     Raises:
         StatusError: 400 for an operation that makes no sense, 422 for one that does not fit.
     """
-    if not isinstance(operations, list):
-        raise bad_request("a JSON patch is a list of operations")
+    if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
+        raise bad_request("error decoding patch: it is no list of operations")
     for operation in operations:
         try:
             target = _apply(target, operation)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            text = f"the server rejected our request due to an error in our request: {error}"
+            text = "the server rejected our request due to an error in our request"
             raise StatusError(422, "Invalid", text) from error
     return target
 
@@ -42,20 +42,20 @@ def _apply(target: Any, operation: Any) -> Any:
     path = _pointer(operation["path"])
     match operation["op"]:
         case "add":
-            return _add(target, path, operation["value"])
+            return _add(target, path, operation.get("value"))
         case "remove":
             return _remove(target, path)
         case "replace":
-            _read(target, path)
-            return _replace(target, path, operation["value"])
+            _read_field(target, path)
+            return _replace(target, path, operation.get("value"))
         case "move":
             source = _pointer(operation["from"])
-            value = _read(target, source)
+            value = _read_field(target, source)
             return _add(_remove(target, source), path, value)
         case "copy":
-            return _add(target, path, _copy(_read(target, _pointer(operation["from"]))))
+            return _add(target, path, _copy(_read_field(target, _pointer(operation["from"]))))
         case "test":
-            if _read(target, path) != operation["value"]:
+            if _read_field(target, path) != operation.get("value"):
                 msg = f"testing path {operation['path']} failed"
                 raise ValueError(msg)
             return target
@@ -65,12 +65,8 @@ def _apply(target: Any, operation: Any) -> Any:
 
 
 def _pointer(text: str) -> list[str]:
-    if not text:
-        return []
-    if not text.startswith("/"):
-        msg = f"pointer {text!r} does not begin with a slash"
-        raise ValueError(msg)
-    return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
+    parts = text.split("/")[1:]
+    return [part.replace("~1", "/").replace("~0", "~") for part in parts]
 
 
 def _index(sequence: list[Any], part: str, *, end: bool = False) -> int:
@@ -92,6 +88,14 @@ def _read(target: Any, path: list[str]) -> Any:
             msg = f"nothing at {part!r}"
             raise KeyError(msg)
     return target
+
+
+def _read_field(target: Any, path: list[str]) -> Any:
+    """Return what is there; a field that its map does not have is null."""
+    if not path:
+        return target
+    parent = _read(target, path[:-1])
+    return parent.get(path[-1]) if isinstance(parent, dict) else _read(parent, path[-1:])
 
 
 def _add(target: Any, path: list[str], value: Any) -> Any:

@@ -1,19 +1,18 @@
 """The verbs get, list and watch."""
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api import render
+from oc_gpu.sim.api import paging, render
 from oc_gpu.sim.api.backend import Backend
-from oc_gpu.sim.api.errors import bad_request, expired, not_found
+from oc_gpu.sim.api.errors import Cause, expired, invalid_options, not_found
 from oc_gpu.sim.api.messages import ApiResponse, ApiStream
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.selectors import matches, parse_fields, parse_labels
-from oc_gpu.sim.api.store import Entry, ObjectKey, Watcher
+from oc_gpu.sim.api.store import Entry, Watcher
 
 _Events = list[tuple[str, Entry | int]]
 
@@ -56,34 +55,22 @@ def selection(call: Call) -> Callable[[Entry], bool]:
 def list_(backend: Backend, call: Call) -> ApiResponse:
     """Answer with a list, or one page of it."""
     params = call.request.params
-    limit = int(params.get("limit") or 0)
-    after, version = _position(backend, params.get("continue", ""))
-    everything = list(backend.store.of(call.kind.key).select(call.namespace, after))
+    wanted = paging.page(backend.store, backend.store.of(call.kind.key), params)
+    everything = list(wanted.objects.select(call.namespace, wanted.after))
     is_selected = "labelSelector" in params or "fieldSelector" in params
     matching = list(filter(selection(call), everything)) if is_selected else everything
-    page = matching[:limit] if limit else matching
-    meta: RawObject = {"resourceVersion": str(version)}
-    if len(page) < len(matching):
-        token = msgspec.json.encode({"v": version, "start": page[-1].key})
-        meta["continue"] = base64.urlsafe_b64encode(token).decode()
+    shown = matching[: wanted.limit] if wanted.limit else matching
+    meta: RawObject = {"resourceVersion": str(wanted.version)}
+    if len(shown) < len(matching):
+        meta["continue"] = wanted.next(shown[-1].key)
         if not is_selected:
-            meta["remainingItemCount"] = len(matching) - len(page)
-    return render.many(call, page, meta, backend.clock.now())
-
-
-def _position(backend: Backend, token: str) -> tuple[ObjectKey | None, int]:
-    if not token:
-        return None, backend.store.version
-    try:
-        known = msgspec.json.decode(base64.urlsafe_b64decode(token))
-        start: ObjectKey = (known["start"][0], known["start"][1])
-        return start, int(known["v"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_request("continue key is not valid") from error
+            meta["remainingItemCount"] = len(matching) - len(shown)
+    return render.many(call, shown, meta, backend.clock.now())
 
 
 def watch(backend: Backend, call: Call) -> ApiStream:
     """Answer with the changes from a version on, until the client leaves."""
+    _check_watch(call.request.params)
     accepts = selection(call)
     if call.name:
         wanted = call.name
@@ -104,6 +91,24 @@ def watch(backend: Backend, call: Call) -> ApiStream:
     )
 
 
+def _check_watch(params: Mapping[str, str]) -> None:
+    """Refuse a watch from what is no version, or with initial events that are not described.
+
+    Raises:
+        StatusError: 400 or 422.
+    """
+    paging.parse_version(params.get("resourceVersion", ""))
+    initial, match = "sendInitialEvents" in params, params.get("resourceVersionMatch", "")
+    if initial and match != "NotOlderThan":
+        wrong = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    elif match and not initial:
+        wrong = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+    else:
+        return
+    cause = Cause("resourceVersionMatch", f"Forbidden: {wrong}", "FieldValueForbidden")
+    raise invalid_options("ListOptions", [cause])
+
+
 def _first_events(
     backend: Backend, call: Call, watcher: Watcher, accepts: Callable[[Entry], bool]
 ) -> bytes:
@@ -117,9 +122,6 @@ def _first_events(
         events: _Events = [("ADDED", e) for e in collection.select(call.namespace) if accepts(e)]
         text = b"".join(render.event(call, kind, what, now) for kind, what in events)
         return text + (render.bookmark(call, backend.store.version, end=True) if initial else b"")
-    if not version.isdecimal():
-        msg = f"invalid resource version {version!r}"
-        raise bad_request(msg)
     changes = collection.since(int(version))
     if changes is None:
         error = expired(f"too old resource version: {version} ({collection.floor})")
@@ -143,6 +145,7 @@ async def _stream(
                 yield b"".join(render.event(call, kind, what, now) for kind, what in events)
                 backend.clock.touch(external=call.request.external)
     except TimeoutError:
-        yield render.bookmark(call, backend.store.version)
+        if call.request.flag("allowWatchBookmarks"):
+            yield render.bookmark(call, backend.store.version)
     finally:
         backend.store.unwatch(call.kind.key, watcher)

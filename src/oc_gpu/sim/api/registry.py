@@ -38,6 +38,10 @@ class Registry:
         """Return one version of a kind by its group and plural."""
         return next((kind for kind in self._kinds.values() if kind.key == key), None)
 
+    def is_built_in(self, group: str) -> bool:
+        """Tell whether a group is the server's own, not one of definitions."""
+        return any(kind.native and kind.resource.group == group for kind in self._kinds.values())
+
     def kinds(self) -> list[ServedKind]:
         """Return everything served."""
         return list(self._kinds.values())

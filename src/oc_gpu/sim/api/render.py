@@ -1,17 +1,19 @@
 """From stored bytes to what the client asked for: objects, Tables, metadata only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api.errors import not_acceptable
 from oc_gpu.sim.api.kinds import ServedKind
-from oc_gpu.sim.api.messages import ApiResponse
+from oc_gpu.sim.api.messages import JSON, ApiRequest, ApiResponse
 from oc_gpu.sim.api.routing import Call
 from oc_gpu.sim.api.store import Entry
 from oc_gpu.sim.api.tables import partial, table
 
+_TAKES_JSON = frozenset({JSON, "*/*"})
 _META = "meta.k8s.io/v1"
 
 
@@ -22,6 +24,17 @@ def _form(accept: str) -> str:
         if wanted.get("v", "v1") == "v1":
             return wanted.get("as", "").removesuffix("List")
     return ""
+
+
+def check_form(request: ApiRequest) -> None:
+    """Refuse a request whose sender does not take JSON.
+
+    Raises:
+        StatusError: 406.
+    """
+    taken = request.headers.get("accept", "")
+    if taken and not any(c.partition(";")[0].strip() in _TAKES_JSON for c in taken.split(",")):
+        raise not_acceptable(JSON)
 
 
 def form(call: Call) -> str:
@@ -70,10 +83,20 @@ def many(call: Call, entries: Sequence[Entry], meta: RawObject, now: float) -> A
         "apiVersion": kind.resource.api_version,
         "metadata": meta,
     }
-    items_json = b",".join([body(kind, entry.body) for entry in entries])
+    items_json = b",".join(_items(kind, entries))
     return ApiResponse(
         200, b"".join((msgspec.json.encode(head)[:-1], b',"items":[', items_json, b"]}"))
     )
+
+
+def _items(kind: ServedKind, entries: Sequence[Entry]) -> Iterator[bytes]:
+    """Give the objects as a list has them: those of built-in kinds do not say what they are."""
+    if not kind.native:
+        yield from (body(kind, entry.body) for entry in entries)
+        return
+    head = msgspec.json.encode(kind.head)[:-1] + b","
+    for entry in entries:
+        yield b"{" + entry.body.removeprefix(head)
 
 
 def event(call: Call, type_: str, what: Entry | int, now: float) -> bytes:

@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from oc_gpu.sim.api.access import Attempt
-from oc_gpu.sim.api.errors import method_not_allowed, no_such_path
-from oc_gpu.sim.api.kinds import ServedKind
-from oc_gpu.sim.api.messages import ApiRequest
+from oc_gpu.sim.api.errors import method_not_allowed, no_such_path, unknown_path
+from oc_gpu.sim.api.kinds import PART_VERBS, ServedKind
+from oc_gpu.sim.api.messages import ApiRequest, StatusError
 from oc_gpu.sim.api.registry import Registry
 
 
@@ -59,14 +59,19 @@ def route(registry: Registry, request: ApiRequest) -> Call:
     path = "/".join(beyond).strip("/")
     lost = bool(path) and subresource != "proxy"
     if kind is None or lost or (subresource and subresource not in kind.subresources):
-        raise no_such_path()
+        raise _nothing_there(registry, group)
     namespaced = kind.resource.namespaced
     if (namespace and not namespaced) or (name and namespaced and not namespace):
-        raise no_such_path()
-    verb = _verb(request, name)
-    if verb not in kind.verbs:
-        raise method_not_allowed()
+        raise _nothing_there(registry, group)
+    verb = _verb(request, name, subresource)
+    everywhere = namespaced and not namespace and verb not in {"list", "watch"}
+    if everywhere or verb not in (PART_VERBS[subresource] if subresource else kind.verbs):
+        raise method_not_allowed() if kind.native or not everywhere else unknown_path()
     return Call(request, kind, verb, namespace, name, subresource, path)
+
+
+def _nothing_there(registry: Registry, group: str) -> StatusError:
+    return no_such_path() if registry.is_built_in(group) else unknown_path()
 
 
 def _is_part(registry: Registry, group: str, word: str) -> bool:
@@ -74,13 +79,13 @@ def _is_part(registry: Registry, group: str, word: str) -> bool:
     return not group and namespaces is not None and word in namespaces.subresources
 
 
-def _verb(request: ApiRequest, name: str) -> str:
+def _verb(request: ApiRequest, name: str, part: str) -> str:
     match request.method:
         case "GET" | "HEAD":
             if request.flag("watch"):
                 return "watch"
             return "get" if name else "list"
-        case "POST":
+        case "POST" if not name or part:
             return "create"
         case "PUT" if name:
             return "update"

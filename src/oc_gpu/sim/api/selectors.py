@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from oc_gpu.sim.api.errors import bad_request
 _TERM = re.compile(
     r"""\s*(?:
         (?P<key>[^\s!=,()]+)\s+(?P<set>in|notin)\s*\((?P<values>[^)]*)\)
+      | (?P<number>[^\s!=,()<>]+)\s*(?P<than>[<>])\s*(?P<bound>-?\d+)
       | !\s*(?P<absent>[^\s!=,()]+)
       | (?P<name>[^\s!=,()]+)\s*(?P<operator>==|=|!=)\s*(?P<value>[^\s,=!()]*)
       | (?P<present>[^\s!=,()]+)
@@ -20,8 +22,15 @@ _TERM = re.compile(
 )
 
 
+class Requirement(Protocol):
+    """One of the things that a selector asks for."""
+
+    def holds(self, given: Mapping[str, str]) -> bool:
+        """Tell whether labels or fields meet it."""
+
+
 class Term(Struct, frozen=True):
-    """One requirement: the key is (or is not) one of the values; no values means any value."""
+    """The key is (or is not) one of the values; no values means any value."""
 
     key: str
     values: tuple[str, ...] | None
@@ -35,7 +44,23 @@ class Term(Struct, frozen=True):
         return (value in self.values) == self.wanted
 
 
-Selector = tuple[Term, ...]
+class Bound(Struct, frozen=True):
+    """The value is a number above (or below) another."""
+
+    key: str
+    above: bool
+    bound: int
+
+    def holds(self, given: Mapping[str, str]) -> bool:
+        """Tell whether the labels meet it."""
+        try:
+            value = int(given.get(self.key, ""))
+        except ValueError:
+            return False
+        return value > self.bound if self.above else value < self.bound
+
+
+Selector = tuple[Requirement, ...]
 
 
 @lru_cache(maxsize=256)
@@ -45,7 +70,8 @@ def parse_labels(text: str) -> Selector:
     Raises:
         StatusError: 400, it cannot be understood.
     """
-    terms, position = [], 0
+    terms: list[Requirement] = []
+    position = 0
     while position < len(text):
         found = _TERM.match(text, position)
         if found is None or found.end() == position:
@@ -56,8 +82,10 @@ def parse_labels(text: str) -> Selector:
     return tuple(terms)
 
 
-def _term(found: re.Match[str]) -> Term:
+def _term(found: re.Match[str]) -> Requirement:
     part = found.groupdict()
+    if part["number"]:
+        return Bound(part["number"], part["than"] == ">", int(part["bound"]))
     if part["set"]:
         values = tuple(value.strip() for value in part["values"].split(","))
         return Term(part["key"], values, part["set"] == "in")
@@ -79,11 +107,14 @@ def parse_fields(text: str, known: tuple[str, ...]) -> Selector:
     for part in filter(None, (p.strip() for p in text.split(","))):
         found = re.fullmatch(r"([^=!]+)(==|=|!=)(.*)", part)
         if found is None:
-            msg = f"invalid field selector: {part!r}"
+            msg = f"invalid selector: '{text}'; can't understand '{part}'"
             raise bad_request(msg)
         key, operator, value = found.groups()
         if key not in known:
             msg = f"field label not supported: {key}"
+            if set(known) == {"metadata.name", "metadata.namespace"}:
+                shown = ", ".join(f'"{name}"' for name in known)
+                msg = f'"{key}" is not a known field selector: only {shown}'
             raise bad_request(msg)
         terms.append(Term(key, (value,), operator != "!="))
     return tuple(terms)

@@ -14,13 +14,14 @@ from oc_gpu.sim.api import (
     openapi,
     pods,
     reading,
+    render,
     reviews,
     writing,
 )
 from oc_gpu.sim.api.access import Access
 from oc_gpu.sim.api.backend import Backend, Identity, KubeletApi
 from oc_gpu.sim.api.crds import Definitions
-from oc_gpu.sim.api.errors import no_such_path, unavailable
+from oc_gpu.sim.api.errors import unavailable, unknown_path
 from oc_gpu.sim.api.messages import ApiRequest, ApiResponse, ApiStream, StatusError
 from oc_gpu.sim.api.namespaces import NamespaceLifecycle
 from oc_gpu.sim.api.pods import ExecCall
@@ -131,7 +132,7 @@ class ApiServer:
         call = route(self.backend.registry, request)
         self.backend.access.check(call.attempt)
         if call.subresource != "exec":
-            raise no_such_path()
+            raise unknown_path()
         return pods.exec_call(self.backend, call)
 
     async def _answer(self, request: ApiRequest) -> ApiResponse | ApiStream:
@@ -148,6 +149,7 @@ class ApiServer:
         if call.kind.resource.group == reviews.GROUP:
             return reviews.review(self.backend, call)
         if call.subresource in _OBJECT_PARTS:
+            render.check_form(request)
             answer = _VERBS[call.verb](self.backend, call)
         else:
             answer = await pods.answer(self.backend, call)
@@ -168,7 +170,7 @@ class ApiServer:
             return await faulting.answer(self.control, request)
         if path.startswith("/openapi/v3"):
             return openapi.answer(self.backend, request)
-        raise no_such_path()
+        raise unknown_path()
 
     def _simulation(self) -> ApiResponse:
         """Tell about the simulation itself; no real server has this."""

@@ -148,7 +148,13 @@ def _native(parent: str, name: str) -> Native:
 
 
 class Open(Struct, frozen=True):
-    """A place nothing is known about: maps merge, lists are replaced."""
+    """A place nothing is known about: maps merge, lists are replaced.
+
+    Attributes:
+        free_keys: Whether its maps count as having keys of the user's choice.
+    """
+
+    free_keys: bool = False
 
     @property
     def atomic_map(self) -> bool:
@@ -170,19 +176,16 @@ class Open(Struct, frozen=True):
         """Return no defaults."""
         return _NO_DEFAULTS
 
-    @property
-    def free_keys(self) -> bool:
-        """Tell that nothing is known about the keys."""
-        return False
-
     def child(self, key: str) -> Shape:
         """Return the shape below a field; metadata is the same for all kinds."""
-        return _native("", "metadata") if key == "metadata" else OPEN
+        return _native("", "metadata") if key == "metadata" and not self.free_keys else self
 
     def items(self) -> Shape:
         """Return the shape of a list's items."""
-        return OPEN
+        return self
 
 
 NATIVE = Native()
 OPEN = Open()
+FREE = Open(free_keys=True)
+"""Below a field whose schema keeps what it does not know."""

@@ -58,6 +58,17 @@ class Change(Struct, frozen=True):
     entry: Entry
     previous: Entry | None
 
+    @property
+    def last_seen(self) -> Entry:
+        """Return what those see for whom the object is gone now: how it was, at this version."""
+        if self.type == "DELETED" or self.previous is None:
+            return self.entry
+        obj = self.previous.decode()
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        return msgspec.structs.replace(
+            self.previous, version=self.version, body=_encoder.encode(obj)
+        )
+
 
 class Watcher:
     """A queue of the changes that one watch request is to see.
@@ -82,7 +93,7 @@ class Watcher:
         if now:
             self._put("MODIFIED" if before else "ADDED", change.entry)
         elif before:
-            self._put("DELETED", change.entry)
+            self._put("DELETED", change.last_seen)
 
     def bookmark(self, version: int) -> None:
         """Queue the version up to which everything was seen."""
@@ -132,6 +143,21 @@ class Collection:
             start = max(start, bisect_right(self.order, after))
         for key in self.order[start:end]:
             yield self.entries[key]
+
+    def at(self, version: int) -> "Collection | None":
+        """Return the objects as they were at a version, None when that is not known any more."""
+        changes = self.since(version)
+        if not changes:
+            return None if changes is None else self
+        then = Collection(version)
+        then.entries = dict(self.entries)
+        for change in reversed(changes):
+            if change.previous is None:
+                del then.entries[change.entry.key]
+            else:
+                then.entries[change.entry.key] = change.previous
+        then.order = sorted(then.entries)
+        return then
 
     def since(self, version: int) -> list[Change] | None:
         """Return the changes after a version, None when they are not known any more."""

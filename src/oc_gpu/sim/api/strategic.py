@@ -42,6 +42,7 @@ def strategic_patch(target: RawObject, patch: RawObject) -> RawObject:
 
 def _merge_map(target: RawObject, patch: RawObject, name: str) -> RawObject:
     directive = patch.get(_DIRECTIVE)
+    before = dict(target)
     if directive == "delete":
         return {}
     if directive == "replace":
@@ -57,7 +58,7 @@ def _merge_map(target: RawObject, patch: RawObject, name: str) -> RawObject:
             target[key] = _merge_value(target.get(key), value, key, name)
     for key, order in patch.items():
         if key.startswith(_ORDER):
-            _sort(target, key[len(_ORDER) :], order, name)
+            _sort(target, key[len(_ORDER) :], order, (name, before))
     return target
 
 
@@ -82,19 +83,27 @@ def _merge_key(key: str, parent: str) -> str | None:
 def _merge_list(old: list[Any], patch: list[Any], merge_key: str, name: str) -> list[Any]:
     if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
         return [i for i in patch if not (isinstance(i, dict) and _DIRECTIVE in i)]
-    merged = list(old)
-    for item in patch:
-        at = next(
-            (i for i, o in enumerate(merged) if o.get(merge_key) == item.get(merge_key)), None
-        )
-        if item.get(_DIRECTIVE) == "delete":
-            if at is not None:
-                del merged[at]
-        elif at is None:
-            merged.append(_merge_map({}, item, name))
-        else:
-            merged[at] = _merge_map(merged[at], item, name)
-    return merged
+    known = {item.get(merge_key): item for item in old}
+    deleted = {item.get(merge_key) for item in patch if item.get(_DIRECTIVE) == "delete"}
+    merged = {
+        item.get(merge_key): _merge_map(known.get(item.get(merge_key), {}), item, name)
+        for item in patch
+        if item.get(_DIRECTIVE) != "delete"
+    }
+    rest = {key: item for key, item in known.items() if key not in merged and key not in deleted}
+    order = _interleaved(list(rest), list(merged), list(known))
+    return [merged[key] if key in merged else rest[key] for key in order]
+
+
+def _interleaved(rest: list[Any], wanted: list[Any], before: list[Any]) -> list[Any]:
+    """Return two lists as one: the order of each is kept, and where it can, that of before."""
+    order: list[Any] = []
+    places = {key: place for place, key in enumerate(before)}
+    for key in wanted:
+        while rest and key in places and places.get(rest[0], -1) < places[key]:
+            order.append(rest.pop(0))
+        order.append(key)
+    return order + rest
 
 
 def _special(target: RawObject, key: str, value: Any) -> None:
@@ -105,8 +114,9 @@ def _special(target: RawObject, key: str, value: Any) -> None:
             target[name] = [item for item in target[name] if item not in value]
 
 
-def _sort(target: RawObject, name: str, order: list[Any], parent: str) -> None:
-    """Put a list into the order that the patch asks for; items it does not name stay behind."""
+def _sort(target: RawObject, name: str, order: list[Any], place: tuple[str, RawObject]) -> None:
+    """Put a list into the order that the patch asks for; items it does not name stay around."""
+    parent, before = place
     items = target.get(name)
     if not isinstance(items, list):
         return
@@ -115,7 +125,8 @@ def _sort(target: RawObject, name: str, order: list[Any], parent: str) -> None:
     def identity(item: Any) -> Any:
         return item.get(merge_key) if merge_key and isinstance(item, dict) else item
 
-    wanted = [identity(item) for item in order]
-    items.sort(
-        key=lambda item: wanted.index(identity(item)) if identity(item) in wanted else len(wanted)
-    )
+    known = {identity(item): item for item in items}
+    wanted = [key for key in map(identity, order) if key in known]
+    rest = [key for key in known if key not in wanted]
+    was = [identity(item) for item in before.get(name) or []]
+    target[name] = [known[key] for key in _interleaved(rest, wanted, was)]

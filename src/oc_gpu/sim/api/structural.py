@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from oc_gpu.kube.objects import RawObject
+from oc_gpu.sim.api import fieldsets
 from oc_gpu.sim.api.errors import Cause
-from oc_gpu.sim.api.shapes import NATIVE, OPEN, ListType, Shape
+from oc_gpu.sim.api.shapes import FREE, NATIVE, OPEN, ListType, Shape
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -67,7 +68,7 @@ class Node:
     @property
     def free_keys(self) -> bool:
         """Tell whether a map here has keys of the user's choice."""
-        return "additionalProperties" in self.schema
+        return "additionalProperties" in self.schema or self.preserves
 
     @property
     def preserves(self) -> bool:
@@ -78,7 +79,7 @@ class Node:
         """Return the shape below a field."""
         if self.embedded and key == "metadata":
             return NATIVE.child("metadata")
-        return self.below(key) or OPEN
+        return self.below(key) or (FREE if self.preserves else OPEN)
 
     def items(self) -> Shape:
         """Return the shape of a list's items."""
@@ -171,15 +172,22 @@ def _complete(node: Node, value: Any) -> None:
             _complete(node.item, item)
     if not isinstance(value, dict):
         return
-    for key, schema in (node.schema.get("properties") or {}).items():
-        if "default" not in schema or (node.embedded and key in _ROOT):
-            continue
-        if value.get(key) is None and not (key in value and schema.get("nullable")):
-            value[key] = copy.deepcopy(schema["default"])
+    _fill(node, value)
     for key in node.own_fields(value):
         below = node.below(key)
         if below is not None:
             _complete(below, value[key])
+
+
+def _fill(node: Node, value: RawObject) -> None:
+    """Take out the nulls that the schema does not allow, and put defaults where nothing is."""
+    for key, schema in (node.schema.get("properties") or {}).items():
+        if node.embedded and key in _ROOT:
+            continue
+        if key in value and value[key] is None and not schema.get("nullable"):
+            del value[key]
+        if key not in value and "default" in schema:
+            value[key] = copy.deepcopy(schema["default"])
 
 
 def _validate(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
@@ -193,8 +201,25 @@ def _validate(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
     if isinstance(value, list) and node.item is not None:
         for index, item in enumerate(value):
             _validate(node.item, item, f"{path}[{index}]", causes)
+        causes += _repeated(node, value, path)
     if isinstance(value, dict):
         _validate_fields(node, value, path, causes)
+
+
+def _repeated(node: Node, value: list[Any], path: str) -> list[Cause]:
+    """Return the items of a set, or keys of a map, that are there more than once."""
+    causes: list[Cause] = []
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        key = fieldsets.element(item, node) if node.list_type != "atomic" else None
+        if key is None:
+            continue
+        if key in seen:
+            shown = key.partition(":")[2]
+            place = f"{path}[{index}]"
+            causes.append(Cause(place, f"Duplicate value: {shown}", "FieldValueDuplicate"))
+        seen.add(key)
+    return causes
 
 
 def _validate_fields(node: Node, value: RawObject, path: str, causes: list[Cause]) -> None:
@@ -247,14 +272,14 @@ def _value_problems(node: Node, value: Any, path: str) -> list[Cause]:
         known = ", ".join(f'"{item}"' for item in schema["enum"])
         message = f'Unsupported value: "{value}": supported values: {known}'
         causes.append(Cause(path, message, "FieldValueNotSupported"))
-    if isinstance(value, str) and node.pattern and not node.pattern.search(value):
+    if isinstance(value, str) and value and node.pattern and not node.pattern.search(value):
         message = f"Invalid value: \"{value}\": {path} in body should match '{schema['pattern']}'"
         causes.append(Cause(path, message))
-    for problem in (*_bounds(schema, value), *_lengths(schema, value)):
-        shown = f'"{value}"' if isinstance(value, str) else value
-        shown = len(value) if isinstance(value, list | dict) else shown
-        causes.append(Cause(path, f"Invalid value: {shown}: {path} in body {problem}"))
-    return causes
+    causes += [
+        Cause(path, f"Invalid value: {value}: {path} in body {problem}")
+        for problem in _bounds(schema, value)
+    ]
+    return causes + _lengths(schema, value, path)
 
 
 def _bounds(schema: RawObject, value: Any) -> list[str]:
@@ -269,19 +294,30 @@ def _bounds(schema: RawObject, value: Any) -> list[str]:
     return problems
 
 
-_LENGTHS: tuple[tuple[type[Sized], str, str, str], ...] = (
-    (str, "minLength", "maxLength", "chars long"),
-    (list, "minItems", "maxItems", "items"),
-    (dict, "minProperties", "maxProperties", "properties"),
+_LENGTHS: tuple[tuple[type[Sized], str, str, str, str], ...] = (
+    (str, "minLength", "maxLength", "chars long", "bytes"),
+    (list, "minItems", "maxItems", "items", "items"),
+    (dict, "minProperties", "maxProperties", "properties", "items"),
 )
 
 
-def _lengths(schema: RawObject, value: Any) -> list[str]:
-    problems = []
-    for type_, least, most, unit in _LENGTHS:
-        if isinstance(value, type_):
-            if least in schema and len(value) < schema[least]:
-                problems.append(f"should be at least {schema[least]} {unit}")
-            if most in schema and len(value) > schema[most]:
-                problems.append(f"should be at most {schema[most]} {unit}")
-    return problems
+def _lengths(schema: RawObject, value: Any, path: str) -> list[Cause]:
+    causes = []
+    for type_, least, most, unit, counted in _LENGTHS:
+        if not isinstance(value, type_):
+            continue
+        if least in schema and len(value) < schema[least]:
+            shown = f'"{value}"' if isinstance(value, str) else len(value)
+            told = f"should be at least {schema[least]} {unit}"
+            causes.append(Cause(path, f"Invalid value: {shown}: {path} in body {told}"))
+        if most in schema and len(value) > schema[most]:
+            causes.append(_too_much(path, value, schema[most], counted))
+    return causes
+
+
+def _too_much(path: str, value: Any, most: int, unit: str) -> Cause:
+    if isinstance(value, str):
+        text = f"Too long: may not be more than {most} {unit}"
+        return Cause(path, text, "FieldValueTooLong")
+    text = f"Too many: {len(value)}: must have at most {most} {unit}"
+    return Cause(path, text, "FieldValueTooMany")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from oc_gpu.kube.objects import RawObject
-from oc_gpu.sim.api.columns import AGE, NAME, Column
+from oc_gpu.sim.api.columns import Column
 from oc_gpu.sim.api.columns_core import CORE_COLUMNS
 from oc_gpu.sim.api.columns_custom import CUSTOM_COLUMNS, of_definition
 from oc_gpu.sim.api.kinds import ServedKind
@@ -18,7 +18,7 @@ def columns_of(kind: ServedKind) -> tuple[Column, ...]:
     """Return the columns of a kind."""
     if kind.schema is not None:
         return of_definition(kind.columns)
-    return CORE_COLUMNS.get(kind.key) or CUSTOM_COLUMNS.get(kind.key) or (NAME, AGE)
+    return CORE_COLUMNS.get(kind.key) or CUSTOM_COLUMNS.get(kind.key) or of_definition(())
 
 
 def table(call: Call, objects: Sequence[RawObject], meta: RawObject, now: float) -> bytes:

@@ -8,7 +8,9 @@ from oc_gpu.sim.api import (
     applying,
     defaults,
     managed,
+    native,
     objects,
+    options,
     patches,
     policies,
     render,
@@ -16,21 +18,29 @@ from oc_gpu.sim.api import (
 from oc_gpu.sim.api.admission import Admitted
 from oc_gpu.sim.api.backend import Backend
 from oc_gpu.sim.api.deleting import remove_if_released
-from oc_gpu.sim.api.errors import Cause, bad_request, invalid, unsupported_media_type
+from oc_gpu.sim.api.errors import bad_request, unsupported_media_type
 from oc_gpu.sim.api.managed import APPLY, UPDATE, Writer
-from oc_gpu.sim.api.messages import ApiResponse
+from oc_gpu.sim.api.messages import ApiResponse, StatusError
 from oc_gpu.sim.api.reading import found
 from oc_gpu.sim.api.routing import Call
+from oc_gpu.sim.api.store import KindKey
 from oc_gpu.sim.api.strategic import strategic_patch
 
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
+_SHARED_METADATA: dict[KindKey, tuple[str, ...]] = {
+    ("", "pods"): ("labels", "annotations", "finalizers"),
+    ("", "nodes"): ("labels", "annotations", "finalizers", "ownerReferences"),
+}
+"""What the status door of a kind writes besides the status."""
 _APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
+_PATCHES = (_MERGE, _JSON_PATCH, _STRATEGIC)
 
 
 def create(backend: Backend, call: Call) -> ApiResponse:
     """Create an object."""
+    options.check(call)
     obj = objects.parse(call)
     if call.kind.has_status:
         obj.pop("status", None)
@@ -47,13 +57,17 @@ def store_new(backend: Backend, call: Call, obj: RawObject, *, track: bool = Tru
         obj: The object; it is changed.
         track: Note the writer as the manager of all fields; apply has done so already.
     """
+    admission.check_types(call, obj)
+    obj = native.tidy_for(call.kind, obj)
     objects.check_namespace(backend, call, obj["metadata"].get("name", ""))
     objects.name_new(backend, call, obj)
     admitted = admission.admit(call, None, obj)
     policies.check(backend, call, obj)
+    objects.check_free(backend, call, obj)
+    defaults.complete(call.kind, obj)
     if track:
         managed.record_update(None, obj, call.kind.shape, _writer(backend, call, UPDATE))
-    defaults.complete(call.kind, obj)
+    defaults.admit(call.kind, obj)
     if call.request.dry_run:
         return _answer(backend, call, msgspec.json.encode(obj), admitted, 201)
     return _answer(backend, call, backend.put(call.kind, obj).body, admitted, 201)
@@ -61,18 +75,27 @@ def store_new(backend: Backend, call: Call, obj: RawObject, *, track: bool = Tru
 
 def update(backend: Backend, call: Call) -> ApiResponse:
     """Replace an object."""
+    options.check(call)
     new = objects.parse(call)
+    if backend.find(call.kind, call.namespace, call.name) is None and _may_create(call):
+        objects.check_name(new["metadata"], call.name)
+        return store_new(backend, call, new)
     entry = found(backend, call)
     return _store_changed(backend, call, entry.decode(), new)
+
+
+def _may_create(call: Call) -> bool:
+    return call.kind.created_by_update and not call.subresource
 
 
 def patch(backend: Backend, call: Call) -> ApiResponse:
     """Change an object by one of the patch forms."""
     how = call.request.content_type
+    options.check(call, apply=how in _APPLY)
     if how in _APPLY:
         return _apply(backend, call)
-    if how == _STRATEGIC and not call.kind.native:
-        raise unsupported_media_type(how, (_JSON_PATCH, _MERGE, *_APPLY))
+    if how not in _PATCHES or (how == _STRATEGIC and not call.kind.native):
+        raise _unknown_patch(call)
     entry = found(backend, call)
     old, given = entry.decode(), objects.decode(call)
     match how:
@@ -80,23 +103,24 @@ def patch(backend: Backend, call: Call) -> ApiResponse:
             new = patches.merge(entry.decode(), given)
         case "application/json-patch+json":
             new = patches.json_patch(entry.decode(), given)
-        case "application/strategic-merge-patch+json":
+        case _:
             new = strategic_patch(entry.decode(), given)
-        case other:
-            raise unsupported_media_type(other, (_JSON_PATCH, _MERGE, _STRATEGIC, *_APPLY))
     return _store_changed(backend, call, old, new)
 
 
+def _unknown_patch(call: Call) -> StatusError:
+    if call.kind.native:
+        text = "415: Unsupported Media Type"
+        return StatusError(415, "UnsupportedMediaType", text, {})
+    return unsupported_media_type((_JSON_PATCH, _MERGE, _APPLY[0]))
+
+
 def _apply(backend: Backend, call: Call) -> ApiResponse:
-    config = objects.parse(call)
+    config = objects.parse_applied(call)
     request, kind = call.request, call.kind
-    if not request.params.get("fieldManager"):
-        cause = Cause(
-            "fieldManager", "Required value: is required for apply patch", "FieldValueRequired"
-        )
-        raise invalid(msgspec.structs.replace(kind.resource, kind="PatchOptions"), "", [cause])
     if config["metadata"].get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
+    objects.check_name(config["metadata"], call.name)
     _keep_the_part(call, config)
     admission.refuse_undeclared(call, config)
     writer, force = _writer(backend, call, APPLY), request.flag("force")
@@ -107,7 +131,7 @@ def _apply(backend: Backend, call: Call) -> ApiResponse:
         return _store_changed(backend, call, old, new, track=False)
     if call.subresource:
         found(backend, call)
-    config["metadata"].setdefault("name", call.name)
+    config["metadata"].pop("resourceVersion", None)
     new = applying.merge({"metadata": {}}, config, kind.shape, writer, force=force)
     return store_new(backend, call, new, track=False)
 
@@ -128,13 +152,14 @@ def _store_changed(
 ) -> ApiResponse:
     objects.check_type(call.kind, new)
     objects.keep_identity(call, old, new)
-    new = _only_the_part(call, old, new)
-    objects.check_labels(call.kind, new)
+    admission.check_types(call, new)
+    new = _only_the_part(call, old, native.tidy_for(call.kind, new))
     old["apiVersion"] = new["apiVersion"]
     admitted = admission.admit(call, old, new)
+    defaults.complete(call.kind, new)
     if track:
         managed.record_update(old, new, call.kind.shape, _writer(backend, call, UPDATE))
-    defaults.complete(call.kind, new)
+    defaults.admit(call.kind, new)
     _count_generation(call, old, new)
     if new == old or call.request.dry_run:
         return _answer(backend, call, msgspec.json.encode(new), admitted)
@@ -146,9 +171,9 @@ def _store_changed(
 def _only_the_part(call: Call, old: RawObject, new: RawObject) -> RawObject:
     """Return the object with only the part changed that this (sub)resource may change."""
     if call.subresource == "status":
-        meta = {**old["metadata"]}
-        if "managedFields" in new["metadata"]:
-            meta["managedFields"] = new["metadata"]["managedFields"]
+        kept = ("managedFields", *_SHARED_METADATA.get(call.kind.key, ()))
+        meta = {k: v for k, v in old["metadata"].items() if k not in kept}
+        meta |= {k: v for k, v in new["metadata"].items() if k in kept}
         return {**old, "metadata": meta, "status": new.get("status", {})}
     if call.kind.has_status:
         new.pop("status", None)
@@ -161,8 +186,15 @@ def _count_generation(call: Call, old: RawObject, new: RawObject) -> None:
     if not call.kind.generation:
         return
     apart = {"metadata", "status"} if call.kind.has_status else {"metadata"}
-    if any(old.get(key) != new.get(key) for key in (old.keys() | new.keys()) - apart):
+    notes = call.kind.key == ("apps", "deployments") and call.subresource != "status"
+    if (notes and _notes(old) != _notes(new)) or any(
+        old.get(key) != new.get(key) for key in (old.keys() | new.keys()) - apart
+    ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 1) + 1
+
+
+def _notes(obj: RawObject) -> RawObject:
+    return obj["metadata"].get("annotations") or {}
 
 
 def _writer(backend: Backend, call: Call, operation: str) -> Writer:

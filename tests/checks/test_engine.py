@@ -13,6 +13,13 @@ from oc_gpu.snapshot.model import Unread
 from tests.checks import world
 
 EVERY: tuple[Check[Any], ...] = (*preflight.CHECKS, *verify.CHECKS)
+SILENT = {
+    "OCG0202",  # no exceptions from a proxy where there is none
+    "OCG0203",  # nor a certificate authority of the site
+    "OCG0504",  # no catalog that the world of these tests does not have
+    *("OCG0804", "OCG0805", "OCG1502", "OCG1503"),  # asked of machines, with --probe-nodes
+}
+"""Checks that have nothing to say of the good cluster."""
 NEEDED = sorted({source for check in EVERY for source in check.needs})
 
 
@@ -103,5 +110,6 @@ def test_a_good_cluster_has_no_error_and_titles_are_sentences_without_final_peri
     given = world.inputs(cluster)
     findings = (*run_all(preflight.CHECKS, given), *verify.judge(given, [world.evidence()]))
     assert {f.severity for f in findings} <= {Severity.OK, Severity.INFO}
-    assert {f.code for f in findings} == {check.code for check in EVERY}
+    assert SILENT.isdisjoint(f.code for f in findings)
+    assert {f.code for f in findings} | SILENT == {check.code for check in EVERY}
     assert not [f.title for f in findings if f.title.endswith(".") or " " not in f.title]

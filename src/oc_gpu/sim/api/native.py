@@ -66,6 +66,8 @@ _EMPTY_IS_NOTHING = _words(
 )
 """Maps with keys of the user's choice; lists are told by their type."""
 _KEPT_EMPTY = _words("rules")
+_SERVER_WRITTEN = _words("managedFields")
+"""Large, and never written by clients: walking through it would take most of the time."""
 
 
 def tidy_for(kind: ServedKind, obj: RawObject) -> RawObject:
@@ -92,6 +94,8 @@ def _tidy(value: Any) -> Any:
 
 def _tidied(key: str, value: Any) -> Any:
     """Return the value of a field; in maps of text null is an empty text."""
+    if key in _SERVER_WRITTEN:
+        return value
     if isinstance(value, dict) and key in _EMPTY_IS_NOTHING:
         return {name: "" if item is None else item for name, item in value.items()}
     return _tidy(value)
@@ -138,16 +142,21 @@ def _not_text(value: Any, path: str, known: tuple[str, frozenset[str]]) -> Itera
         return
     for key, item in value.items():
         here = f"{path}.{key}" if path else key
-        if key not in known[1]:
+        if key in known[1]:
+            yield from _not_texts(item, f"{_OWNERS.get(key, known[0])}.{here}")
+        elif key not in _SERVER_WRITTEN:
             yield from _not_text(item, here, known)
-            continue
-        told = f"into Go struct field {_OWNERS.get(key, known[0])}.{here} of type"
-        if item is not None and not isinstance(item, dict):
-            yield f"json: cannot unmarshal {_json_type(item)} {told} map[string]string"
-        elif item is not None:
-            for text in item.values():
-                if text is not None and not isinstance(text, str):
-                    yield f"json: cannot unmarshal {_json_type(text)} {told} string"
+
+
+def _not_texts(value: Any, field: str) -> Iterator[str]:
+    """Give what is wrong with a map of text."""
+    told = f"into Go struct field {field} of type"
+    if value is not None and not isinstance(value, dict):
+        yield f"json: cannot unmarshal {_json_type(value)} {told} map[string]string"
+        return
+    for text in (value or {}).values():
+        if text is not None and not isinstance(text, str):
+            yield f"json: cannot unmarshal {_json_type(text)} {told} string"
 
 
 def _json_type(value: Any) -> str:

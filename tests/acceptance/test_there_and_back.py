@@ -128,7 +128,7 @@ def test_taint_that_old_validation_pods_do_not_tolerate_is_named(
 ) -> None:
     _taint(seed, "worker03", "nodetype")
     run = seed.oc_gpu("enable", "--yes", "--entitlement", str(portal)).ok(1)
-    assert "worker03 is tainted nodetype=gpu:NoSchedule" in run.out + run.err
+    assert "do not tolerate nodetype=gpu:NoSchedule of worker03" in run.out + run.err
     assert "oc adm taint node worker03 nodetype-" in run.out + run.err
 
 

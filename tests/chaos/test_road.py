@@ -93,13 +93,13 @@ def _token_file(through: Behind) -> Path:
 def test_a_token_that_expires_on_the_way(renewed: bool, ocp: Cluster) -> None:  # noqa: FBT001
     with behind(ocp, Chaos(rate=0.0)) as through:
         file = _token_file(through)
-        file.write_text("first")
+        _put(file, "first")
         good = ["first"]
 
         def expire() -> None:
             good[0] = "second"
             if renewed:
-                file.write_text("second")
+                _put(file, "second")
             through.proxy.leave()  # a watch that is open would go on
             through.proxy.come_back()
 
@@ -108,10 +108,17 @@ def test_a_token_that_expires_on_the_way(renewed: bool, ocp: Cluster) -> None:  
         run = through.cluster.oc_gpu("enable", "--yes")
         if not renewed:
             _told(run, 3, "oc login")
-            file.write_text("second")
+            _put(file, "second")
             run = through.cluster.oc_gpu("enable", "--yes")
         run.ok()
         assert good == ["second"]
+
+
+def _put(file: Path, token: str) -> None:
+    """Replace a token in one step, as kubelets and login programs do."""
+    beside = file.with_suffix(".new")
+    beside.write_text(token)
+    beside.replace(file)
 
 
 def _told(run: Run, code: int, hint: str) -> None:
@@ -123,7 +130,7 @@ def _told(run: Run, code: int, hint: str) -> None:
 
 def test_ctrl_c_at_any_moment_leaves_a_sentence_on_how_to_go_on(ocp: Cluster) -> None:
     with behind(ocp, Chaos(rate=0.0)) as through:
-        for moment in (1, 40, 130):
+        for moment in (40, 130, 200):  # before the first writes, between them, while it waits
             stop = threading.Event()
 
             def freeze(stop: threading.Event = stop) -> None:

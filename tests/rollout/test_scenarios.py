@@ -65,6 +65,7 @@ def test_api_of_a_single_node_is_away_while_it_reboots_and_the_road_goes_on_afte
     async def act(client: Client, wire: Wire) -> None:
         change = config("99-somebody", "/etc/somebody.conf", "data:,x")
         change["metadata"]["labels"] = {ROLE: "master"}
+        change |= {"apiVersion": MACHINE_CONFIGS.api_version, "kind": MACHINE_CONFIGS.kind}
         await client.create(MACHINE_CONFIGS, change)
         noting = Noting(wire._server, user=ADMIN, external=True)
         assert passed(await commands.enable(Client(noting), wish(), QUIET, timeout=7200))

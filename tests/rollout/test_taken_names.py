@@ -116,7 +116,10 @@ def test_what_is_taken_over_is_said_to_be_and_is_ours_from_then_on() -> None:
         assert passed(outcome)
         made = await client.get(SECRETS, "entitlement", "default")
         assert is_ours(made)
-        await commands.disable(client, wanted("seed"), QUIET, timeout=40)
+        with pytest.raises(OcGpuError, match=r"Secret/entitlement in default by helm"):
+            await commands.disable(client, wanted("seed"), QUIET, timeout=40)
+        losing = structs.replace(wanted("seed"), allowed=Allowed(force_conflicts=True))
+        await commands.disable(client, losing, QUIET, timeout=40)
         assert await client.find(SECRETS, "entitlement", "default") is None
 
     on_cluster(act, "seed")

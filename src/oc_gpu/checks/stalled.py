@@ -84,6 +84,7 @@ AT_ONCE = frozenset(
 
 SYMPTOMS = frozenset(
     {
+        "cuda-driver-insufficient",
         "cuda-init-error",
         "driver-not-ready-generic",
         "mcp-stuck-updating",

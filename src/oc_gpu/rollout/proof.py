@@ -202,6 +202,8 @@ async def _create(client: Client, pods: Sequence[RawObject], made: list[Meta]) -
             answer = await patiently(lambda: client.create(PODS, pod, space))
         except AlreadyExistsError:  # the first try arrived after all: the name is of this run only
             answer = await client.get(PODS, _name(pod), space)
+            if not _is_marked_like(answer, pod):
+                raise
         made.append(msgspec.convert(answer["metadata"], Meta))
 
     answers = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)
@@ -212,6 +214,12 @@ async def _create(client: Client, pods: Sequence[RawObject], made: list[Meta]) -
         elif isinstance(answer, BaseException):
             raise answer
     return refused
+
+
+def _is_marked_like(live: RawObject, pod: RawObject) -> bool:
+    """Tell whether a live pod carries the labels of one of ours, its run's among them."""
+    wanted, there = pod["metadata"]["labels"], live["metadata"].get("labels") or {}
+    return bool(wanted.items() <= there.items())
 
 
 def _name(pod: RawObject) -> str:

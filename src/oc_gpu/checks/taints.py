@@ -51,7 +51,10 @@ def _seen(node: Node, taint: Taint) -> tuple[Evidence, ...]:
 def _kept_off(node: Node, taint: Taint) -> Result:
     name = node.metadata.name
     title = f"the GPU Operator's pods do not tolerate {taint} of {name}"
-    remedy = (f"let oc-gpu add the toleration: oc-gpu enable --taint {taint}",)
+    remedy = (
+        f"let oc-gpu add the toleration: oc-gpu enable --taint {taint}",
+        f"or take it off until the GPUs work: oc adm taint node {name} {taint.key}-",
+    )
     cause = "operand-missing-toleration"
     return Result(Severity.ERROR, title, cause, (f"Node/{name}",), _seen(node, taint), remedy)
 

@@ -36,5 +36,8 @@ def minor(text: str) -> Numbers:
 
 
 def within(text: str, bounds: tuple[str, str]) -> bool:
-    """Tell whether the minor release of a version lies between two, both included."""
-    return minor(bounds[0]) <= minor(text) <= minor(bounds[1])
+    """Tell whether the minor release of a version lies between two, both included.
+
+    A text without a version, as a cluster has that tells none yet, lies between no two.
+    """
+    return is_version(text) and minor(bounds[0]) <= minor(text) <= minor(bounds[1])

@@ -5,7 +5,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-bench lab test-lab lint format bench reliability check clean
+.PHONY: help setup demo test test-long test-bench lab test-lab lint format bench reliability check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,11 @@ setup: .venv/.ready ## Install everything into .venv
 demo: setup ## Watch a simulated cluster get GPUs: check, plan, enable, verify
 	@$(RUN) oc-gpu demo
 
-test: setup ## Run the whole test suite
+test: setup ## Run the test suite
 	@$(RUN) pytest -q -n 2
+
+test-long: setup ## Run the tests that walk many roads: kills, chaos, faults, every release
+	@$(RUN) pytest -q -n 2 -m long
 
 # PyTorch is 5 GB, so that it has an environment of its own and `make setup` stays small.
 .venv-bench/.ready: $(UV) pyproject.toml uv.lock
@@ -35,7 +38,7 @@ test: setup ## Run the whole test suite
 test-bench: .venv-bench/.ready ## Run the workloads of `bench` with the real PyTorch, in tiny sizes
 	@.venv-bench/bin/python -m pytest -q --timeout=600 tests/bench_torch
 
-lab: setup ## Build the lab's real programs from Go modules (about 10 minutes, once)
+lab: setup ## Build the lab's real programs from Go modules (about half an hour, once)
 	@$(RUN) python -m lab build
 
 test-lab: lab ## Run the tests on the real control plane and operators
@@ -51,7 +54,7 @@ format: setup ## Format the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-check: lint test test-bench test-lab ## What CI does
+check: lint test test-long test-lab ## What CI does
 
 bench: setup ## Print the speed figures as ratios
 	@$(RUN) python -m benchmarks

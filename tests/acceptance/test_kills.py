@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.conftest import cluster, kill
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 RUNS = 20
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.roads import SCENARIOS, with_kills
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.mark.timeout(400)

@@ -15,7 +15,7 @@ from tests.chaos.faults import Chaos
 from tests.chaos.proxy import Ask
 from tests.chaos.running import Behind, behind
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 TAINT = ("--taint", "nodetype=gpu:NoSchedule")
 
 

@@ -10,6 +10,8 @@ from tests.faults import walks
 from tests.faults.cases import CASES, Expected
 from tests.faults.trying import complaints, tried
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("expected", CASES, ids=lambda one: one.fault)
 def test_a_fault_is_named_at_once_and_the_road_is_walked_when_it_is_lifted(

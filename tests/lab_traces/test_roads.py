@@ -11,6 +11,8 @@ from lab.tracing.walk import ROADS, Road
 
 from oc_gpu.sim.scenario import load as load_scenario
 
+pytestmark = pytest.mark.long
+
 LONGEST_LIST = 20
 
 

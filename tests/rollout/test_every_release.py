@@ -14,6 +14,8 @@ from tests.acceptance.conftest import difference, everything
 from tests.rollout.clusters import QUIET, Wire, certificate, on_cluster, passed, wanted, wish
 from tests.rollout.releases import release, rows
 
+pytestmark = pytest.mark.long
+
 KNOWN = [r.version for r in facts.openshift_releases() if not r.version.startswith("5.")]
 
 WALKED_ELSEWHERE = {"no-gpu", "seed", "ocp-4.20"}

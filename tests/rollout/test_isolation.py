@@ -19,6 +19,8 @@ from tests.rollout.clusters import QUIET, TAINT, Wire, on_cluster, passed, wante
 from tests.rollout.test_commands import proven
 from tests.rollout.test_lost_record import states
 
+pytestmark = pytest.mark.long
+
 NODE = "gpu-a100-0"
 THEIRS = {"key": "theirs", "value": "x", "effect": "NoSchedule"}
 

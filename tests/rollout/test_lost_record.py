@@ -19,6 +19,8 @@ from tests.rollout.clusters import (
     wish,
 )
 
+pytestmark = pytest.mark.long
+
 SCENARIOS = ("ocp-4.20", "seed")
 
 

@@ -13,6 +13,8 @@ from oc_gpu.rollout.survey import Wish
 from oc_gpu.stages.model import Allowed, Assessment, State
 from tests.rollout.clusters import QUIET, Wire, on_cluster, passed, wish
 
+pytestmark = pytest.mark.long
+
 LIMIT = 100
 GPU_NODE = "gpu-a100-0"
 NFD = Resource("nfd.openshift.io", "v1", "nodefeaturediscoveries", "NodeFeatureDiscovery")

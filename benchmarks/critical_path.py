@@ -28,7 +28,8 @@ def critical_path(scenario: Scenario) -> tuple[Leg, ...]:
         workers = sum(node.pool == "worker" for node in scenario.nodes)
         before.append(_entitlement(times, workers))
     longest = max(before, key=_seconds)
-    return (*longest, *(_operands(times) if modern else _first_operands(times)))
+    operands = _operands(times) if modern else _first_operands(times)
+    return (*longest, *operands, *(_divided(times) if modern and _divisible(scenario) else ()))
 
 
 def seconds(name: str) -> float:
@@ -81,6 +82,16 @@ def _operands(times: Latencies) -> tuple[Leg, ...]:
         Leg("the toolkit is validated", times.validation),
         Leg("the DCGM exporter is prepared and starts", 2 * _pod(times)),
     )
+
+
+def _divisible(scenario: Scenario) -> bool:
+    devices = (device for node in scenario.nodes for device in node.gpu_devices)
+    return any(device.gpu is not None and device.gpu.mig_capable for device in devices)
+
+
+def _divided(times: Latencies) -> tuple[Leg, ...]:
+    """Return what follows once feature discovery has said that a card can be divided."""
+    return (Leg("the MIG manager starts", _pod(times)),)
 
 
 def _first_operands(times: Latencies) -> tuple[Leg, ...]:

@@ -15,6 +15,7 @@ _SPARE = 64 << 20
 """Bytes of an archive that are kept in memory before they go to a file."""
 _NO_PROGRAM = (126, 127)
 """Exit codes of shells and runtimes for a program that is not there."""
+_CONTAINERS: dict[jobs.FilesWay, str] = {"in": jobs.FILES_IN, "out": jobs.FILES_OUT}
 
 
 async def send(client: Client, pod: Pod, packed: Packed) -> None:
@@ -24,10 +25,10 @@ async def send(client: Client, pod: Pod, packed: Packed) -> None:
         OcGpuError: The pod did not take it.
     """
     unpacking = f"head -c {packed.size} | tar -xf - -C {jobs.WORK}"
-    script = f"{unpacking} && {jobs.release('in')}"
-    result = await _run(client, pod, jobs.FILES_IN, ("sh", "-c", script), packed)
+    result = await _run(client, pod, jobs.FILES_IN, ("sh", "-c", unpacking), packed)
     if result.exit_code:
         raise _failed(pod, "cannot take the files", result)
+    await let_go(client, pod, "in")
 
 
 async def fetch(client: Client, pod: Pod, folder: Path) -> Unpacked:
@@ -52,11 +53,15 @@ async def fetch(client: Client, pod: Pod, folder: Path) -> Unpacked:
         return await asyncio.to_thread(unpack, spool, folder)
 
 
-async def let_go(client: Client, pod: Pod) -> None:
-    """Let the container end that kept the pod for its files."""
+async def let_go(client: Client, pod: Pod, way: jobs.FilesWay) -> None:
+    """Let the container end that kept the pod for its files.
+
+    The exit code of the command says nothing: the container may end, and take the command
+    with it (137), before the command has ended by itself.
+    """
     meta = pod.metadata
-    command = ("sh", "-c", jobs.release("out"))
-    await client.pipe(meta.namespace, meta.name, command, container=jobs.FILES_OUT)
+    command = ("sh", "-c", jobs.release(way))
+    await client.pipe(meta.namespace, meta.name, command, container=_CONTAINERS[way])
 
 
 async def _run(

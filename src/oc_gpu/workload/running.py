@@ -298,7 +298,7 @@ class _Run:
             return Unpacked((), ())
         try:
             found = await files.fetch(self._client, pod, self._request.output)
-            await files.let_go(self._client, pod)
+            await files.let_go(self._client, pod, "out")
         except OcGpuError as error:
             message = f"{self._request.title} ended with exit code {code}, but {error}"
             raise OcGpuError(message, hints=error.hints) from error

@@ -128,9 +128,9 @@ def test_without_a_free_gpu_it_says_who_holds_them(gpus: Cluster, tmp_path: Path
     where = ("--node-selector", "kubernetes.io/hostname=gpu-h100-0")
     holder = json.loads(gpus.oc_gpu("run", str(path), *where, "--detach", "-o", "json").out)["job"]
     try:
-        run = gpus.oc_gpu("run", str(path), *where, "--timeout", "15s").ok(4)
+        run = gpus.oc_gpu("run", str(path), *where, "--timeout", "8s").ok(4)
         assert f"those of gpu-h100-0 (1) are held by default/{holder}-" in run.err
-        assert "has not started after 15 s: no nvidia.com/gpu is free" in run.err
+        assert "has not started after 8 s: no nvidia.com/gpu is free" in run.err
     finally:
 
         async def remove(client: Client) -> None:

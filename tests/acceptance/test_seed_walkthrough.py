@@ -241,6 +241,7 @@ def test_status_after_enable_says_done_for_every_stage(seed: Cluster, portal: Pa
     assert status["simulated"] is True
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_renewed_certificate_is_proven_and_rolled_out_again(
     seed: Cluster, portal: Path, tmp_path: Path

@@ -39,6 +39,7 @@ def test_road_is_walked_once_and_taken_back_completely(
         assert difference(before, on.objects()) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_road_is_taken_back_completely_without_its_record(
     scenario: str, tmp_path: Path, portal: Path
@@ -52,6 +53,7 @@ def test_road_is_taken_back_completely_without_its_record(
         assert difference(before, on.objects()) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_nfd_of_somebody_else_stays_as_it_was(scenario: str, tmp_path: Path, portal: Path) -> None:
     with cluster(scenario, tmp_path) as on:
@@ -102,6 +104,7 @@ async def _until_labelled(client: Client) -> None:
             return
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scenario", "node", "key"),
     [("seed", "worker03", "nvidia.com/gpu"), ("ocp-4.20", "gpu-a100-0", "nodetype")],
@@ -132,6 +135,7 @@ def test_taint_that_old_validation_pods_do_not_tolerate_is_named(
     assert "oc adm taint node worker03 nodetype-" in run.out + run.err
 
 
+@pytest.mark.long
 def test_isolate_later_and_back_changes_only_the_isolation(tmp_path: Path) -> None:
     with cluster("ocp-4.20", tmp_path) as on:
         on.oc_gpu("enable", "--yes").ok()

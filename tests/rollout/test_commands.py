@@ -62,6 +62,7 @@ def test_the_record_is_the_first_write_and_a_second_run_writes_nothing() -> None
     on_cluster(act)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("last_arrives", [True, False])
 @pytest.mark.parametrize("writes", [1, 5, 11])
 def test_a_run_that_is_cut_off_is_continued_by_another(writes: int, last_arrives: bool) -> None:  # noqa: FBT001
@@ -95,6 +96,7 @@ def test_what_was_made_is_taken_back_and_a_second_disable_writes_nothing() -> No
     on_cluster(act)
 
 
+@pytest.mark.long
 def test_disable_that_is_cut_off_is_continued_by_another() -> None:
     async def act(client: Client, wire: Wire) -> None:
         await commands.enable(client, wish(TAINT), QUIET)

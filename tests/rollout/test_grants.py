@@ -91,6 +91,7 @@ def walked(scenario: str) -> tuple[set[Attempt], set[Right]]:
     return on_cluster(act, scenario, patience=250)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_role_is_enough_for_every_request_and_for_every_right_that_is_asked_for() -> None:
     role, used = cluster_role(), set()

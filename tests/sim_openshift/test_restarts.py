@@ -70,6 +70,7 @@ class Cluster:
         raise AssertionError
 
 
+@pytest.mark.long
 def test_road_is_walked_by_actors_that_are_restarted_every_few_seconds() -> None:
     async def scene() -> None:
         here = Cluster(load("ocp-4.20"))

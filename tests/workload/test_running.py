@@ -188,7 +188,7 @@ def test_the_time_for_everything_bounds_a_program_that_does_not_end(tmp_path: Pa
     async def act(client: Client, _: Wire) -> None:
         found = await running.prepare(client, request(FOREVER))
         with pytest.raises(TimeoutExceededError, match=r"has not (started|ended) after"):
-            await running.run(client, found, Patience(start=60.0, all=8.0), lambda _: None)
+            await running.run(client, found, Patience(start=60.0, all=3.0), lambda _: None)
         assert await left(client) == []
 
     on_cluster(act, tmp_path)

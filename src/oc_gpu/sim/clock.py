@@ -20,7 +20,7 @@ _FAR = 1e9
 """Seconds after which nothing is waited for any more."""
 
 _PIECES = 3
-"""Pieces in which clients are given time: what one of them is late shows how busy the machine is."""
+"""Pieces of the moment that clients are given: a piece counts once, however late it ends."""
 
 _SAME_MOMENT = 1e-6
 """Waiters this close together, in seconds, wake in one leap."""

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lab.kubelet.backend import JournalQuery, LogOptions, RefusedError
 from lab.kubelet.options import journal_query, log_options
@@ -80,6 +80,7 @@ _names = st.sampled_from(("follow", "tailLines", "tail", "sinceTime", "limitByte
 
 
 @given(st.dictionaries(_names, st.lists(st.text(max_size=20), max_size=2)))
+@example({"grep": ["[["]})
 def test_whatever_is_asked_for_is_read_or_refused(query: dict[str, list[str]]) -> None:
     for read in (log_options, journal_query):
         try:

@@ -54,7 +54,7 @@ format: setup ## Format the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-check: lint test test-long test-lab ## What CI does
+check: lint test test-long test-lab test-bench ## What CI does
 
 bench: setup ## Print the speed figures as ratios
 	@$(RUN) python -m benchmarks

@@ -19,6 +19,6 @@ class LabClock:
         """Return epoch seconds."""
         return time.time()
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for an actor's pause."""
+    async def sleep(self, seconds: float, *, patient: bool = False) -> None:  # noqa: ARG002
+        """Wait for an actor's pause; real time passes for everybody."""
         await asyncio.sleep(seconds / self._speed)

@@ -173,3 +173,23 @@ def test_a_real_program_slows_a_fast_clock_down_to_the_wall() -> None:
         return spent
 
     assert asyncio.run(main()) < 40, "without, it would be over 50"
+
+
+def test_time_does_not_leap_for_the_patient_but_passes_for_them() -> None:
+    clock = VirtualClock()
+    woken: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, seconds: float, *, patient: bool = False) -> None:
+        await clock.sleep(seconds, patient=patient)
+        woken.append((name, clock.now()))
+
+    async def main() -> None:
+        patient = asyncio.ensure_future(sleeper("patient", 50, patient=True))
+        await sleeper("early", 5)
+        await asyncio.sleep(0.05)
+        assert clock.now() == 5.0
+        await sleeper("late", 100)
+        await patient
+
+    asyncio.run(main())
+    assert woken == [("early", 5.0), ("patient", 50.0), ("late", 105.0)]

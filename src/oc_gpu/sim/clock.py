@@ -26,6 +26,10 @@ _SAME_MOMENT = 1e-6
 """Waiters this close together, in seconds, wake in one leap."""
 
 
+_Waiter = tuple[float, int, asyncio.Future[None]]
+"""When it is woken, its number, what it waits for."""
+
+
 class VirtualClock:
     """A clock for discrete events.
 
@@ -42,7 +46,8 @@ class VirtualClock:
         self.settle = settle
         self.speed = speed
         self._now = start
-        self._waiters: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waiters: list[_Waiter] = []
+        self._patient: list[_Waiter] = []
         self._count = 0
         self._activity = 0
         self._held = 0
@@ -90,7 +95,7 @@ class VirtualClock:
     def real(self) -> Iterator[None]:
         """Let time pass as on the wall inside the block: a real program runs."""
         self._real += 1
-        end = self._wait_until(self.now() + _FAR)
+        end = self._wait_until(self.now() + _FAR, self._waiters)
         try:
             yield
         finally:
@@ -99,20 +104,25 @@ class VirtualClock:
             if self._changed is not None:
                 self._changed.set()
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for simulated seconds; none or fewer give way to others only."""
+    async def sleep(self, seconds: float, *, patient: bool = False) -> None:
+        """Wait for simulated seconds; none or fewer give way to others only.
+
+        Args:
+            seconds: How long, in simulated seconds.
+            patient: Time does not leap for this one: it is woken when time has passed for others.
+        """
         self.touch()
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        await self._wait_until(self.now() + seconds)
+        await self._wait_until(self.now() + seconds, self._patient if patient else self._waiters)
         self.touch()
 
-    def _wait_until(self, when: float) -> asyncio.Future[None]:
+    def _wait_until(self, when: float, waiters: list[_Waiter]) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._count += 1
-        heapq.heappush(self._waiters, (when, self._count, waiter))
+        heapq.heappush(waiters, (when, self._count, waiter))
         self._drive_from(loop)
         return waiter
 
@@ -137,16 +147,19 @@ class VirtualClock:
         return 1.0 if self._real else self.speed
 
     def _next(self) -> float | None:
-        while self._waiters and self._waiters[0][2].done():
-            heapq.heappop(self._waiters)
-        return self._waiters[0][0] if self._waiters else None
+        """Return the time to go to: somebody's on the way to that of one who is not patient."""
+        if self.speed is None and not _trim(self._waiters):
+            return None
+        waiting = (self._waiters, self._patient)
+        return min((heap[0][0] for heap in waiting if _trim(heap)), default=None)
 
     def _leap(self, when: float) -> None:
         self._now = max(self._now, when)
-        while self._waiters and self._waiters[0][0] <= self._now + _SAME_MOMENT:
-            waiter = heapq.heappop(self._waiters)[2]
-            if not waiter.done():
-                waiter.set_result(None)
+        for heap in (self._waiters, self._patient):
+            while heap and heap[0][0] <= self._now + _SAME_MOMENT:
+                waiter = heapq.heappop(heap)[2]
+                if not waiter.done():
+                    waiter.set_result(None)
         self.touch()
 
     async def _quiet(self) -> None:
@@ -187,3 +200,10 @@ class VirtualClock:
         finally:
             self._now = self.now()
             self._pace = None
+
+
+def _trim(heap: list[_Waiter]) -> bool:
+    """Drop who no longer waits from the top; tell whether anybody is left."""
+    while heap and heap[0][2].done():
+        heapq.heappop(heap)
+    return bool(heap)

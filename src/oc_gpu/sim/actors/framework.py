@@ -46,8 +46,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return epoch seconds of simulated time."""
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait for simulated seconds."""
+    async def sleep(self, seconds: float, *, patient: bool = False) -> None:
+        """Wait for simulated seconds; time does not leap for who is patient."""
 
 
 class Key(Struct, frozen=True, order=True):
@@ -267,11 +267,11 @@ class Controller(ABC):
         """Ask for a reconcile of this key."""
         self._queue.add(key)
 
-    def enqueue_after(self, key: Hashable, seconds: float) -> None:
-        """Ask for a reconcile of this key after simulated seconds."""
+    def enqueue_after(self, key: Hashable, seconds: float, *, patient: bool = False) -> None:
+        """Ask for a reconcile of this key after simulated seconds, see `Clock.sleep`."""
 
         async def wait() -> None:
-            await self.clock.sleep(seconds)
+            await self.clock.sleep(seconds, patient=patient)
             self.enqueue(key)
 
         self.spawn(wait())

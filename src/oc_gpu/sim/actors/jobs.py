@@ -157,7 +157,8 @@ class Jobs(Controller):
         ended = status.get("completionTime") or status["conditions"][-1]["lastTransitionTime"]
         left = from_timestamp(ended) + float(ttl) - self.clock.now()
         if left > 0:
-            self.enqueue_after(Key.of(job), left)
+            # A Job that is kept for a day is there to be looked at: time does not leap past it.
+            self.enqueue_after(Key.of(job), left, patient=True)
         else:
             await self.context.delete(JOBS, job)
 

@@ -125,6 +125,23 @@ def test_a_run_is_shown_again_and_priced(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(ended.out)["prices"] == {"cpu": 2.0, "gpu": 8.0}
 
 
+def test_the_measured_run_of_the_docs_still_gives_its_page_and_plots(
+    cli: Cli, tmp_path: Path
+) -> None:
+    docs = Path(__file__).parents[2] / "docs" / "benchmarks"
+    (run,) = docs.glob("*-driver-*.json")
+    made, page = tmp_path / "plots", tmp_path / "page.html"
+    assert cli("bench", "show", str(run), "--plots", str(made), "--html", str(page)).code == 0
+    assert page.read_text() == run.with_suffix(".html").read_text()
+    committed = docs / "2026-11-24-h100-plots"
+    drawn = {path.name: path.read_text() for path in made.iterdir()}
+    assert drawn == {path.name: path.read_text() for path in committed.iterdir()}
+    assert all(picture.startswith('<svg xmlns="') for picture in drawn.values())
+    refused = cli("bench", "show", str(run), "--plots", str(page))
+    assert refused.code == 2
+    assert "is a file" in refused.err
+
+
 @pytest.mark.parametrize("command", [["show", "no.json"], ["compare", "no.json", "no.json"]])
 def test_a_file_that_is_not_there_is_one_sentence(cli: Cli, command: list[str]) -> None:
     ended = cli("bench", *command)

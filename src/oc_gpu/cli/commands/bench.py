@@ -36,6 +36,12 @@ HTML = click.option(
     metavar="FILE",
     help="Write a page with plots there.",
 )
+PLOTS = click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write each plot there, as an SVG file.",
+)
 
 
 class Listed(click.ParamType[tuple[str, ...]]):
@@ -271,6 +277,7 @@ def _put(settings: Settings, found: document.Bench, html: Path | None) -> int:
 @PRICE_CPU
 @PRICE_GPU
 @HTML
+@PLOTS
 @output_options
 @pass_settings
 def show(
@@ -280,15 +287,19 @@ def show(
     price_cpu: float | None,
     price_gpu: float | None,
     html: Path | None,
+    plots: Path | None,
 ) -> int:
-    """Show a run again, or make its page.
+    """Show a run again, or make its page or its plots.
 
     FILE is what `-o json` wrote, or one or two legs that the workloads wrote on machines of their
     own (see `oc-gpu bench kit`).
     """
     if html is not None:
         files.require_writable(html)
-    return _put(settings, document.load_any(paths, _prices(price_cpu, price_gpu)), html)
+    found = document.load_any(paths, _prices(price_cpu, price_gpu))
+    if plots is not None:
+        files.write_files(plots, page.pictures(found))
+    return _put(settings, found, html)
 
 
 @command.command("kit", cls=Command)

@@ -1,20 +1,16 @@
 """A run of `bench` as one HTML page that needs nothing else: no network, no script."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from oc_gpu.bench.model import Pair
-from oc_gpu.report.bench import figures, words
+from oc_gpu.report.bench import figures, plots, words
 from oc_gpu.report.bench.document import Bench
 from oc_gpu.report.bench.plots import Plot, legend, svg
 from oc_gpu.report.bench.text import reasons
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --dim: #667; --rule: #dde1e6;
-  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b3589a; --c4: #9a7700; --c5: #3d3d8f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --paper: #14171b; --dim: #9aa3ad;
-  --rule: #2d333b; --c0: #56b4e9; --c1: #ff8a4c; --c2: #2fd0a0; --c3: #e39ccf; --c4: #e6c84f;
-  --c5: #a9a9ff; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
@@ -27,14 +23,6 @@ figure { margin: 0; } figure > svg { width: 100%; height: auto; display: block; 
 .legend { list-style: none; margin: .2rem 0 0; padding: 0 0 0 3rem; font-size: .8rem;
   display: flex; flex-wrap: wrap; gap: 0 1rem; }
 .k { width: 1.75rem; height: .75rem; margin-right: .35rem; vertical-align: -.05rem; }
-svg text { font: 11px system-ui, sans-serif; fill: var(--dim); }
-svg .t { font-size: 13px; font-weight: 600; fill: var(--ink); }
-.m { text-anchor: middle; } .e, .r { text-anchor: end; }
-.g { stroke: var(--rule); fill: none; } .l { stroke: var(--dim); fill: none; stroke-width: 1.5; }
-.s, .d { fill: none; stroke-width: 2; } .d { stroke-dasharray: 5 4; } .b { stroke-width: 1.5; }
-.c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
-.c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
-.o { stroke-width: 1.6; fill: var(--paper); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--dim); font-weight: 500; }
@@ -50,7 +38,7 @@ def page(document: Bench) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>CPU against GPU</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<title>CPU against GPU</title>\n<style>{plots.STYLE}{STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -101,10 +89,29 @@ def _rates(pairs: Sequence[Pair]) -> tuple[Plot, ...]:
     return (*figures.throughputs(pairs), *figures.matrix_rates(pairs))
 
 
-def _plots(title: str, said: str, plots: Iterable[Plot]) -> Iterator[str]:
+def pictures(document: Bench) -> dict[str, bytes]:
+    """Return the plots of a run as SVG files of their own, by file name."""
+    drawn = {
+        "times faster": _speed_ups(document.pairs),
+        "throughput": _rates(document.pairs),
+        "": figures.rooflines(document.pairs),
+    }
+    return {
+        _slug(f"{kind} {plot.title}") + ".svg": picture.encode()
+        for kind, those in drawn.items()
+        for plot in those
+        if (picture := plots.alone(plot))
+    }
+
+
+def _slug(title: str) -> str:
+    return "-".join(re.findall("[a-z0-9]+", title.lower()))
+
+
+def _plots(title: str, said: str, those: Iterable[Plot]) -> Iterator[str]:
     drawn = [
         f"<figure>{picture}{legend(plot.series)}</figure>"
-        for plot in plots
+        for plot in those
         if (picture := svg(plot))
     ]
     if drawn:

@@ -1,6 +1,6 @@
 """Plots as SVG text: both axes logarithmic, since batches, sizes and speeds span decades.
 
-Colours and strokes come from the page's style sheet by class, so that a plot follows the reader's
+Colours and strokes come from a style sheet by class, so that a plot follows the reader's
 light or dark setting. Every series has its own mark and stroke besides its colour.
 """
 
@@ -14,6 +14,23 @@ WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 44
 COLORS = 6
 """Colours that the style sheet has."""
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --dim: #667; --rule: #dde1e6;
+  --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #b3589a; --c4: #9a7700; --c5: #3d3d8f; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --paper: #14171b; --dim: #9aa3ad;
+  --rule: #2d333b; --c0: #56b4e9; --c1: #ff8a4c; --c2: #2fd0a0; --c3: #e39ccf; --c4: #e6c84f;
+  --c5: #a9a9ff; } }
+svg text { font: 11px system-ui, sans-serif; fill: var(--dim); }
+svg .t { font-size: 13px; font-weight: 600; fill: var(--ink); }
+.m { text-anchor: middle; } .e, .r { text-anchor: end; }
+.g { stroke: var(--rule); fill: none; } .l { stroke: var(--dim); fill: none; stroke-width: 1.5; }
+.s, .d { fill: none; stroke-width: 2; } .d { stroke-dasharray: 5 4; } .b { stroke-width: 1.5; }
+.c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
+.c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
+.o { stroke-width: 1.6; fill: var(--paper); }
+"""
+_ROW = 17
+"""Height of a name below a plot that stands alone."""
 _NARROWEST = 0.45
 """Decades that an axis spans at least: a value alone has then a mark beside it, 1, 2 or 5."""
 
@@ -105,6 +122,22 @@ def svg(plot: Plot) -> str:
     return "\n".join([head, *parts, "</svg>"])
 
 
+def alone(plot: Plot) -> str:
+    """Return a plot with its names as a file of its own; empty when there is nothing to draw."""
+    if not (drawn := svg(plot)):
+        return ""
+    height = HEIGHT + _ROW * len(plot.series) + 4
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}">'
+    paper = f'<rect width="{WIDTH}" height="{height}" style="fill: var(--paper)"/>'
+    inner = drawn.replace("<svg ", f'<svg width="{WIDTH}" height="{HEIGHT}" ', 1)
+    names = (
+        f'<g transform="translate({LEFT} {HEIGHT + _ROW * row})">{_key(series)}'
+        f'<text x="36" y="10">{escape(series.name)}</text></g>'
+        for row, series in enumerate(plot.series)
+    )
+    return "\n".join([head, f"<style>{STYLE}</style>", paper, inner, *names, "</svg>\n"])
+
+
 def _extent(dot: Dot) -> Iterator[float]:
     """Yield all that is drawn of a dot: its value and the ends of its interval."""
     yield from (y for y in (dot.y, dot.low, dot.high) if y is not None)
@@ -182,13 +215,17 @@ def short(value: float) -> str:
 
 def legend(series: Sequence[Series]) -> str:
     """Return the names of series with their strokes, as HTML."""
-    rows = []
-    for one in series:
-        kind = "d" if one.dashed else "s"
-        line = f'<path class="c{one.color % COLORS} {kind}" d="M1 6H27"/>' if one.line else ""
-        mark = (
-            _mark(one, 14, 6, f"c{one.color % COLORS}") + f"</{_shape(one)}>" if one.marks else ""
-        )
-        key = f'<svg class="k" viewBox="0 0 28 12" aria-hidden="true">{line}{mark}</svg>'
-        rows.append(f"<li>{key}{escape(one.name)}</li>")
+    rows = (
+        f'<li><svg class="k" viewBox="0 0 28 12" aria-hidden="true">{_key(one)}</svg>'
+        f"{escape(one.name)}</li>"
+        for one in series
+    )
     return f'<ul class="legend">{"".join(rows)}</ul>'
+
+
+def _key(series: Series) -> str:
+    color = f"c{series.color % COLORS}"
+    kind = "d" if series.dashed else "s"
+    line = f'<path class="{color} {kind}" d="M1 6H27"/>' if series.line else ""
+    mark = f"{_mark(series, 14, 6, color)}</{_shape(series)}>" if series.marks else ""
+    return line + mark

@@ -10,7 +10,7 @@ from oc_gpu.sim.actors.mco_status import (
     STATE,
     Machine,
     candidates,
-    members,
+    pool_of,
     status_of,
 )
 from oc_gpu.sim.scenario import load
@@ -122,11 +122,8 @@ def test_master_is_in_no_other_pool_and_custom_pools_take_nodes_from_worker() ->
         node("i", roles=("worker", "infra")),
         node("w"),
     ]
-    got = {
-        p["metadata"]["name"]: [n["metadata"]["name"] for n in members(p, pools, nodes)]
-        for p in pools
-    }
-    assert got == {"worker": ["w"], "master": ["m"], "infra": ["i"]}
+    got = {n["metadata"]["name"]: pool_of(n, pools) for n in nodes}
+    assert got == {"w": "worker", "m": "master", "i": "infra"}
 
 
 def test_as_many_machines_begin_as_max_unavailable_leaves_room_for() -> None:

@@ -3,9 +3,11 @@
 Everything is worked out when it is asked for first, and kept: what no check asks for costs nothing.
 """
 
+import heapq
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from oc_gpu.checks import components, troubles
@@ -14,7 +16,7 @@ from oc_gpu.checks.troubles import Trouble
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Node, Pod
 from oc_gpu.snapshot.model import Snapshot
-from oc_gpu.snapshot.texts import Text, TextRef, Words
+from oc_gpu.snapshot.texts import Text, TextRef
 
 FEATURES = "feature.node.kubernetes.io/"
 _VENDOR = "10de"
@@ -58,10 +60,6 @@ class Case:
         return {key(pod): components.of_pod(pod) for pod in self.snapshot.pods}
 
     @cached_property
-    def _pods(self) -> dict[tuple[str, str], Pod]:
-        return {key(pod): pod for pod in self.snapshot.pods}
-
-    @cached_property
     def pods_by_name(self) -> dict[str, list[Pod]]:
         """Return pods by name alone."""
         found: dict[str, list[Pod]] = {}
@@ -79,9 +77,32 @@ class Case:
         """Return troubles by namespace and name of the pod."""
         return {key(one.pod): one for one in self.troubles}
 
+    @cached_property
+    def _by_component(self) -> dict[str, list[tuple[int, Pod]]]:
+        """Return the pods of each component, each with its place among all."""
+        found: dict[str, list[tuple[int, Pod]]] = {}
+        for place, pod in enumerate(self.snapshot.pods):
+            found.setdefault(self.component[key(pod)], []).append((place, pod))
+        return found
+
+    @cached_property
+    def _by_node(self) -> dict[tuple[str, str], list[Pod]]:
+        """Return the pods by component and node."""
+        found: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self.snapshot.pods:
+            found.setdefault((self.component[key(pod)], pod.spec.node_name), []).append(pod)
+        return found
+
     def pods_of(self, *wanted: str) -> list[Pod]:
         """Return the pods of some components."""
-        return [pod for pod in self.snapshot.pods if self.component[key(pod)] in wanted]
+        found = [self._by_component.get(name, []) for name in dict.fromkeys(wanted)]
+        return [pod for _, pod in heapq.merge(*found, key=itemgetter(0))]
+
+    def pods_on(self, node: str, *wanted: str) -> list[Pod]:
+        """Return the pods of some components on a node."""
+        return [
+            pod for name in dict.fromkeys(wanted) for pod in self._by_node.get((name, node), ())
+        ]
 
     def troubles_of(self, *wanted: str, fails: bool | None = None) -> list[Trouble]:
         """Return the troubles of some components' pods.
@@ -165,9 +186,13 @@ class Case:
         """Return the nodes that NFD labelled as GPU nodes."""
         return tuple(node for node in self.snapshot.nodes if pci_label(node))
 
+    @cached_property
+    def _nodes(self) -> dict[str, Node]:
+        return {node.metadata.name: node for node in self.snapshot.nodes}
+
     def node(self, name: str) -> Node | None:
         """Return a node by name."""
-        return next((n for n in self.snapshot.nodes if n.metadata.name == name), None)
+        return self._nodes.get(name)
 
     @cached_property
     def unwell_nodes(self) -> frozenset[str]:
@@ -337,20 +362,19 @@ class Case:
         return found
 
     @cached_property
-    def words_of_logs(self) -> Words:
-        """Return the words of all logs that are worth reading."""
-        return Words.all_of(text for ref, _, _ in self.logs for text in self.snapshot.texts[ref])
-
-    @cached_property
     def events_text(self) -> Text:
         """Return the messages of all events, a line each: one search goes through them all."""
         return Text([" ".join(e.message.split("\n")) for e in self.snapshot.events])
 
+    @cached_property
+    def troubles_text(self) -> Text:
+        """Return what is said of all troubles, a line each."""
+        return Text([" ".join(one.message.split("\n")) for one in self.troubles])
+
     def _pod(self, ref: TextRef) -> Pod | None:
-        if ref.namespace:
-            return self._pods.get((ref.namespace, ref.pod))
-        fitting = self.pods_by_name.get(ref.pod, [])
-        if not fitting and ref.pod == OPERATOR:
+        named = self.pods_by_name.get(ref.pod, [])
+        fitting = [p for p in named if ref.namespace in ("", p.metadata.namespace)]
+        if not fitting and not ref.namespace and ref.pod == OPERATOR:
             fitting = self.pods_of(OPERATOR)
         return fitting[0] if fitting else None
 

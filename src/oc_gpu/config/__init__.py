@@ -17,13 +17,11 @@ if TYPE_CHECKING:
         ImagesSpec,
         IsolationSpec,
         Metadata,
-        MigSpec,
         NfdSpec,
         ProxySpec,
         Spec,
         TimeoutsSpec,
         Toleration,
-        VgpuSpec,
         chosen,
         seconds,
     )
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
         inspect_entitlement,
         read_entitlement,
     )
-    from oc_gpu.config.licences import Licence, LicenceError, read_licence
     from oc_gpu.config.loading import (
         InvalidDocumentError,
         from_value,
@@ -57,13 +54,11 @@ _HOMES = {
         "ImagesSpec",
         "IsolationSpec",
         "Metadata",
-        "MigSpec",
         "NfdSpec",
         "ProxySpec",
         "Spec",
         "TimeoutsSpec",
         "Toleration",
-        "VgpuSpec",
         "chosen",
         "seconds",
     ),
@@ -73,11 +68,6 @@ _HOMES = {
         "Secret",
         "inspect_entitlement",
         "read_entitlement",
-    ),
-    "licences": (
-        "Licence",
-        "LicenceError",
-        "read_licence",
     ),
     "loading": (
         "InvalidDocumentError",
@@ -107,10 +97,7 @@ __all__ = [
     "ImagesSpec",
     "InvalidDocumentError",
     "IsolationSpec",
-    "Licence",
-    "LicenceError",
     "Metadata",
-    "MigSpec",
     "Mistake",
     "NfdSpec",
     "ProxySpec",
@@ -119,7 +106,6 @@ __all__ = [
     "Taint",
     "TimeoutsSpec",
     "Toleration",
-    "VgpuSpec",
     "chosen",
     "example_text",
     "from_value",
@@ -129,7 +115,6 @@ __all__ = [
     "parse",
     "parse_taint",
     "read_entitlement",
-    "read_licence",
     "seconds",
 ]
 

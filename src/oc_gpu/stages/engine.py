@@ -192,8 +192,6 @@ _SOURCES = {
     "clusterserviceversions": ("csvs",),
     "customresourcedefinitions": ("crds",),
     "pods": ("pods", "tenants"),
-    "secrets": ("secrets", "licences"),
-    "configmaps": ("configmaps", "licences"),
 }
 
 

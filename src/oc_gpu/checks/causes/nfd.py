@@ -58,7 +58,7 @@ def has_card(case: Case, node: Node) -> bool:
 
 def _worker_on(case: Case, node: Node) -> bool:
     name = node.metadata.name
-    return any(pod.spec.node_name == name for pod in case.pods_of(NFD_WORKER))
+    return bool(case.pods_on(name, NFD_WORKER))
 
 
 def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:

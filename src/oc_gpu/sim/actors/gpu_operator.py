@@ -6,6 +6,7 @@ step want to see one pod of each operand.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from oc_gpu.kube import RawObject
@@ -126,8 +127,8 @@ class GpuOperator(Controller):
 
     async def _label(self, policy: RawObject, table: OperandTable) -> None:
         for node in self.cache(NODES).list():
-            mine = labelling.operand_pods(self.cache(PODS).lookup(by_node, name_of(node)))
-            change = labelling.node_change(node, table, policy, mine)
+            pods = partial(self.cache(PODS).lookup, by_node, name_of(node))
+            change = labelling.node_change(node, table, policy, pods)
             if change is not None:
                 await self.context.patch(NODES, node, change)
 

@@ -3,7 +3,7 @@
 Nothing here takes labels away when the ClusterPolicy goes: they stay, as in life.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from oc_gpu.kube import RawObject
 from oc_gpu.sim.actors.nfd_features import PREFIX
@@ -30,7 +30,10 @@ def has_features(node: RawObject) -> bool:
 
 
 def node_change(
-    node: RawObject, table: OperandTable, policy: RawObject, pods: Iterable[RawObject]
+    node: RawObject,
+    table: OperandTable,
+    policy: RawObject,
+    pods: Callable[[], Iterable[RawObject]],
 ) -> RawObject | None:
     """Return the patch for a node, None when its labels are right.
 
@@ -38,7 +41,7 @@ def node_change(
         node: The node.
         table: How this release of the operator works.
         policy: The ClusterPolicy.
-        pods: The operands' pods on this node.
+        pods: Returns the pods on this node, for those that can be partitioned.
     """
     labels = _labels(node, table)
     notes: dict[str, str] = {}
@@ -72,7 +75,9 @@ def _labels(node: RawObject, table: OperandTable) -> dict[str, str | None]:
     return labels | dict.fromkeys(missing, "true")
 
 
-def _mig(node: RawObject, policy: RawObject, pods: Iterable[RawObject]) -> dict[str, str]:
+def _mig(
+    node: RawObject, policy: RawObject, pods: Callable[[], Iterable[RawObject]]
+) -> dict[str, str]:
     """Return the default MIG configuration, and what the MIG manager makes of it."""
     have = labels_of(node)
     if have.get(_MIG_CAPABLE) != "true":
@@ -80,7 +85,9 @@ def _mig(node: RawObject, policy: RawObject, pods: Iterable[RawObject]) -> dict[
     config = (policy["spec"].get("migManager") or {}).get("config") or {}
     default = config.get("default", "all-disabled")
     labels = {} if _MIG_CONFIG in have or not default else {_MIG_CONFIG: default}
-    managed = any(labels_of(p).get("app") == "nvidia-mig-manager" and _ready(p) for p in pods)
+    managed = any(
+        labels_of(p).get("app") == "nvidia-mig-manager" and _ready(p) for p in operand_pods(pods())
+    )
     return labels | ({f"{_MIG_CONFIG}.state": "success"} if managed and _MIG_CONFIG in have else {})
 
 

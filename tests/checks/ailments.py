@@ -132,6 +132,24 @@ def _config_map(name: str, text: str) -> Patient:
 _SHARING = "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - replicas: 4\n"
 
 
+def _passed_over() -> Patient:
+    """Let a DaemonSet ask for another form of the PCI label than NFD gives."""
+    made = Patient(openshift=False).without("plugin", "exporter", "validator").policy("ready")
+    made.labels(PCI, **{"feature.node.kubernetes.io/pci-0302_10de.present": "true"})
+    driver = made.one("daemonsets", "nvidia-driver-daemonset")
+    driver["spec"]["template"]["spec"]["nodeSelector"] = {PCI: "true"}
+    driver["status"] = {"desiredNumberScheduled": 0}
+    return made
+
+
+def _restarted(**counts: int) -> Patient:
+    """Let operands run that were restarted so often."""
+    made = Patient(openshift=False)
+    for part, count in counts.items():
+        made.pod_of(part)["status"]["containerStatuses"][0]["restartCount"] = count
+    return made
+
+
 def _deprived(part: str) -> Patient:
     """Let a DaemonSet want a pod on the GPU node and get none."""
     made = Patient()
@@ -613,6 +631,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: Patient().labels(
             PCI, **{"feature.node.kubernetes.io/pci-0302_10de_1eb8.present": "true"}
         ),
+        lambda: _passed_over(),
     ),
     "nfd-crd-missing": (
         lambda: (
@@ -968,6 +987,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "toolkit-restarts-runtime": (
         lambda: _k8s().fails("toolkit").log("toolkit", "Sending SIGHUP signal to containerd"),
+        lambda: _restarted(toolkit=30, plugin=29, exporter=31, validator=28),
     ),
     # device-plugin
     "device-plugin-configmap-missing": (
@@ -1009,6 +1029,15 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "mig-strategy-mismatch": (
         lambda: (
             Patient().fails("plugin").log("plugin", "more than one MIG device type present on node")
+        ),
+        lambda: (
+            Patient()
+            .fails("plugin")
+            .log(
+                "plugin",
+                "panic: At least one device with migEnabled=true was not configured correctly: "
+                "More than one MIG device type present on node",
+            )
         ),
     ),
     "mig-config-failed": (lambda: Patient().labels(**{"nvidia.com/mig.config.state": "failed"}),),

@@ -232,7 +232,11 @@ def _thin(case: Case, one: Trouble) -> Finding:
             f"'nvrm|nvidia'"
         ),
     )
-    return _unknown(layer, title, evidence, look, (f"Pod/{meta.name}",))
+    found = _unknown(layer, title, evidence, look, (f"Pod/{meta.name}",))
+    if case.component[key(one.pod)] == components.WORKLOAD and not case.unwell:
+        # A program of a user may fail for reasons of its own while the GPUs are all right.
+        return structs.replace(found, severity=Severity.WARNING)
+    return found
 
 
 UNEXPLAINED = "OCG0100"

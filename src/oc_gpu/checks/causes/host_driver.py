@@ -240,12 +240,19 @@ def _bare_host(case: Case, says: str) -> Results:
     return ()
 
 
+_AFTER_MARKERS = ("cuda-validation", "plugin-validation")
+"""Steps of the validation that begin when the markers of driver and toolkit are there."""
+
+
 def _markers(case: Case, says: str) -> Results:
     if case.setting("driver", "enabled") is not False:
         return ()
     stuck = [t for t in case.troubles_of(*ON_NODE) if t.container.endswith("-validation")]
+    beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     for one in stuck:
         name = one.pod.spec.node_name
+        if name in beyond:
+            continue
         held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
         if not held:
             continue

@@ -3,6 +3,7 @@
 The lines are what the programs print, with names and numbers of no report.
 """
 
+import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +62,20 @@ def _not_heard() -> Patient:
     made.one("nodes", NODE)["status"]["conditions"] = [ready]
     made.now = datetime(2024, 11, 5, 8, 6, tzinfo=UTC).timestamp()
     return made
+
+
+def silent_in_pool(updated: int) -> Patient:
+    """Return a cluster with a silent node without cards, in a pool of which so many are updated."""
+    made = _not_heard()
+    node = copy.deepcopy(made.one("nodes", NODE))
+    made.one("nodes", NODE)["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    labels = {"pool": "bare", "feature.node.kubernetes.io/cpu-cpuid.AVX": "true"}
+    node["metadata"] |= {"name": "lost", "labels": labels}
+    node["status"] = {"conditions": node["status"]["conditions"]}
+    made.tables["nodes"].append(node)
+    spec = {"nodeSelector": {"matchLabels": {"pool": "bare"}}}
+    status = {"machineCount": 2, "updatedMachineCount": updated}
+    return made.add("machineconfigpools", "bare", spec=spec, status=status)
 
 
 def _unresolved(message: str) -> Patient:
@@ -260,6 +275,13 @@ def _requirements() -> Patient:
     return Patient().add("csvs", "a.v1", SPACE, status=status)
 
 
+def given_up() -> Patient:
+    """Return a cluster with an InstallPlan that OLM will not try again."""
+    spec = {"clusterServiceVersionNames": ["a.v1"], "approved": True}
+    status = {"phase": "Failed", "message": "Unable to find GVK in discovery: example.com v1 A"}
+    return _requirements().add("installplans", "install-a", SPACE, spec=spec, status=status)
+
+
 def _twice() -> Patient:
     made = Patient()
     spec = {"template": {"spec": {"containers": [{"name": "worker", "image": "nfd:1"}]}}}
@@ -330,7 +352,7 @@ def _silent() -> Patient:
 
 
 AILMENTS: dict[str, tuple[Make, ...]] = {
-    "node-not-ready": (_not_heard,),
+    "node-not-ready": (_not_heard, lambda: silent_in_pool(updated=1)),
     "webhook-denied": (
         lambda: (
             Patient()
@@ -618,7 +640,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             "no operators found in package gpu in the catalog referenced by subscription"
         ),
     ),
-    "olm-csv-requirements-not-met": (_requirements,),
+    "olm-csv-requirements-not-met": (_requirements, given_up),
     "olm-installplan-awaiting-approval": (
         lambda: _subscription().add(
             "installplans", "install-a", SPACE, spec={"approval": "Manual", "approved": False}

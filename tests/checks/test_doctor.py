@@ -10,7 +10,8 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import LAYERS
 from oc_gpu.checks.doctor import CHECKS, SURE, UNEXPLAINED, diagnose, ranked
 from oc_gpu.checks.model import Finding, Severity
-from tests.checks.ailments import AILMENTS
+from oc_gpu.checks.stalled import STOPS
+from tests.checks.ailments import AILMENTS, given_up, silent_in_pool
 from tests.checks.patient import NODE, Patient
 
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "cases"
@@ -42,6 +43,18 @@ def test_what_was_said_in_an_ill_cluster_is_no_error_in_a_healthy_one(
     ]
     errors = [one for one in well.diagnosis() if one.severity is Severity.ERROR]
     assert errors == []
+
+
+def test_a_plan_that_olm_gave_up_is_told_before_what_it_has_not_made() -> None:
+    found = given_up().diagnosis()[0]
+    assert found.objects == ("InstallPlan/install-a", "ClusterServiceVersion/a.v1")
+    assert "Unable to find GVK in discovery" in found.evidence[0].quote
+    assert "oc delete installplan install-a" in found.remedy[-1]
+
+
+def test_a_silent_node_is_waited_for_while_its_pool_has_nodes_to_update() -> None:
+    assert silent_in_pool(updated=1).diagnosis()[0].confidence > STOPS
+    assert silent_in_pool(updated=2).diagnosis()[0].confidence < STOPS
 
 
 def test_every_cause_has_an_ill_cluster() -> None:

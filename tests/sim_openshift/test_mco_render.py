@@ -165,6 +165,14 @@ def test_status_keeps_the_old_configuration_until_every_machine_has_the_new_one(
     assert done["configuration"]["name"] == "new"
 
 
+def test_machine_that_nothing_can_run_on_keeps_its_pool_from_being_updated() -> None:
+    away = machines(node("a"), node("b", unschedulable=True))
+    status = status_of(pool(configuration={"name": "new"}), away, 0.0)
+    states = {c["type"]: c["status"] for c in status["conditions"]}
+    assert (states["Updated"], states["Updating"]) == ("False", "True")
+    assert (status["updatedMachineCount"], status["readyMachineCount"]) == (2, 1)
+
+
 def test_machine_that_gave_up_degrades_its_pool() -> None:
     bad = machines(node("a", current="old", state="Degraded"))
     status = status_of(pool(configuration={"name": "new"}), bad, 0.0)

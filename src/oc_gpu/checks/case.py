@@ -400,10 +400,10 @@ def status(raw: RawObject) -> dict[str, Any]:
 
 
 def conditions(raw: RawObject) -> dict[str, dict[str, Any]]:
-    """Return the conditions of a raw object by type."""
+    """Return the conditions of a raw object by type; those of a CSV have none."""
     found = status(raw).get("conditions")
     every = found if isinstance(found, list) else []
-    return {str(c.get("type")): c for c in every if isinstance(c, dict)}
+    return {str(c["type"]): c for c in every if isinstance(c, dict) and c.get("type")}
 
 
 def name_of(raw: RawObject) -> str:

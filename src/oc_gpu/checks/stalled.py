@@ -23,7 +23,7 @@ from oc_gpu.stages.model import Assessment, State
 
 LASTS = 60.0
 """Seconds for which a cause that may pass by itself has to stand."""
-_SURE = 0.84
+STOPS = 0.84
 """Confidence from which a finding stops a run that still waits."""
 _LIKELY = 0.7
 """Confidence from which a finding tells why a stage has failed."""
@@ -165,6 +165,7 @@ def _events(snapshot: Snapshot) -> Iterator[str]:
 
 def _nodes(snapshot: Snapshot) -> Iterator[str]:
     """Yield nodes that tell nothing, and those that are being drained."""
+    silent = any(is_silent(node) for node in snapshot.nodes)
     for node in snapshot.nodes:
         if node.spec.unschedulable:
             yield f"Node/{node.metadata.name} is cordoned"
@@ -176,6 +177,8 @@ def _nodes(snapshot: Snapshot) -> Iterator[str]:
     for pool in snapshot.table("machineconfigpools"):
         if pools.is_paused(pool) or pools.degraded(pool) is not None:
             yield f"MachineConfigPool/{pool['metadata']['name']}"
+        if silent and pools.is_behind(pool):
+            yield f"MachineConfigPool/{pool['metadata']['name']} may wait for a silent node"
 
 
 _BAD = {
@@ -259,7 +262,7 @@ def concerned(assessments: Iterable[Assessment], finding: Finding) -> Assessment
 
 
 def _is_final(case: Case, finding: Finding, since: Mapping[str, float]) -> bool:
-    if finding.severity is not Severity.ERROR or finding.confidence < _SURE:
+    if finding.severity is not Severity.ERROR or finding.confidence < STOPS:
         return False
     cause = finding.cause or ""
     if not cause or cause in SYMPTOMS or not _PROOFS.get(cause, _always)(case):

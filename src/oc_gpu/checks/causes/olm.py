@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
+from msgspec import structs
+
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, conditions, name_of, namespace_of, spec, status
 from oc_gpu.checks.catalogue import Result, Results
@@ -284,12 +286,53 @@ def _requirements(case: Case, says: str) -> Results:
         where = f"status of {name_of(raw)} in {namespace_of(raw)}"
         lines = missing or [str(now.get("message") or "RequirementsNotMet")]
         evidence = tuple(Evidence(where, shown(line)) for line in lines[:3])
-        about = {"namespace": namespace_of(raw)}
-        objects = (name_of(raw),)
-        return (
-            Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=about),
-        )
+        return (_not_met(raw, _failed_plan(case, raw), says, evidence),)
     return ()
+
+
+def _failed_plan(case: Case, csv: RawObject) -> RawObject | None:
+    """Return the InstallPlan that should have made what a CSV requires, and has given up."""
+    plan: RawObject
+    for plan in case.snapshot.table("installplans"):
+        names = spec(plan).get("clusterServiceVersionNames") or []
+        ours = namespace_of(plan) == namespace_of(csv) and csv["metadata"]["name"] in names
+        if ours and status(plan).get("phase") == "Failed":
+            return plan
+    return None
+
+
+def _not_met(
+    csv: RawObject, plan: RawObject | None, says: str, evidence: tuple[Evidence, ...]
+) -> Result:
+    """Return that a CSV lacks something, and first of all why its InstallPlan has not made it."""
+    namespace = namespace_of(csv)
+    found = Result(
+        Severity.ERROR,
+        says,
+        objects=(name_of(csv),),
+        evidence=evidence,
+        confidence=0.93,
+        about={"namespace": namespace},
+    )
+    if plan is None:
+        return found
+    name, said = plan["metadata"]["name"], str(status(plan).get("message") or "Failed")
+    anew = (
+        f"oc delete csv {csv['metadata']['name']} -n {namespace}; "
+        f"oc delete installplan {name} -n {namespace}   # OLM makes a new one"
+    )
+    return structs.replace(
+        found,
+        title="OLM gave an InstallPlan up, so an object that its CSV requires is absent",
+        objects=(name_of(plan), *found.objects),
+        evidence=(Evidence(f"status of {name_of(plan)} in {namespace}", shown(said)), *evidence),
+        remedy=(
+            f"oc get installplan {name} -n {namespace} -o yaml",
+            "put right what its message names; OLM does not try a failed plan again",
+            anew,
+        ),
+        confidence=0.94,
+    )
 
 
 def _approval(case: Case, says: str) -> Results:

@@ -110,7 +110,8 @@ def max_unavailable(pool: RawObject, count: int) -> int:
 def status_of(pool: RawObject, machines: Sequence[Machine], now: float) -> RawObject:
     """Return the status that follows from a pool's machines."""
     updated = [m for m in machines if m.is_updated]
-    done = len(updated) == len(machines)
+    # A machine that nothing can run on keeps its pool from being called updated, whatever it has.
+    done = all(m.is_available for m in updated) and len(updated) == len(machines)
     wanted: RawObject = pool["spec"].get("configuration") or {}
     before: RawObject = pool.get("status") or {}
     conditions = before.get("conditions") or []

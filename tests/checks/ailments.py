@@ -653,7 +653,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: Patient().labels(
             PCI, **{"feature.node.kubernetes.io/pci-0302_10de_1eb8.present": "true"}
         ),
-        lambda: _passed_over(),
+        _passed_over,
     ),
     "nfd-crd-missing": (
         lambda: (

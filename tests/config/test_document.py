@@ -264,3 +264,41 @@ def test_every_exported_name_exists() -> None:
         assert getattr(config, name) is not None
     with pytest.raises(AttributeError, match="nothing_like_it"):
         _ = config.nothing_like_it
+
+
+@pytest.mark.parametrize(
+    ("mig", "expected"),
+    [
+        ("{strategy: none, layout: all-1g.5gb}", "mig.strategy: none offers whole cards, and"),
+        ("{strategy: single, layout: all-balanced}", "mig.strategy: single wants parts of one"),
+        ("{strategy: single, nodes: {a: all-balanced}}", "mig.strategy: single wants parts of"),
+        ("{layout: '1g 5gb'}", "mig.layout: '1g 5gb' cannot be the value of a label"),
+        ("{nodes: {a: ''}}", "mig.nodes.a: '' cannot be the value of a label"),
+        ("{strategy: mixd}", "mig.strategy: must be one of"),
+    ],
+)
+def test_a_layout_that_the_strategy_does_not_offer_is_a_mistake(mig: str, expected: str) -> None:
+    (told,) = mistakes(f"spec: {{gpuOperator: {{mig: {mig}}}}}".encode())
+    assert told.startswith(f"spec.gpuOperator.{expected}")
+
+
+def test_layouts_that_fit_are_taken() -> None:
+    text = b"spec: {gpuOperator: {mig: {strategy: none, layout: all-disabled}}}"
+    assert config.parse(text).spec.gpu_operator.mig.given
+    text = b"spec: {gpuOperator: {mig: {strategy: mixed, nodes: {a: all-balanced}}}}"
+    assert config.parse(text).spec.gpu_operator.mig.nodes == {"a": "all-balanced"}
+
+
+def test_a_licence_is_given_one_way() -> None:
+    text = b"spec: {gpuOperator: {vgpu: {token: a.tok, secret: theirs}}}"
+    (told,) = mistakes(text)
+    assert told == (
+        "spec.gpuOperator.vgpu: files and secret are two ways to give the licence; take one"
+    )
+
+
+def test_files_of_a_licence_start_at_the_document(tmp_path: Path) -> None:
+    file = tmp_path / "gpu.yaml"
+    file.write_text("spec: {gpuOperator: {vgpu: {token: a.tok, griddConf: /etc/gridd.conf}}}\n")
+    vgpu = config.load(file).spec.gpu_operator.vgpu
+    assert vgpu.files == (str(tmp_path / "a.tok"), "/etc/gridd.conf")

@@ -234,3 +234,30 @@ def test_every_release_s_nfd_example_fits_its_crd() -> None:
         made = node_feature_discovery(reference.read(name), release.nfd, "somewhere")
         if release.version in schemas:
             assert drop_unknown_fields(made, schemas[release.version])["spec"] == made["spec"]
+
+
+def test_divided_cards_are_offered_as_asked_where_the_release_knows_of_them() -> None:
+    spec = policy(NEW, mig_strategy="mixed", mig_layouts="mine")["spec"]
+    assert spec["mig"]["strategy"] == "mixed"
+    assert spec["migManager"]["config"]["name"] == "mine"
+    assert policy(NEW)["spec"]["mig"] == {"strategy": "single"}
+    assert "mig" not in policy(OLD, mig_strategy="mixed", mig_layouts="mine")["spec"]
+
+
+@pytest.mark.parametrize(
+    ("csv", "named"),
+    [
+        (NEW, {"secretName": "licence", "nlsEnabled": True}),
+        ("gpu-operator-certified.v24.6.2", {"configMapName": "licence", "nlsEnabled": True}),
+        ("gpu-operator-certified.v1.6.2", {"configMapName": "licence"}),
+    ],
+)
+def test_the_licence_is_named_in_the_field_of_the_release(csv: str, named: RawObject) -> None:
+    made = policy(csv, licence="licence")
+    given = made["spec"]["driver"]["licensingConfig"]
+    assert {key: given[key] for key in named} == named
+    assert drop_unknown_fields(made, bundles.schema(csv, "ClusterPolicy")) == made
+
+
+def test_the_driver_is_pulled_with_the_secrets_that_are_named() -> None:
+    assert policy(NEW, pull_secrets=("login",))["spec"]["driver"]["imagePullSecrets"] == ["login"]

@@ -16,7 +16,7 @@ from oc_gpu.checks.troubles import Trouble
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Node, Pod
 from oc_gpu.snapshot.model import Snapshot
-from oc_gpu.snapshot.texts import Text, TextRef
+from oc_gpu.snapshot.texts import Text, TextRef, Words
 
 FEATURES = "feature.node.kubernetes.io/"
 _VENDOR = "10de"
@@ -58,6 +58,10 @@ class Case:
     def component(self) -> dict[tuple[str, str], str]:
         """Return the component of each pod by namespace and name."""
         return {key(pod): components.of_pod(pod) for pod in self.snapshot.pods}
+
+    @cached_property
+    def _pods(self) -> dict[tuple[str, str], Pod]:
+        return {key(pod): pod for pod in self.snapshot.pods}
 
     @cached_property
     def pods_by_name(self) -> dict[str, list[Pod]]:
@@ -362,6 +366,11 @@ class Case:
         return found
 
     @cached_property
+    def words_of_logs(self) -> Words:
+        """Return the words of all logs that are worth reading."""
+        return Words.all_of(text for ref, _, _ in self.logs for text in self.snapshot.texts[ref])
+
+    @cached_property
     def events_text(self) -> Text:
         """Return the messages of all events, a line each: one search goes through them all."""
         return Text([" ".join(e.message.split("\n")) for e in self.snapshot.events])
@@ -372,9 +381,10 @@ class Case:
         return Text([" ".join(one.message.split("\n")) for one in self.troubles])
 
     def _pod(self, ref: TextRef) -> Pod | None:
-        named = self.pods_by_name.get(ref.pod, [])
-        fitting = [p for p in named if ref.namespace in ("", p.metadata.namespace)]
-        if not fitting and not ref.namespace and ref.pod == OPERATOR:
+        if ref.namespace:
+            return self._pods.get((ref.namespace, ref.pod))
+        fitting = self.pods_by_name.get(ref.pod, [])
+        if not fitting and ref.pod == OPERATOR:
             fitting = self.pods_of(OPERATOR)
         return fitting[0] if fitting else None
 

@@ -1,7 +1,9 @@
 """Which program a pod or DaemonSet is: by labels, containers and images, not by its full name."""
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Meta, Pod, PodSpec
 
@@ -86,6 +88,22 @@ _IMAGES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (OPERATOR, r"/gpu-operator[:@]"),
     )
 )
+_Fits = Callable[[str], tuple[int, str]]
+_NONE = (sys.maxsize, "")
+
+
+def _fitting(table: Sequence[tuple[str, re.Pattern[str]]]) -> _Fits:
+    """Return the function that gives the first row that fits a name, and its component."""
+
+    @lru_cache(maxsize=1 << 14)  # pods of one workload have most names in common
+    def fits(name: str) -> tuple[int, str]:
+        rows = ((row, part) for row, (part, pattern) in enumerate(table) if pattern.search(name))
+        return next(rows, _NONE)
+
+    return fits
+
+
+_BY_NAME, _BY_IMAGE = _fitting(_NAMES), _fitting(_IMAGES)
 _COMPONENT = "app.kubernetes.io/component"
 _APPS = ("app", "app.kubernetes.io/name", "k8s-app", "name", _COMPONENT)
 _GPU = "nvidia.com/"
@@ -111,8 +129,8 @@ def _known(meta: Meta, owner: str, spec: PodSpec) -> str:
     role = _nfd_role(meta)
     if role:
         return role
-    found = _first(_NAMES, [owner, *labels]) or _first(_NAMES, [meta.name, *containers])
-    return found or _first(_IMAGES, [one.image for one in spec.containers]) or OTHER
+    found = _first(_BY_NAME, [owner, *labels]) or _first(_BY_NAME, [meta.name, *containers])
+    return found or _first(_BY_IMAGE, [one.image for one in spec.containers]) or OTHER
 
 
 def _nfd_role(meta: Meta) -> str:
@@ -123,9 +141,9 @@ def _nfd_role(meta: Meta) -> str:
     return role if role in NFD else ""
 
 
-def _first(table: tuple[tuple[str, re.Pattern[str]], ...], names: Iterable[str]) -> str:
-    every = [name for name in names if name]
-    return next((c for c, pattern in table if any(pattern.search(n) for n in every)), "")
+def _first(fits: _Fits, names: Iterable[str]) -> str:
+    """Return the component of the first row that fits any of the names."""
+    return min((fits(name) for name in names if name), default=_NONE)[1]
 
 
 def wants_gpu(pod: Pod) -> bool:

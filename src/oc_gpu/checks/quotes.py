@@ -100,6 +100,8 @@ def find(
 
 def _logs(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
     parts = split(phrase)
+    if not all(map(case.words_of_logs.may_hold, parts)):
+        return
     for ref, pod, component in case.logs:
         if by is not None and component not in by:
             continue

@@ -12,10 +12,10 @@ from oc_gpu.stages.model import Allowed
 
 
 def wish(settings: Settings) -> Wish:
-    """Return what the user wants, with the certificate read and found good.
+    """Return what the user wants, with certificate and licence read and found good.
 
     Raises:
-        ConfigError: Document, taint or certificate cannot be used.
+        ConfigError: Document, taint, certificate or licence cannot be used.
     """
     document = platform(settings)
     return Wish(
@@ -27,6 +27,7 @@ def wish(settings: Settings) -> Wish:
             evict_workloads=settings.evict_workloads,
             remove_finalizers=settings.remove_finalizers,
         ),
+        config.read_licence(document.spec.gpu_operator.vgpu),
     )
 
 

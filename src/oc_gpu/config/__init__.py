@@ -17,11 +17,13 @@ if TYPE_CHECKING:
         ImagesSpec,
         IsolationSpec,
         Metadata,
+        MigSpec,
         NfdSpec,
         ProxySpec,
         Spec,
         TimeoutsSpec,
         Toleration,
+        VgpuSpec,
         chosen,
         seconds,
     )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         inspect_entitlement,
         read_entitlement,
     )
+    from oc_gpu.config.licences import Licence, LicenceError, read_licence
     from oc_gpu.config.loading import (
         InvalidDocumentError,
         from_value,
@@ -54,11 +57,13 @@ _HOMES = {
         "ImagesSpec",
         "IsolationSpec",
         "Metadata",
+        "MigSpec",
         "NfdSpec",
         "ProxySpec",
         "Spec",
         "TimeoutsSpec",
         "Toleration",
+        "VgpuSpec",
         "chosen",
         "seconds",
     ),
@@ -68,6 +73,11 @@ _HOMES = {
         "Secret",
         "inspect_entitlement",
         "read_entitlement",
+    ),
+    "licences": (
+        "Licence",
+        "LicenceError",
+        "read_licence",
     ),
     "loading": (
         "InvalidDocumentError",
@@ -97,7 +107,10 @@ __all__ = [
     "ImagesSpec",
     "InvalidDocumentError",
     "IsolationSpec",
+    "Licence",
+    "LicenceError",
     "Metadata",
+    "MigSpec",
     "Mistake",
     "NfdSpec",
     "ProxySpec",
@@ -106,6 +119,7 @@ __all__ = [
     "Taint",
     "TimeoutsSpec",
     "Toleration",
+    "VgpuSpec",
     "chosen",
     "example_text",
     "from_value",
@@ -115,6 +129,7 @@ __all__ = [
     "parse",
     "parse_taint",
     "read_entitlement",
+    "read_licence",
     "seconds",
 ]
 

@@ -12,6 +12,8 @@ KIND = "GpuPlatform"
 AUTO = "auto"
 
 TAINT_PATTERN = r"^[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$"
+LAYOUT_PATTERN = r"^(auto|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$"
+"""What may stand in a label's value: a layout is asked for by a label."""
 _DURATION: dict[str, Any] = {
     "pattern": r"^(auto|(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?)$",
     "examples": ["90m"],
@@ -75,11 +77,68 @@ class DriverSpec(_Part, frozen=True, kw_only=True):
     repository: Annotated[str, _about("Such as nvcr.io/nvidia.")] = AUTO
     image: Annotated[str, _about("Such as driver.")] = AUTO
     version: Annotated[str, _about("Such as 580.105.08, or a digest sha256:...")] = AUTO
+    pull_secrets: Annotated[
+        tuple[str, ...],
+        _about("Names of Secrets in the operator's namespace with which it is pulled."),
+    ] = ()
 
     @property
     def given(self) -> bool:
         """Tell whether all three are given."""
         return AUTO not in (self.repository, self.image, self.version)
+
+
+Layout = Annotated[str, Meta(extra_json_schema={"pattern": LAYOUT_PATTERN})]
+
+
+class MigSpec(_Part, frozen=True, kw_only=True):
+    """Cards that are divided (MIG)."""
+
+    strategy: Annotated[
+        Literal["auto", "none", "single", "mixed"],
+        _about("none: whole cards; single: nvidia.com/gpu is a part; mixed: nvidia.com/mig-..."),
+    ] = "auto"
+    layout: Annotated[
+        Layout,
+        _about("Layout of all nodes, such as all-1g.5gb or all-disabled; auto: not asked for."),
+    ] = AUTO
+    nodes: Annotated[dict[str, Layout], _about("Another layout for some nodes, by name.")] = field(
+        default_factory=dict
+    )
+    config_map: Annotated[
+        str, _about("ConfigMap in the operator's namespace with layouts of your own.")
+    ] = AUTO
+
+    @property
+    def given(self) -> bool:
+        """Tell whether a layout is asked for."""
+        return self.layout != AUTO or bool(self.nodes)
+
+
+class VgpuSpec(_Part, frozen=True, kw_only=True):
+    """Nodes that have a virtual GPU: their driver wants a licence."""
+
+    token: Annotated[
+        str | None,
+        _about("File of the client configuration token; a relative path starts here."),
+    ] = None
+    gridd_conf: Annotated[
+        str | None, _about("File gridd.conf for the licence's client; none: an empty one.")
+    ] = None
+    secret: Annotated[
+        str,
+        _about("Or a Secret that is there (before GPU Operator 25.10: ConfigMap) with both."),
+    ] = AUTO
+
+    @property
+    def given(self) -> bool:
+        """Tell whether a licence is given."""
+        return any(value not in (None, AUTO) for value in (*self.files, self.secret))
+
+    @property
+    def files(self) -> tuple[str | None, str | None]:
+        """Return the files of the licence: its token, and the client's configuration."""
+        return self.token, self.gridd_conf
 
 
 class GpuOperatorSpec(_Part, frozen=True, kw_only=True):
@@ -92,6 +151,12 @@ class GpuOperatorSpec(_Part, frozen=True, kw_only=True):
     namespace: Annotated[str, _about("Namespace of the operator.")] = AUTO
     driver: Annotated[DriverSpec, _about("Another driver image than the operator's.")] = field(
         default_factory=DriverSpec
+    )
+    mig: Annotated[MigSpec, _about("Cards that are divided (MIG).")] = field(
+        default_factory=MigSpec
+    )
+    vgpu: Annotated[VgpuSpec, _about("The licence of virtual GPUs.")] = field(
+        default_factory=VgpuSpec
     )
     cluster_policy: Annotated[
         dict[str, Any],

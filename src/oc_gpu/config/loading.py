@@ -1,12 +1,20 @@
 """From a file to a GpuPlatform, with everything that is wrong with it said at once."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import msgspec.inspect
 
-from oc_gpu.config.document import API_VERSION, KIND, GpuPlatform
+from oc_gpu.config.document import (
+    API_VERSION,
+    AUTO,
+    KIND,
+    LAYOUT_PATTERN,
+    GpuOperatorSpec,
+    GpuPlatform,
+)
 from oc_gpu.config.mistakes import Mistake, find_mistakes
 from oc_gpu.config.taints import parse_taint
 from oc_gpu.kube.errors import ConfigError, UsageError, clean
@@ -45,7 +53,7 @@ class InvalidDocumentError(ConfigError):
 def load(path: str | Path) -> GpuPlatform:
     """Return the document in a YAML or JSON file; an empty file is one.
 
-    A relative `spec.entitlement.file` is taken from the document's folder.
+    A relative path in it is taken from the document's folder.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -53,13 +61,30 @@ def load(path: str | Path) -> GpuPlatform:
     """
     file = Path(path)
     document = parse(_read(file), name=str(path))
-    named = document.spec.entitlement.file
-    if not named or Path(named).is_absolute():
-        return document
-    placed = str(file.parent / _in_home(Path(named)))
-    entitlement = msgspec.structs.replace(document.spec.entitlement, file=placed)
-    spec = msgspec.structs.replace(document.spec, entitlement=entitlement)
+    spec = document.spec
+    entitlement = msgspec.structs.replace(
+        spec.entitlement, file=_placed(file, spec.entitlement.file)
+    )
+    spec = msgspec.structs.replace(
+        spec, entitlement=entitlement, gpu_operator=_with_files(file, spec.gpu_operator)
+    )
     return msgspec.structs.replace(document, spec=spec)
+
+
+def _with_files(file: Path, operator: GpuOperatorSpec) -> GpuOperatorSpec:
+    vgpu = msgspec.structs.replace(
+        operator.vgpu,
+        token=_placed(file, operator.vgpu.token),
+        gridd_conf=_placed(file, operator.vgpu.gridd_conf),
+    )
+    return msgspec.structs.replace(operator, vgpu=vgpu)
+
+
+def _placed(document: Path, named: str | None) -> str | None:
+    """Return where a file is that a document names."""
+    if not named or Path(named).is_absolute():
+        return named
+    return str(document.parent / _in_home(Path(named)))
 
 
 def _in_home(path: Path) -> Path:
@@ -164,7 +189,7 @@ def _meaning(value: Any) -> tuple[Mistake, ...]:
     spec = value.get("spec") if isinstance(value, dict) else None
     if not isinstance(spec, dict):
         return ()
-    return (*_taint(spec), *_driver(spec))
+    return (*_taint(spec), *_driver(spec), *_mig(spec), *_vgpu(spec))
 
 
 def _taint(spec: dict[str, Any]) -> tuple[Mistake, ...]:
@@ -180,10 +205,7 @@ def _taint(spec: dict[str, Any]) -> tuple[Mistake, ...]:
 
 
 def _driver(spec: dict[str, Any]) -> tuple[Mistake, ...]:
-    operator = spec.get("gpuOperator")
-    driver = operator.get("driver") if isinstance(operator, dict) else None
-    if not isinstance(driver, dict):
-        return ()
+    driver = _part(spec, "driver")
     names = ("repository", "image", "version")
     given = [name for name in names if driver.get(name, "auto") != "auto"]
     missing = [name for name in names if name not in given]
@@ -191,6 +213,48 @@ def _driver(spec: dict[str, Any]) -> tuple[Mistake, ...]:
         return ()
     problem = f"{' and '.join(missing)} must be given too: the operator takes all three or none"
     return (Mistake("spec.gpuOperator.driver", problem),)
+
+
+_WHOLE = (AUTO, "all-disabled")
+
+
+def _mig(spec: dict[str, Any]) -> tuple[Mistake, ...]:
+    """Return which layouts the strategy does not offer."""
+    mig = _part(spec, "mig")
+    nodes = mig.get("nodes")
+    each = nodes.items() if isinstance(nodes, dict) else ()
+    named = {f"nodes.{name}": layout for name, layout in each}
+    layouts = {"layout": mig.get("layout", AUTO), **named}
+    asked = [(place, text) for place, text in layouts.items() if isinstance(text, str)]
+    wrong = [
+        Mistake(f"spec.gpuOperator.mig.{place}", f"{text!r} cannot be the value of a label")
+        for place, text in asked
+        if not re.fullmatch(LAYOUT_PATTERN, text)
+    ]
+    strategy, places = mig.get("strategy"), [place for place, text in asked if text not in _WHOLE]
+    if strategy == "none" and places:
+        problem = f"none offers whole cards, and {places[0]} divides them; choose single or mixed"
+        wrong.append(Mistake("spec.gpuOperator.mig.strategy", problem))
+    if strategy == "single" and any(text == "all-balanced" for _, text in asked):
+        problem = "single wants parts of one size, and all-balanced has several; choose mixed"
+        wrong.append(Mistake("spec.gpuOperator.mig.strategy", problem))
+    return tuple(wrong)
+
+
+def _vgpu(spec: dict[str, Any]) -> tuple[Mistake, ...]:
+    vgpu = _part(spec, "vgpu")
+    files = any(vgpu.get(name) is not None for name in ("token", "griddConf"))
+    if not (files and vgpu.get("secret", AUTO) != AUTO):
+        return ()
+    problem = "files and secret are two ways to give the licence; take one"
+    return (Mistake("spec.gpuOperator.vgpu", problem),)
+
+
+def _part(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a part of `gpuOperator`, empty where it is none."""
+    operator = spec.get("gpuOperator")
+    found = operator.get(name) if isinstance(operator, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def json_schema() -> dict[str, Any]:

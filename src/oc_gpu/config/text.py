@@ -10,6 +10,10 @@ _EXAMPLES = {
     "taint": "nodetype=gpu:NoSchedule",
     "tolerations": "[{key: nodetype, operator: Equal, value: gpu, effect: NoSchedule}]",
     "file": "entitlement.zip",
+    "pullSecrets": "[registry-login]",
+    "nodes": "{gpu-0: all-balanced}",
+    "token": "client_configuration_token.tok",
+    "griddConf": "gridd.conf",
     "clusterPolicy": "{dcgmExporter: {enabled: true}}",
 }
 

@@ -129,6 +129,10 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
         upgrade_state: How far the operator's upgrade controller is with a node's driver.
         switched_off: Labels, with their values, of nodes without operands.
         virtual: Labels, with their values, of nodes whose cards are for virtual machines.
+        mig_capable: Whether the cards of a node can be divided.
+        mig_layout: Which layout of MIG devices a node is to have.
+        mig_state: How far the MIG manager is with it.
+        vgpu: Whether a node's card is a virtual one.
     """
 
     cards: tuple[str, ...]
@@ -141,6 +145,10 @@ class GpuLabels(Entry, frozen=True, kw_only=True):
     upgrade_state: str
     switched_off: dict[str, tuple[str, ...]]
     virtual: dict[str, tuple[str, ...]]
+    mig_capable: str
+    mig_layout: str
+    mig_state: str
+    vgpu: str
 
 
 class Operand(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,6 +185,11 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
         validation_tolerates: Validation pods get the tolerations of the operands.
         smi_container: Container in which nvidia-smi works.
         refused: Fields of the CSV's example that the CSV's own CRD refuses.
+        mig: `spec.mig.strategy` and `spec.migManager` exist.
+        mig_layouts: `spec.migManager.config` exists.
+        licence: Field of `spec.driver.licensingConfig` that names what holds the vGPU licence.
+        licence_kind: What it names.
+        licence_token: Licences come by a token, `spec.driver.licensingConfig.nlsEnabled`.
     """
 
     since: str
@@ -192,6 +205,11 @@ class OperatorEra(Entry, frozen=True, kw_only=True):
     operands: tuple[Operand, ...]
     validation_tolerates: bool
     smi_container: str
+    mig: bool
+    mig_layouts: bool
+    licence: str
+    licence_kind: Literal["ConfigMap", "Secret"]
+    licence_token: bool
     refused: tuple[Path, ...] = ()
 
 

@@ -27,12 +27,20 @@ class PolicyWishes(Struct, frozen=True, kw_only=True):
         proxy: The cluster's proxy; only operators that do not find it by themselves get it.
         tolerations: More tolerations for the operands.
         driver: Another driver image.
+        pull_secrets: Secrets with which that one is pulled.
+        mig_strategy: How divided cards are offered, empty for as the example says.
+        mig_layouts: ConfigMap with layouts of one's own, empty for the operator's.
+        licence: What holds the licence of virtual GPUs, empty for none.
         overrides: Fields to merge over the spec at the end; null takes one away.
     """
 
     proxy: Proxy | None = None
     tolerations: tuple[RawObject, ...] = ()
     driver: DriverImage | None = None
+    pull_secrets: tuple[str, ...] = ()
+    mig_strategy: str = ""
+    mig_layouts: str = ""
+    licence: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,7 +61,9 @@ def cluster_policy(
         spec = put(spec, ("operator", "defaultRuntime"), RUNTIME)
     spec = _with_proxy(spec, release, wishes.proxy)
     spec = _with_tolerations(spec, release, wishes.tolerations)
-    spec = _with_driver(spec, wishes.driver)
+    spec = _with_driver(spec, wishes)
+    spec = _with_mig(spec, release, wishes)
+    spec = _with_licence(spec, release, wishes.licence)
     return {
         "apiVersion": example["apiVersion"],
         "kind": KIND,
@@ -84,11 +94,31 @@ def _with_tolerations(
     return spec
 
 
-def _with_driver(spec: RawObject, driver: DriverImage | None) -> RawObject:
+def _with_driver(spec: RawObject, wishes: PolicyWishes) -> RawObject:
+    if wishes.pull_secrets:
+        spec = put(spec, ("driver", "imagePullSecrets"), list(wishes.pull_secrets))
+    driver = wishes.driver
     if driver is None:
         return spec
     image = {"repository": driver.repository, "image": driver.image, "version": driver.version}
     return merge(spec, {"driver": image})  # type: ignore[no-any-return]
+
+
+def _with_mig(spec: RawObject, release: GpuOperatorRelease, wishes: PolicyWishes) -> RawObject:
+    if wishes.mig_strategy and release.era.mig:
+        spec = put(spec, ("mig", "strategy"), wishes.mig_strategy)
+    if wishes.mig_layouts and release.era.mig_layouts:
+        spec = put(spec, ("migManager", "config", "name"), wishes.mig_layouts)
+    return spec
+
+
+def _with_licence(spec: RawObject, release: GpuOperatorRelease, holder: str) -> RawObject:
+    if not (holder and release.era.licence):
+        return spec
+    path = ("driver", "licensingConfig")
+    told = {release.era.licence: holder}
+    by_token = {"nlsEnabled": True} if release.era.licence_token else {}
+    return put(spec, path, {**(at(spec, path) or {}), **told, **by_token})
 
 
 def toleration_of(key: str, value: str, effect: str) -> RawObject:

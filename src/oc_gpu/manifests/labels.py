@@ -9,6 +9,8 @@ PROOF = "oc-gpu.io/proof"
 """On pods whose log is a proof; the value says of what."""
 TAINT = "oc-gpu.io/taint"
 """Annotation of a node: the taint that we set on it, as `key=value:Effect`."""
+LAYOUT = "oc-gpu.io/mig-layout"
+"""Annotation of a node: the layout of MIG devices that was asked for before us, empty for none."""
 NAME = "oc-gpu"
 
 

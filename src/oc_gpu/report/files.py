@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import UsageError, without_credentials
+from oc_gpu.manifests.licence import TOKEN
 from oc_gpu.report.output import Encoding, Form, encode
 from oc_gpu.stages.model import Apply, Patch, StagePlan
 
@@ -150,12 +151,14 @@ def stdout_text(made: Iterable[File], form: Form = "text") -> Iterator[str]:
 
 
 def without_secrets(manifest: RawObject) -> RawObject:
-    """Return an object without data of Secrets, keys in files and passwords in URLs."""
+    """Return an object without data of Secrets, keys in files, tokens and passwords in URLs."""
     shown = {key: _cleaned(value) for key, value in manifest.items()}
     if manifest.get("kind") == "Secret":
         for part in ("data", "stringData"):
             if part in shown:
                 shown[part] = dict.fromkeys(shown[part], HIDDEN)
+    if TOKEN in (shown.get("data") or {}):
+        shown["data"] = {**shown["data"], TOKEN: HIDDEN}
     return shown
 
 

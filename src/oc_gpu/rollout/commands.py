@@ -268,7 +268,9 @@ def _insist(context: Context, *, remove: bool) -> None:
 
 def _isolation_road(found: Survey, *, remove: bool) -> Road:
     def plans(snapshot: Snapshot) -> tuple[StagePlan, ...]:
-        context = contexts.build(found.wish.config, snapshot, found.wish.entitlement)
+        context = contexts.build(
+            found.wish.config, snapshot, found.wish.entitlement, licence=found.wish.licence
+        )
         return untainting(context) if remove else tainting(context)
 
     return plans

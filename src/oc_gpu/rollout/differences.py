@@ -1,7 +1,8 @@
 """What differs between two states of an object, as a user may be shown it.
 
-Keys and certificates never are: the content of Secrets and of the files in MachineConfigs is told
-apart by its presence only, and what looks like a secret is cut out of every other value.
+Keys and certificates never are: the content of Secrets, of the files in MachineConfigs and of a
+licence's token is told apart by its presence only, and what looks like a secret is cut out of
+every other value.
 """
 
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from msgspec import Struct
 
 from oc_gpu.kube import Resource
 from oc_gpu.kube.errors import clean
-from oc_gpu.kube.resources import MACHINE_CONFIGS, SECRETS
+from oc_gpu.kube.resources import CONFIGMAPS, MACHINE_CONFIGS, SECRETS
+from oc_gpu.manifests.licence import TOKEN
 
 NOT_SHOWN = "(not shown)"
 _HIDDEN = {
+    CONFIGMAPS.plural: (f"data.{TOKEN}",),
     SECRETS.plural: ("data", "stringData"),
     MACHINE_CONFIGS.plural: ("spec.config",),
 }

@@ -6,7 +6,7 @@ shipped (`oc-gpu rbac`) are both made from it, so that neither has a right that 
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oc_gpu import facts
 from oc_gpu.kube import RawObject, Resource
@@ -35,6 +35,7 @@ from oc_gpu.kube.resources import (
 )
 from oc_gpu.manifests.entitlement import SECRET
 from oc_gpu.manifests.labels import NAME
+from oc_gpu.manifests.licence import NAME as LICENCE
 from oc_gpu.rollout import lease
 from oc_gpu.snapshot import diagnosis
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS, Scope, Source, sources
@@ -112,9 +113,9 @@ def _made() -> Iterator[Grant]:
     """Yield what is made, changed and deleted by name."""
     yield Grant(NAMESPACES, ("create", "delete"))
     yield Grant(CONFIGMAPS, ("create",))
-    yield Grant(CONFIGMAPS, ("patch", "delete"), (records.NAME,))
+    yield Grant(CONFIGMAPS, ("patch", "delete"), (records.NAME, LICENCE))
     yield Grant(SECRETS, ("create",))
-    yield Grant(SECRETS, ("patch", "delete"), (SECRET,))
+    yield Grant(SECRETS, ("patch", "delete"), (SECRET, LICENCE))
     for kind in (PODS, MACHINE_CONFIGS, SUBSCRIPTIONS, OPERATOR_GROUPS, CLUSTER_POLICIES):
         yield Grant(kind, _MAKE)
     yield Grant(_discovery(), _MAKE)
@@ -127,8 +128,9 @@ def _discovery() -> Resource:
 
 def _read() -> Iterator[Grant]:
     """Yield what is listed, watched, and read again before a write."""
-    scope = Scope((), _discovery(), "", "", records.NAME)
-    for source in sources(scope, "undo"):
+    scope = Scope((), _discovery(), "", "", records.NAME, licence_name=LICENCE)
+    older = structs.replace(scope, licence=CONFIGMAPS)
+    for source in dict.fromkeys((*sources(scope, "undo"), *sources(older, "undo"))):
         yield Grant(source.resource, ("get", "list", "watch"), _only_names(source))
     for source in (*sources(scope, "check"), *diagnosis.SOURCES):
         yield Grant(source.resource, ("list",), _only_names(source))

@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, structs
 
 from oc_gpu import facts
-from oc_gpu.config import Entitlement, GpuPlatform
+from oc_gpu.config import Entitlement, GpuPlatform, Licence
+from oc_gpu.config.document import chosen
 from oc_gpu.kube import Client
 from oc_gpu.kube.resources import SUBSCRIPTIONS
+from oc_gpu.manifests.licence import NAME as LICENCE
 from oc_gpu.snapshot.journals import with_journals
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.reading import read
 from oc_gpu.snapshot.sources import IDENTITY, Purpose, Scope, Source, sources
 from oc_gpu.stages import context as contexts
+from oc_gpu.stages import licence
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import assess, planned_actions
@@ -38,11 +41,13 @@ class Wish(Struct, frozen=True):
         config: The document.
         entitlement: The certificate that it names.
         allowed: What may be done to what is somebody else's.
+        licence: The licence of virtual GPUs that it names.
     """
 
     config: GpuPlatform
     entitlement: Entitlement | None = None
     allowed: Allowed = Allowed()
+    licence: Licence | None = None
 
 
 class Survey(Struct, frozen=True):
@@ -124,7 +129,7 @@ def seen(
     wish: Wish, purpose: Purpose, scope: Scope, packages: Mapping[str, str], snapshot: Snapshot
 ) -> Survey:
     """Return the survey of a snapshot."""
-    context = contexts.build(wish.config, snapshot, wish.entitlement, wish.allowed)
+    context = contexts.build(wish.config, snapshot, wish.entitlement, wish.allowed, wish.licence)
     if purpose == "undo":
         plans = way_back(context)
     else:
@@ -182,6 +187,10 @@ def _scope(wish: Wish, snapshot: Snapshot) -> Scope:
         secret_namespace=_PROOF_NAMESPACE,
         record_namespace=records.NAMESPACE,
         record_name=records.NAME,
+        licence=licence.resource(platform.operator.era),
+        licence_namespace=platform.operand_namespace,
+        licence_name=chosen(wish.config.spec.gpu_operator.vgpu.secret, LICENCE),
+        licensed=wish.config.spec.gpu_operator.vgpu.given,
         budgets="v1" if _minor(snapshot) >= _BUDGETS_SINCE else "v1beta1",
     )
 

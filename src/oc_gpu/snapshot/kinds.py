@@ -159,6 +159,12 @@ class Node(_Wire, frozen=True):
         """Return how many GPUs it offers to pods."""
         return self.offers(GPU)
 
+    @property
+    def devices(self) -> dict[str, int]:
+        """Return what it offers to pods of GPUs and their parts, by the name to ask for."""
+        names = (name for name in self.status.allocatable if name.startswith(_CARDS))
+        return {name: count for name in sorted(names) if (count := self.offers(name))}
+
     def offers(self, resource: str) -> int:
         """Return how much of an extended resource it offers to pods."""
         return int(self.status.allocatable.get(resource, "0"))

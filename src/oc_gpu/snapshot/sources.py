@@ -55,6 +55,10 @@ class Scope(Struct, frozen=True):
         record_namespace: Where the record of what was made is.
         record_name: The ConfigMap that it is.
         budgets: Version in which PodDisruptionBudgets are served.
+        licence: Kind of what holds the licence of virtual GPUs.
+        licence_namespace: Where that is.
+        licence_name: Its name.
+        licensed: Whether the road gives a licence; the way back looks for it in any case.
     """
 
     namespaces: tuple[str, ...]
@@ -63,6 +67,10 @@ class Scope(Struct, frozen=True):
     record_namespace: str
     record_name: str
     budgets: str = "v1"
+    licence: Resource = known.SECRETS
+    licence_namespace: str = ""
+    licence_name: str = ""
+    licensed: bool = False
 
 
 _STATUS = frozenset(
@@ -136,10 +144,22 @@ def sources(scope: Scope, purpose: Purpose = "road") -> tuple[Source, ...]:
     """
     every = (*IDENTITY, *_cluster_wide(scope), *_of_the_road(scope))
     if purpose == "check":
-        return (*every, *_around(scope))
+        return (*every, *_around(scope), *((_licence(scope),) if scope.licensed else ()))
     if purpose == "status":
         return tuple(source for source in every if source.name in _STATUS)
-    return (*every, *CUSTOM_OBJECTS, TENANTS) if purpose == "undo" else every
+    if purpose == "undo":
+        return (*every, *CUSTOM_OBJECTS, TENANTS, _licence(scope))
+    return (*every, _licence(scope)) if scope.licensed else every
+
+
+def _licence(scope: Scope) -> Source:
+    """Return the source of what holds the licence of virtual GPUs."""
+    return Source(
+        "licences",
+        scope.licence,
+        namespaces=(scope.licence_namespace,),
+        field_selector=f"metadata.name={scope.licence_name}",
+    )
 
 
 def warnings(scope: Scope) -> Source:

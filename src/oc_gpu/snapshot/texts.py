@@ -5,9 +5,11 @@ differ in digits only are kept once, with the number of the first one, so that s
 megabytes costs no more than searching what is new in them.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from msgspec import Struct
@@ -17,6 +19,9 @@ Kind = Literal["log", "node", "other"]
 _SMALL = 64 * 1024
 """Bytes below which looking for repeated lines costs more than searching them."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_BETWEEN = re.compile(rb"[^a-z\x80-\xff]")
+"""What stands between words; digits do, or times and numbers would make words without end."""
+_SPLIT = bytes(ord(" ") if _BETWEEN.match(bytes([char])) else char for char in range(256))
 _LONGEST = 4000
 """Characters of a line that are kept: programs print whole objects on one line."""
 
@@ -52,11 +57,49 @@ class Line(Struct, frozen=True):
     text: str
 
 
+class Words:
+    """The words of texts, to tell without reading them that they cannot hold a phrase."""
+
+    def __init__(self, known: Iterable[bytes]) -> None:
+        self._known = frozenset(known)
+        self._joined = b"\n".join((b"", *self._known, b""))
+
+    @classmethod
+    def of(cls, lowered: str) -> "Words":
+        """Return the words of a text in lower case."""
+        return cls(lowered.encode().translate(_SPLIT).split())
+
+    @classmethod
+    def all_of(cls, texts: Iterable["Text"]) -> "Words":
+        """Return the words of several texts together."""
+        return cls(chain.from_iterable(text.words._known for text in texts))  # noqa: SLF001
+
+    def may_hold(self, phrase: str) -> bool:
+        """Tell whether all words of a phrase are there; the outer ones may be parts of words.
+
+        Args:
+            phrase: A piece of text in lower case.
+        """
+        first, *inner = _BETWEEN.split(phrase.encode())
+        if not inner:
+            return first in self._joined
+        last = inner.pop()
+        return (
+            all(not word or word in self._known for word in inner)
+            and first + b"\n" in self._joined
+            and b"\n" + last in self._joined
+        )
+
+
 class Text:
-    """Lines of one text, with their numbers in the original."""
+    """Lines of one text, with their numbers in the original.
+
+    Attributes:
+        content: All lines as one text.
+    """
 
     def __init__(self, lines: Sequence[str], numbers: Sequence[int] | None = None) -> None:
-        self._lines = lines
+        self.content = "\n".join(lines)
         self._numbers = range(1, len(lines) + 1) if numbers is None else numbers
 
     @classmethod
@@ -67,37 +110,34 @@ class Text:
             raw: The content, or the part of it that was read.
             first: Number of its first line.
         """
-        if len(raw) < _SMALL:
-            lines = _decoded(raw.splitlines())
-            return cls(lines, range(first, first + len(lines)))
-        seen: dict[bytes, int] = {}
-        for number, masked in enumerate(raw.translate(_DIGITS).splitlines()):
-            seen.setdefault(masked, number)
         every = raw.splitlines()
-        kept = [every[number] for number in seen.values()]
-        return cls(_decoded(kept), [first + number for number in seen.values()])
-
-    @property
-    def content(self) -> str:
-        """Return all lines as one text."""
-        return "\n".join(self._lines)
+        if len(raw) < _SMALL:
+            return cls(_decoded(every), range(first, first + len(every)))
+        masked = raw.translate(_DIGITS).splitlines()
+        # From the last to the first, so that the first of equal lines is the one that stays.
+        numbers = sorted(
+            dict(zip(reversed(masked), reversed(range(len(masked))), strict=True)).values()
+        )
+        kept = [every[number] for number in numbers]
+        return cls(_decoded(kept), array("q", map(first.__add__, numbers)))
 
     def __iter__(self) -> Iterator[Line]:
         """Yield the lines."""
-        return (Line(n, t) for n, t in zip(self._numbers, self._lines, strict=True))
+        lines = self.content.split("\n") if self._numbers else []
+        return (Line(n, t) for n, t in zip(self._numbers, lines, strict=True))
 
     def __len__(self) -> int:
         """Return the number of lines that are kept."""
-        return len(self._lines)
+        return len(self._numbers)
 
     @cached_property
-    def _lowered(self) -> tuple[str, list[int]]:
-        starts, at = [], 0
-        lowered = [line.lower() for line in self._lines]
-        for line in lowered:
-            starts.append(at)
-            at += len(line) + 1
-        return "\n".join(lowered), starts
+    def words(self) -> Words:
+        """Return the words of the text."""
+        return Words.of(self.content.lower())
+
+    @cached_property
+    def _lowered(self) -> str:
+        return self.content.lower()
 
     def find(self, parts: Sequence[str]) -> Iterator[Line]:
         """Yield the lines that hold all parts in this order, whatever the case.
@@ -105,19 +145,35 @@ class Text:
         Args:
             parts: Lower-case pieces of text, at least one.
         """
-        blob, starts = self._lowered
         longest = max(parts, key=len)
-        at = blob.find(longest)
+        if not self.words.may_hold(longest):
+            return
+        lowered, number, seen = self._lowered, 0, 0
+        at = lowered.find(longest)
         while at >= 0:
-            index = bisect_right(starts, at) - 1
-            end = starts[index + 1] - 1 if index + 1 < len(starts) else len(blob)
-            if _in_order(blob, starts[index], end, parts):
-                yield Line(self._numbers[index], self._lines[index])
-            at = blob.find(longest, end)
+            start, end = lowered.rfind("\n", 0, at) + 1, _end(lowered, at)
+            if _in_order(lowered, start, end, parts):
+                number, seen = number + lowered.count("\n", seen, start), start
+                yield Line(self._numbers[number], self._line(number, start, end))
+            at = lowered.find(longest, end)
+
+    def _line(self, number: int, start: int, end: int) -> str:
+        if len(self.content) == len(self._lowered):
+            return self.content[start:end]
+        # Some letters have more than one in lower case, so that places differ.
+        return self.content.split("\n")[number]
+
+
+def _end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
 def _decoded(lines: Sequence[bytes]) -> list[str]:
-    return [line[:_LONGEST].decode("utf-8", "replace") for line in lines]
+    if max(map(len, lines), default=0) > _LONGEST:
+        lines = [line[:_LONGEST] for line in lines]
+    # All at once, since decoding line by line takes several times as long.
+    return b"\n".join(lines).decode("utf-8", "replace").split("\n") if lines else []
 
 
 def _in_order(blob: str, start: int, end: int, parts: Sequence[str]) -> bool:

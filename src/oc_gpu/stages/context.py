@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from oc_gpu.config import Entitlement, GpuPlatform, chosen
+from oc_gpu.config import Entitlement, GpuPlatform, Licence, chosen
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import Taint
 from oc_gpu.snapshot.model import Snapshot
@@ -25,6 +25,7 @@ class Context(Struct, frozen=True):
         record: The record that the cluster holds, None when it holds none.
         taint: The taint that GPU nodes are to have, None for none.
         allowed: What may be done to what is somebody else's.
+        licence: The licence of virtual GPUs that the user gave.
     """
 
     config: GpuPlatform
@@ -35,6 +36,7 @@ class Context(Struct, frozen=True):
     record: records.Record | None = None
     taint: Taint | None = None
     allowed: Allowed = Allowed()
+    licence: Licence | None = None
 
     @property
     def lost(self) -> bool:
@@ -57,6 +59,7 @@ def build(
     snapshot: Snapshot,
     entitlement: Entitlement | None = None,
     allowed: Allowed | None = None,
+    licence: Licence | None = None,
 ) -> Context:
     """Return the context of one moment.
 
@@ -74,4 +77,5 @@ def build(
         record=record,
         taint=tolerations.parse(taint) if taint else None,
         allowed=allowed or Allowed(),
+        licence=licence,
     )

@@ -192,6 +192,8 @@ _SOURCES = {
     "clusterserviceversions": ("csvs",),
     "customresourcedefinitions": ("crds",),
     "pods": ("pods", "tenants"),
+    "secrets": ("secrets", "licences"),
+    "configmaps": ("configmaps", "licences"),
 }
 
 

@@ -8,6 +8,7 @@ is that each GPU node runs every operand and offers its cards.
 import msgspec
 
 from oc_gpu import facts
+from oc_gpu.config import chosen
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests import clusterpolicy
@@ -15,7 +16,16 @@ from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.snapshot.model import spec_of
 from oc_gpu.snapshot.naming import named
-from oc_gpu.stages import drivers, leftovers, olm, operators, tenants, tolerations, workloads
+from oc_gpu.stages import (
+    drivers,
+    leftovers,
+    licence,
+    olm,
+    operators,
+    tenants,
+    tolerations,
+    workloads,
+)
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import (
     Action,
@@ -70,7 +80,7 @@ def _policy(context: Context) -> Milestone:
     actions: list[Action] = []
     if platform.operator.era.namespace_maker == "administrator":
         actions.append(olm.namespace(platform.operand_namespace, NAME))
-    actions.append(_applied(context, wanted))
+    actions += (*licence.wanted(context), _applied(context, wanted))
     return Milestone(title, tuple(actions), after=("entitlement", "nfd"))
 
 
@@ -103,13 +113,18 @@ def _applied(context: Context, wanted: RawObject) -> Apply:
 
 def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
     spec = context.config.spec
+    mig, wanted = spec.gpu_operator.mig, spec.gpu_operator
     own = tuple(tolerations.for_taint(taint) for taint in _taints(context))
     more = tuple(msgspec.to_builtins(t) for t in spec.isolation.tolerations)
     return clusterpolicy.PolicyWishes(
         proxy=context.platform.proxy,
         tolerations=(*own, *more),
         driver=_driver(context),
-        overrides=spec.gpu_operator.cluster_policy,
+        pull_secrets=wanted.driver.pull_secrets,
+        mig_strategy=chosen(mig.strategy, ""),
+        mig_layouts=chosen(mig.config_map, ""),
+        licence=licence.holder(context),
+        overrides=wanted.cluster_policy,
     )
 
 
@@ -331,7 +346,7 @@ def _offered(context: Context) -> Progress:
     """Say whether GPU nodes can take pods, and whether pods can choose among them by label."""
     nodes = {node.metadata.name: node for node in context.snapshot.nodes}
     gpu = [nodes[name] for name in context.platform.gpu_nodes]
-    bare = [node.metadata.name for node in gpu if not node.gpus]
+    bare = [node.metadata.name for node in gpu if not node.devices]
     if bare:
         return Progress(State.WAITING, f"{named(bare)}: no {GPU} allocatable yet")
     product = facts.gpu_labels().product
@@ -358,7 +373,7 @@ def undo(context: Context) -> StagePlan:
             "our ClusterPolicy is gone",
             (*deletions, *_evicted(context, ours)),
             _stopped(context),
-            ("isolation",),
+            ("isolation", "mig"),
         ),
         *olm.removal(context, install),
         Milestone("NFD has dropped what was told of the cards", progress=_dropped(context)),
@@ -366,6 +381,7 @@ def undo(context: Context) -> StagePlan:
             "the labels of the GPU Operator are off the nodes",
             leftovers.node_keys(context.snapshot, context.before, GPU_KEYS),
         ),
+        Milestone("the licence that we gave is gone", licence.removal(context)),
         olm.group_and_namespace(context, spaces),
     ]
     if sub is None or is_ours(sub):

@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from oc_gpu.kube.resources import CONFIGMAPS, NAMESPACES
-from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd, recovery
+from oc_gpu.stages import entitlement, gpu_operator, isolation, mig, nfd, recovery
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.engine import planned_actions
 from oc_gpu.stages.model import Delete, Milestone, ObjectRef, StagePlan
 
-STAGES = (entitlement, nfd, gpu_operator, isolation)
+STAGES = (entitlement, nfd, gpu_operator, mig, isolation)
 """One module a stage, each with NAME, TITLE, `plan` and `undo`."""
 
+_BACK = ("isolation", "mig", "gpu-operator", "nfd", "entitlement")
+"""The order of the way back."""
 RECORD = "record"
 RECOVERY = "recovery"
 TITLE = "Record of what was here before"
@@ -65,8 +67,7 @@ def way_back(context: Context) -> tuple[StagePlan, ...]:
     no more what is ours.
     """
     by_name = {stage.NAME: stage.undo(context) for stage in STAGES}
-    order = ("isolation", "gpu-operator", "nfd", "entitlement")
-    plans = (*(by_name[name] for name in order), _forget(context))
+    plans = (*(by_name[name] for name in _BACK), _forget(context))
     if not context.before.rebuilt:
         return plans
     found = StagePlan(RECOVERY, "What is ours, by its labels", _written(context.before))
@@ -82,6 +83,5 @@ def _forget(context: Context) -> StagePlan:
         actions = (Delete(ObjectRef(NAMESPACES, records.NAMESPACE)),)
     elif context.record is not None:
         actions = (Delete(ObjectRef(CONFIGMAPS, records.NAME, records.NAMESPACE)),)
-    after = ("isolation", "gpu-operator", "nfd", "entitlement")
-    gone = Milestone("record is gone", actions, after=after)
+    gone = Milestone("record is gone", actions, after=_BACK)
     return StagePlan(RECORD, TITLE, (gone,))

@@ -354,6 +354,11 @@ class Case:
         return [ref for ref in self.snapshot.texts if ref.kind == "node"]
 
     @cached_property
+    def texts_of_clients(self) -> list[TextRef]:
+        """Return what programs on the admin's machine printed."""
+        return [ref for ref in self.snapshot.texts if ref.kind == "other"]
+
+    @cached_property
     def logs(self) -> list[tuple[TextRef, Pod | None, str]]:
         """Return the logs that are worth reading: of the stack, of workloads, of what fails."""
         found: list[tuple[TextRef, Pod | None, str]] = []

@@ -206,9 +206,7 @@ def _kernel(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quo
 def _clients(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
     del by
     parts = split(phrase)
-    for ref in case.snapshot.texts:
-        if ref.kind != "other":
-            continue
+    for ref in case.texts_of_clients:
         for text in case.snapshot.texts[ref]:
             line = next(text.find(parts), None)
             if line is not None:

@@ -78,6 +78,12 @@ def silent_in_pool(updated: int) -> Patient:
     return made.add("machineconfigpools", "bare", spec=spec, status=status)
 
 
+def _not_looked_up() -> Patient:
+    failed = {"type": "BundleLookupFailed", "status": "True", "reason": "DeadlineExceeded"}
+    status = {"phase": "Failed", "bundleLookups": [{"conditions": [failed]}]}
+    return _subscription().add("installplans", "install-1", SPACE, spec={}, status=status)
+
+
 def _unresolved(message: str) -> Patient:
     failed = {"type": "ResolutionFailed", "status": "True", "message": message}
     return _subscription(conditions=[failed])
@@ -615,6 +621,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: _subscription(
             conditions=[{"type": "BundleUnpackFailed", "status": "True", "message": "x"}]
         ),
+        _not_looked_up,
     ),
     "olm-multiple-operatorgroups": (
         lambda: _subscription().add("operatorgroups", "second", SPACE, spec={}),
@@ -687,6 +694,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             Patient()
             .fails("nfd-worker")
             .log("nfd-worker", "base.go:127] connecting to nfd-master at nfd-master:8080 ...")
+        ),
+        lambda: (
+            Patient()
+            .fails("nfd-worker")
+            .log("nfd-worker", "sending update to cc: {[{nfd-master:12000  <nil> 0 <nil>}]}")
         ),
     ),
     "nfd-duplicate": (_twice,),
@@ -800,6 +812,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "kernel-variant-unsupported": (
         _variant,
         lambda: _variant().log("driver", "Error: Unable to find a match: kernel-headers-5.14.0"),
+        lambda: _variant().log("driver", "No OFED driver found for kernel 5.14.0-1.rt7.1.el9"),
     ),
     "driver-kernel-incompatible": (
         lambda: _driver(

@@ -102,8 +102,18 @@ def _unpack(case: Case, says: str) -> Results:
             return (
                 Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=about),
             )
-    if not _unmet(case):
+    waiting = {namespace_of(raw) for raw in _unmet(case)}
+    if not waiting:
         return ()
+    for raw in case.snapshot.table("installplans"):
+        why = _lookup_failed(raw)
+        if why and namespace_of(raw) in waiting:
+            evidence = (Evidence(f"status of {name_of(raw)} in {namespace_of(raw)}", shown(why)),)
+            told = {"namespace": namespace_of(raw)}
+            plan = (name_of(raw),)
+            return (
+                Result(Severity.ERROR, says, None, plan, evidence, confidence=0.92, about=told),
+            )
     for one in case.troubles:
         bundle = any(c.name in ("extract", "util", "pull") for c in one.pod.spec.every)
         if bundle and one.pod.metadata.namespace == _MARKETPLACE:
@@ -112,6 +122,15 @@ def _unpack(case: Case, says: str) -> Results:
             pods = (f"Pod/{one.pod.metadata.name}",)
             return (Result(Severity.ERROR, says, None, pods, evidence, confidence=0.93),)
     return ()
+
+
+def _lookup_failed(plan: RawObject) -> str:
+    """Return why an InstallPlan gave up looking into a bundle, empty where it did not."""
+    for lookup in status(plan).get("bundleLookups") or []:
+        for one in lookup.get("conditions") or []:
+            if one.get("type") == "BundleLookupFailed" and one.get("status") == "True":
+                return f"{one['type']}: {one.get('reason', '')}: {one.get('message', '')}"
+    return ""
 
 
 def _groups(case: Case) -> dict[str, list[RawObject]]:

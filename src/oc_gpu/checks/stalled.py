@@ -113,12 +113,15 @@ BY_PERSON = frozenset(
 """Causes that somebody decided on: the stage is blocked, not broken."""
 
 
-def signs(assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[str]:
+def signs(
+    assessments: Iterable[Assessment], snapshot: Snapshot, seen: troubles.Seen | None = None
+) -> frozenset[str]:
     """Return what in a live view may be trouble of the stages that are not done; empty when none.
 
     Args:
         assessments: Where the stages stand.
         snapshot: The live view.
+        seen: What an earlier look has found.
     """
     stages = [one for one in assessments if one.state not in _PASSED]
     if not stages:
@@ -127,7 +130,7 @@ def signs(assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[st
     return frozenset(
         chain(
             standing,
-            _pods(snapshot),
+            _pods(snapshot, seen or troubles.Seen()),
             _sets(snapshot),
             _events(snapshot),
             _nodes(snapshot),
@@ -140,11 +143,11 @@ def _stands(assessment: Assessment) -> bool:
     return assessment.state in _STANDING
 
 
-def _pods(snapshot: Snapshot) -> Iterator[str]:
-    for pod in snapshot.pods:
-        one = troubles.of(pod)
-        if one is not None and (one.fails or one.state == "Unschedulable"):
-            where = f"{pod.metadata.namespace}/{pod.metadata.name}/{one.container}"
+def _pods(snapshot: Snapshot, seen: troubles.Seen) -> Iterator[str]:
+    for one in seen.of(snapshot.pods):
+        if one.fails or one.state == "Unschedulable":
+            meta = one.pod.metadata
+            where = f"{meta.namespace}/{meta.name}/{one.container}"
             yield f"{where} {one.state} {one.restarts}"
 
 

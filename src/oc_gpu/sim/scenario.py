@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from oc_gpu.kube.errors import ConfigError
+from oc_gpu.sim import yamltext
 from oc_gpu.sim.groups import COUNT, COUNT_SCHEMA, GroupError, expanded
 
 RawObject = dict[str, Any]
@@ -470,7 +471,7 @@ def parse(text: str, label: str = "scenario", *, nodes: int | None = None) -> Sc
     import yaml  # noqa: PLC0415  # slow to import, and only needed here
 
     try:
-        document = yaml.safe_load(text)
+        document = yamltext.load(text)
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         place = f" at line {where.line + 1}" if where else ""

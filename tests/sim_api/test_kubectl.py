@@ -201,6 +201,44 @@ def test_create_makes_objects_from_files_and_from_words(cluster: Api, tmp_path: 
     drive(cluster, tmp_path, work)
 
 
+def test_create_sends_budgets_quotas_priorities_and_services_too(
+    cluster: Api, tmp_path: Path
+) -> None:
+    port = {"name": "80-http", "port": 80, "protocol": "TCP", "targetPort": "http"}
+    made: dict[str, dict[str, Any]] = {
+        "quota q --hard=pods=1,requests.nvidia.com/gpu=2 --scopes=BestEffort": {
+            "hard": {"pods": "1", "requests.nvidia.com/gpu": "2"},
+            "scopes": ["BestEffort"],
+        },
+        "pdb half --selector=app=p --min-available=50%": {
+            "minAvailable": "50%",
+            "selector": {"matchLabels": {"app": "p"}},
+        },
+        "pdb none --selector=app=p --max-unavailable=0": {"maxUnavailable": 0},
+        "priorityclass usual --value=0 --description=first": {"value": 0, "description": "first"},
+        "service nodeport out --tcp=80:http --node-port=30080": {
+            "type": "NodePort",
+            "ports": [{**port, "nodePort": 30080}],
+            "selector": {"app": "out"},
+        },
+        "service clusterip in --tcp=80": {"ports": [{**port, "name": "80", "targetPort": 80}]},
+        "service externalname other --external-name=example.com": {"externalName": "example.com"},
+        "clusterrole all --aggregation-rule=a=b": {
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}
+        },
+    }
+
+    async def work(kubectl: Kubectl) -> None:
+        for words, wanted in made.items():
+            outcome = await kubectl("create", *words.split(), "-o", "json")
+            assert outcome.code == 0, outcome.err
+            found = json.loads(outcome.out)
+            spec = found.get("spec", found)
+            assert {key: spec.get(key) for key in wanted} == wanted
+
+    drive(cluster, tmp_path, work)
+
+
 def test_delete_waits_until_the_object_is_gone(cluster: Api, tmp_path: Path) -> None:
     held = config_map("held")
     held["metadata"]["finalizers"] = ["example.com/hold"]

@@ -1,11 +1,11 @@
 """Bodies in Kubernetes' protobuf form, in which kubectl sends what it builds from its own types.
 
-Only the messages that kubectl's `create`, `auth can-i` and `drain` send are known; the field
+Only the messages that all of kubectl's `create`, `auth can-i` and `drain` send are known; the field
 numbers are those of the API's generated.proto files. Answers are always JSON, which kubectl takes.
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +16,8 @@ from oc_gpu.sim.api.errors import bad_request
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
 _VARINT, _BYTES = 0, 2
+_MAPS = {"texts": "text", "blobs": "encoded", "quantities": "quantity"}
+"""What the values of a map hold, by what the map is said to hold."""
 
 
 class _Field(Struct, frozen=True):
@@ -68,7 +70,10 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
         gracePeriodSeconds=(1, "number"), propagationPolicy=4, dryRun=(5, "[]text")
     ),
     "Role": _message(metadata=(1, "meta"), rules=(2, "[]rule")),
-    "ClusterRole": _message(metadata=(1, "meta"), rules=(2, "[]rule")),
+    "ClusterRole": _message(
+        metadata=(1, "meta"), rules=(2, "[]rule"), aggregationRule=(3, "aggregation")
+    ),
+    "aggregation": _message(clusterRoleSelectors=(1, "[]selector")),
     "rule": _message(
         verbs=(1, "[]text"),
         apiGroups=(2, "[]text"),
@@ -88,7 +93,8 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
     "deployment": _message(
         replicas=(1, "number"), selector=(2, "selector"), template=(3, "template")
     ),
-    "selector": _message(matchLabels=(1, "texts")),
+    "selector": _message(matchLabels=(1, "texts"), matchExpressions=(2, "[]expression")),
+    "expression": _message(key=1, operator=2, values=(3, "[]text")),
     "template": _message(metadata=(1, "meta"), spec=(2, "podSpec")),
     "Job": _message(metadata=(1, "meta"), spec=(2, "job")),
     "job": _message(
@@ -107,6 +113,34 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
         imagePullPolicy=14,
     ),
     "port": _message(name=1, containerPort=(3, "number"), protocol=4),
+    "ResourceQuota": _message(metadata=(1, "meta"), spec=(2, "quota")),
+    "quota": _message(hard=(1, "quantities"), scopes=(2, "[]text")),
+    "quantity": _message(string=1),
+    "PodDisruptionBudget": _message(metadata=(1, "meta"), spec=(2, "budget")),
+    "budget": _message(
+        minAvailable=(1, "textOrNumber"),
+        selector=(2, "selector"),
+        maxUnavailable=(3, "textOrNumber"),
+    ),
+    "textOrNumber": _message(type=(1, "number"), intVal=(2, "number"), strVal=3),
+    "PriorityClass": _message(
+        metadata=(1, "meta"),
+        value=(2, "number"),
+        globalDefault=(3, "flagIfAny"),
+        description=4,
+        preemptionPolicy=5,
+    ),
+    "Service": _message(metadata=(1, "meta"), spec=(2, "service")),
+    "service": _message(
+        ports=(1, "[]servicePort"), selector=(2, "texts"), clusterIP=3, type=4, externalName=10
+    ),
+    "servicePort": _message(
+        name=1,
+        protocol=2,
+        port=(3, "number"),
+        targetPort=(4, "textOrNumber"),
+        nodePort=(5, "numberIfAny"),
+    ),
     "envelope": _message(typeMeta=(1, "type"), raw=(2, "blob")),
     "type": _message(apiVersion=1, kind=2),
 }
@@ -135,36 +169,46 @@ def _read(data: bytes, message: str) -> RawObject:
         field = table.get(number)
         if field is None:
             continue
-        if field.holds in {"texts", "blobs"}:
-            key, item = _pair(value, binary=field.holds == "blobs")
+        if field.holds in _MAPS:
+            key, item = _pair(value, _MAPS[field.holds])
             result.setdefault(field.name, {})[key] = item
         elif field.repeated:
             result.setdefault(field.name, []).append(_value(value, field.holds))
         else:
             found = _value(value, field.holds)
-            if found not in ("", {}):
+            if found not in ("", {}, None):
                 result[field.name] = found
     return result
 
 
 def _value(value: Any, holds: str) -> Any:
-    match holds:
-        case "text":
-            return value.decode()
-        case "blob":
-            return value
-        case "number":
-            return value - (1 << 64) if value >= 1 << 63 else value
-        case "flag":
-            return bool(value)
-    return _read(value, holds)
+    """Return what a field holds; None where the API's JSON would leave the field out."""
+    read = _READERS.get(holds)
+    return read(value) if read else _read(value, holds)
 
 
-def _pair(data: bytes, *, binary: bool) -> tuple[str, str]:
+def _text_or_number(data: bytes) -> str | int:
+    read = _read(data, "textOrNumber")
+    found: str | int = read.get("strVal", "") if read.get("type") else read.get("intVal", 0)
+    return found
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "text": bytes.decode,
+    "blob": bytes,
+    "encoded": lambda value: base64.b64encode(value).decode(),
+    "number": lambda value: value - (1 << 64) if value >= 1 << 63 else value,
+    "numberIfAny": lambda value: value or None,
+    "flag": bool,
+    "flagIfAny": lambda value: bool(value) or None,
+    "textOrNumber": _text_or_number,
+    "quantity": lambda value: _read(value, "quantity").get("string", "0"),
+}
+
+
+def _pair(data: bytes, holds: str) -> tuple[str, Any]:
     parts = dict(_fields(data))
-    value = parts.get(2, b"")
-    text = base64.b64encode(value).decode() if binary else value.decode()
-    return parts.get(1, b"").decode(), text
+    return parts.get(1, b"").decode(), _value(parts.get(2, b""), holds)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:

@@ -95,12 +95,9 @@ def lab_cluster(home: Path) -> Iterator[LabCluster]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def lab() -> Iterator[LabCluster]:
-    """Run one lab cluster for all tests: each takes back what it does to it.
-
-    Its folder has a short path, for sockets are in it.
-    """
+    """Run a fresh lab cluster; its folder has a short path, for sockets are in it."""
     with TemporaryDirectory(prefix="oc-gpu-") as folder, lab_cluster(Path(folder)) as started:
         yield started
 

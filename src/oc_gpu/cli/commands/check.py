@@ -56,8 +56,7 @@ def command(settings: Settings, *, probe_nodes: bool) -> int:
 
     async def look(client: Client) -> tuple[Survey, Rights, Probed]:
         found = await survey(client, wish, "check", journal=JOURNAL_PATTERN)
-        answers = await rights.of(client, found)
-        given = rights.told(answers, await rights.of_others(client, found))
+        given = rights.told(await rights.of(client, found))
         probed = await _probe(client, settings, found) if probe_nodes else Probed({}, {})
         return found, given, probed
 

@@ -110,8 +110,6 @@ async def ensure(context: ActorContext, owner: RawObject, wanted: RawObject) -> 
 
 def covers(found: Any, wanted: Any) -> bool:
     """Tell whether everything wanted is in what was found; more may be there."""
-    if found == wanted:  # fast, and most parts are
-        return True
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
             k in found and covers(found[k], v) for k, v in wanted.items()
@@ -122,7 +120,7 @@ def covers(found: Any, wanted: Any) -> bool:
             and len(found) == len(wanted)
             and all(covers(f, w) for f, w in zip(found, wanted, strict=True))
         )
-    return False
+    return bool(found == wanted)
 
 
 def is_settled(workload: RawObject) -> bool:

@@ -1,6 +1,6 @@
 """Make docs/reliability.md: every section from a run of what it tells of.
 
-    python -m benchmarks.reliability            # all sections, some minutes
+    python -m benchmarks.reliability            # all sections but `lab`, some minutes
     python -m benchmarks.reliability faults     # these only; the others stay as they were
 
 A section is a module with `TITLE` and `text()`, which tries what it is about and returns Markdown.
@@ -18,8 +18,11 @@ SECTIONS = {
     "faults": "tests.faults.table",
     "chaos": "tests.chaos.table",
     "kills": "tests.chaos.kills",
+    "lab": "tests.lab.kills",
 }
 """Module of each section, in the order of the page."""
+ON_DEMAND = frozenset({"lab"})
+"""Sections that are made only when they are named: they need the lab's programs (`make lab`)."""
 HEAD = """# Reliability
 
 What was tried with `enable` on simulated clusters, and what came of it. This page is made by
@@ -34,7 +37,7 @@ def main(names: Sequence[str]) -> int:
         sys.stderr.write(f"no section {unknown[0]}; there are: {', '.join(SECTIONS)}\n")
         return 2
     kept = sections(PAGE.read_text("utf-8")) if PAGE.exists() else {}
-    for name in names or SECTIONS:
+    for name in names or (name for name in SECTIONS if name not in ON_DEMAND):
         kept[name] = made(name)
     PAGE.write_text(page(kept), "utf-8")
     return 0

@@ -3,6 +3,7 @@
 The lines are what the programs print, with names and numbers of no report.
 """
 
+import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +62,26 @@ def _not_heard() -> Patient:
     made.one("nodes", NODE)["status"]["conditions"] = [ready]
     made.now = datetime(2024, 11, 5, 8, 6, tzinfo=UTC).timestamp()
     return made
+
+
+def silent_in_pool(updated: int) -> Patient:
+    """Return a cluster with a silent node without cards, in a pool of which so many are updated."""
+    made = _not_heard()
+    node = copy.deepcopy(made.one("nodes", NODE))
+    made.one("nodes", NODE)["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    labels = {"pool": "bare", "feature.node.kubernetes.io/cpu-cpuid.AVX": "true"}
+    node["metadata"] |= {"name": "lost", "labels": labels}
+    node["status"] = {"conditions": node["status"]["conditions"]}
+    made.tables["nodes"].append(node)
+    spec = {"nodeSelector": {"matchLabels": {"pool": "bare"}}}
+    status = {"machineCount": 2, "updatedMachineCount": updated}
+    return made.add("machineconfigpools", "bare", spec=spec, status=status)
+
+
+def _not_looked_up() -> Patient:
+    failed = {"type": "BundleLookupFailed", "status": "True", "reason": "DeadlineExceeded"}
+    status = {"phase": "Failed", "bundleLookups": [{"conditions": [failed]}]}
+    return _subscription().add("installplans", "install-1", SPACE, spec={}, status=status)
 
 
 def _unresolved(message: str) -> Patient:
@@ -130,6 +151,24 @@ def _config_map(name: str, text: str) -> Patient:
 
 
 _SHARING = "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - replicas: 4\n"
+
+
+def _passed_over() -> Patient:
+    """Let a DaemonSet ask for another form of the PCI label than NFD gives."""
+    made = Patient(openshift=False).without("plugin", "exporter", "validator").policy("ready")
+    made.labels(PCI, **{"feature.node.kubernetes.io/pci-0302_10de.present": "true"})
+    driver = made.one("daemonsets", "nvidia-driver-daemonset")
+    driver["spec"]["template"]["spec"]["nodeSelector"] = {PCI: "true"}
+    driver["status"] = {"desiredNumberScheduled": 0}
+    return made
+
+
+def _restarted(**counts: int) -> Patient:
+    """Let operands run that were restarted so often."""
+    made = Patient(openshift=False)
+    for part, count in counts.items():
+        made.pod_of(part)["status"]["containerStatuses"][0]["restartCount"] = count
+    return made
 
 
 def _deprived(part: str) -> Patient:
@@ -242,6 +281,13 @@ def _requirements() -> Patient:
     return Patient().add("csvs", "a.v1", SPACE, status=status)
 
 
+def given_up() -> Patient:
+    """Return a cluster with an InstallPlan that OLM will not try again."""
+    spec = {"clusterServiceVersionNames": ["a.v1"], "approved": True}
+    status = {"phase": "Failed", "message": "Unable to find GVK in discovery: example.com v1 A"}
+    return _requirements().add("installplans", "install-a", SPACE, spec=spec, status=status)
+
+
 def _twice() -> Patient:
     made = Patient()
     spec = {"template": {"spec": {"containers": [{"name": "worker", "image": "nfd:1"}]}}}
@@ -312,7 +358,7 @@ def _silent() -> Patient:
 
 
 AILMENTS: dict[str, tuple[Make, ...]] = {
-    "node-not-ready": (_not_heard,),
+    "node-not-ready": (_not_heard, lambda: silent_in_pool(updated=1)),
     "webhook-denied": (
         lambda: (
             Patient()
@@ -575,6 +621,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: _subscription(
             conditions=[{"type": "BundleUnpackFailed", "status": "True", "message": "x"}]
         ),
+        _not_looked_up,
     ),
     "olm-multiple-operatorgroups": (
         lambda: _subscription().add("operatorgroups", "second", SPACE, spec={}),
@@ -600,7 +647,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             "no operators found in package gpu in the catalog referenced by subscription"
         ),
     ),
-    "olm-csv-requirements-not-met": (_requirements,),
+    "olm-csv-requirements-not-met": (_requirements, given_up),
     "olm-installplan-awaiting-approval": (
         lambda: _subscription().add(
             "installplans", "install-a", SPACE, spec={"approval": "Manual", "approved": False}
@@ -613,6 +660,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
         lambda: Patient().labels(
             PCI, **{"feature.node.kubernetes.io/pci-0302_10de_1eb8.present": "true"}
         ),
+        _passed_over,
     ),
     "nfd-crd-missing": (
         lambda: (
@@ -646,6 +694,11 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
             Patient()
             .fails("nfd-worker")
             .log("nfd-worker", "base.go:127] connecting to nfd-master at nfd-master:8080 ...")
+        ),
+        lambda: (
+            Patient()
+            .fails("nfd-worker")
+            .log("nfd-worker", "sending update to cc: {[{nfd-master:12000  <nil> 0 <nil>}]}")
         ),
     ),
     "nfd-duplicate": (_twice,),
@@ -759,6 +812,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "kernel-variant-unsupported": (
         _variant,
         lambda: _variant().log("driver", "Error: Unable to find a match: kernel-headers-5.14.0"),
+        lambda: _variant().log("driver", "No OFED driver found for kernel 5.14.0-1.rt7.1.el9"),
     ),
     "driver-kernel-incompatible": (
         lambda: _driver(
@@ -968,6 +1022,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "toolkit-restarts-runtime": (
         lambda: _k8s().fails("toolkit").log("toolkit", "Sending SIGHUP signal to containerd"),
+        lambda: _restarted(toolkit=30, plugin=29, exporter=31, validator=28),
     ),
     # device-plugin
     "device-plugin-configmap-missing": (
@@ -1009,6 +1064,15 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "mig-strategy-mismatch": (
         lambda: (
             Patient().fails("plugin").log("plugin", "more than one MIG device type present on node")
+        ),
+        lambda: (
+            Patient()
+            .fails("plugin")
+            .log(
+                "plugin",
+                "panic: At least one device with migEnabled=true was not configured correctly: "
+                "More than one MIG device type present on node",
+            )
         ),
     ),
     "mig-config-failed": (lambda: Patient().labels(**{"nvidia.com/mig.config.state": "failed"}),),

@@ -10,8 +10,9 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import LAYERS
 from oc_gpu.checks.doctor import CHECKS, SURE, UNEXPLAINED, diagnose, ranked
 from oc_gpu.checks.model import Finding, Severity
-from tests.checks.ailments import AILMENTS
-from tests.checks.patient import Patient
+from oc_gpu.checks.stalled import STOPS
+from tests.checks.ailments import AILMENTS, given_up, silent_in_pool
+from tests.checks.patient import NODE, Patient
 
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "cases"
 CASES = Path(os.environ.get("OC_GPU_CASES", _BESIDE))
@@ -42,6 +43,18 @@ def test_what_was_said_in_an_ill_cluster_is_no_error_in_a_healthy_one(
     ]
     errors = [one for one in well.diagnosis() if one.severity is Severity.ERROR]
     assert errors == []
+
+
+def test_a_plan_that_olm_gave_up_is_told_before_what_it_has_not_made() -> None:
+    found = given_up().diagnosis()[0]
+    assert found.objects == ("InstallPlan/install-a", "ClusterServiceVersion/a.v1")
+    assert "Unable to find GVK in discovery" in found.evidence[0].quote
+    assert "oc delete installplan install-a" in found.remedy[-1]
+
+
+def test_a_silent_node_is_waited_for_while_its_pool_has_nodes_to_update() -> None:
+    assert silent_in_pool(updated=1).diagnosis()[0].confidence > STOPS
+    assert silent_in_pool(updated=2).diagnosis()[0].confidence < STOPS
 
 
 def test_every_cause_has_an_ill_cluster() -> None:
@@ -191,3 +204,44 @@ def test_an_operand_may_ask_for_the_runtime_class_on_crio() -> None:
     pod["spec"]["runtimeClassName"] = "nvidia"
     pod["status"] = {"phase": "Pending", "initContainerStatuses": [{"name": "toolkit-validation"}]}
     assert all(one.cause != "runtimeclass-not-applicable-crio" for one in made.diagnosis())
+
+
+def test_a_reboot_restarts_all_pods_of_a_node_and_is_nobodys_fault() -> None:
+    made = Patient(openshift=False)
+    for pod in made.tables["pods"]:
+        pod["status"]["containerStatuses"][0]["restartCount"] = 30
+    assert made.diagnosis() == ()
+
+
+def test_who_gets_as_far_as_cuda_has_seen_the_markers_of_the_driver() -> None:
+    made = Patient().policy(driver={"enabled": False}, toolkit={"enabled": False})
+    made.without("driver", "toolkit").fails("validator", init="cuda-validation")
+    made.log("validator", "error code no CUDA-capable device is detected")
+    assert made.diagnosis()[0].cause == "cuda-init-error"
+
+
+def test_a_fabric_manager_without_switch_on_cards_without_one_is_a_hint_only() -> None:
+    said = "query NVSwitch device information failed with error:WARNING Nothing to do "
+    made = Patient().waits("driver", minutes=90).log("driver", f"{said}[NV_WARN_NOTHING_TO_DO]")
+    assert made.diagnosis()[0].confidence < SURE
+    made.labels(**{"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"})
+    assert made.diagnosis()[0].cause == "fabric-manager-not-running"
+    assert made.diagnosis()[0].confidence >= SURE
+
+
+def test_a_program_of_a_user_that_fails_is_no_error_of_the_gpus() -> None:
+    made = Patient()
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "app", "image": "cuda:12", "resources": gpu}
+    made.pod("web-0", "ml", {"containers": [container], "nodeName": NODE}).fails("web-0")
+    (found,) = made.diagnosis()
+    assert found.code == UNEXPLAINED
+    assert found.severity is Severity.WARNING
+
+
+def test_a_call_to_the_api_server_is_known_in_any_spelling() -> None:
+    call = (
+        "Get https://10.43.0.1:443/api/v1/namespaces/gpu/pods/x. dial tcp 10.43.0.1:443 I/O timeout"
+    )
+    made = Patient(openshift=False).fails("nfd-worker").log("nfd-worker", call)
+    assert made.diagnosis()[0].cause == "apiserver-unreachable"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from oc_gpu.checks import preflight
 from oc_gpu.checks.catalogue import run_all
-from oc_gpu.checks.inputs import Certificate, Inputs, Problem, Release
+from oc_gpu.checks.inputs import Certificate, Inputs, Problem, Release, Rights
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.snapshot.model import Unread
 from tests.checks import world
@@ -228,6 +228,14 @@ def _group(name: str, *targets: str) -> dict[str, Any]:
     return world.raw(name, world.NAMESPACE, spec={"targetNamespaces": list(targets)})
 
 
+class TestRights:
+    def test_what_only_other_commands_lack_is_a_warning_beside_the_good(self) -> None:
+        lacks = Rights(asked=5, others=("disable: delete operators.operators.coreos.com",))
+        found = [f for f in _run(inputs(rights=lacks)) if f.check == "rights"]
+        assert [f.severity for f in found] == [Severity.OK, Severity.WARNING]
+        assert found[1].evidence[0].quote.startswith("disable: delete operators")
+
+
 class TestOperatorGroups:
     def test_none_yet_and_a_fitting_one_are_good(self) -> None:
         assert only(_on(), "OCG0502").severity is Severity.OK
@@ -245,6 +253,12 @@ class TestOperatorGroups:
         found = only(_on(operatorgroups=groups), "OCG0502")
         assert (found.severity, words in found.title) == (Severity.ERROR, True)
         assert found.remedy
+
+    def test_two_groups_beside_a_subscription_of_somebody_else_are_an_error_too(self) -> None:
+        theirs = world.raw("theirs", world.NAMESPACE, spec={"name": world.GPU_OPERATOR.package})
+        groups = (_group("a", world.NAMESPACE), _group("b", world.NAMESPACE))
+        found = only(_on(operatorgroups=groups, subscriptions=(theirs,)), "OCG0502")
+        assert found.cause == "olm-multiple-operatorgroups"
 
     def test_a_shared_namespace_without_its_global_group_is_an_error(self) -> None:
         shared = replace(world.GPU_OPERATOR, namespace="openshift-operators", own_group=False)

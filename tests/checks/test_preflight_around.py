@@ -153,6 +153,19 @@ class TestCatalogs:
         found = _found("OCG0504", catalogsources=(self._catalog("TRANSIENT_FAILURE"),))
         assert found == (Severity.ERROR, "olm-catalogsource-unhealthy")
 
+    def test_one_that_a_subscription_of_somebody_else_waits_for_is_looked_at(self) -> None:
+        status = {"connectionState": {"lastObservedState": "TRANSIENT_FAILURE"}}
+        silent = world.raw("silent", "openshift-marketplace", status=status)
+        assert "OCG0504" not in {f.code for f in _on(catalogsources=(silent,))}
+        spec = {"name": world.GPU_OPERATOR.package, "source": "silent"}
+        waiting = world.raw("theirs", world.NAMESPACE, spec=spec)
+        given: dict[str, Any] = {"catalogsources": (silent,), "subscriptions": (waiting,)}
+        assert _found("OCG0504", **given) == (Severity.ERROR, "olm-catalogsource-unhealthy")
+        served = {**waiting, "status": {"installedCSV": "gpu.v1"}}
+        csv = world.raw("gpu.v1", world.NAMESPACE, status={"phase": "Succeeded"})
+        given |= {"subscriptions": (served,), "csvs": (csv,)}
+        assert "OCG0504" not in {f.code for f in _on(**given)}
+
 
 class TestBuilds:
     def test_nothing_known_is_good(self) -> None:

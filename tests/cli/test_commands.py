@@ -245,8 +245,11 @@ def test_a_running_simulation_is_given_a_fault_and_set_right_again(
         )
         items: Any = told["items"]
         assert [one["name"] for one in items if one["active"]] == ["secure-boot"]
-        refused = cli("enable", "--yes", *where)
+        refused = cli("enable", "--yes", "-o", "json", *where)
         assert refused.code == 1
+        walk: Any = _valid(refused, "walk.json")
+        assert (walk["done"], walk["writes"]) == (False, 0)
+        assert walk["finding"]["cause"] == "secure-boot-enabled"
         assert "Secure Boot is on on gpu-a100-0" in refused.err
         assert cli("sim", "fault", "mine", "remove", "secure-boot").code == 0
         assert "secure-boot" in cli("sim", "fault", "mine", "list").out

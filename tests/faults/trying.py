@@ -15,6 +15,7 @@ class Result(Struct, frozen=True):
         ill: How the road ended without the checks before it; the same where those let it pass.
         seconds: Simulated seconds from when the cause was to be seen to the end of the walk.
         diagnosis: What the doctor found meanwhile.
+        offline: What it found in a bundle of the same cluster.
         again: How `enable` ended after the fault was lifted.
         unproven: What `verify` did not prove then.
     """
@@ -23,6 +24,7 @@ class Result(Struct, frozen=True):
     ill: walks.Walk
     seconds: float | None
     diagnosis: tuple[Finding, ...]
+    offline: tuple[Finding, ...]
     again: walks.Walk
     unproven: list[Finding]
 
@@ -36,17 +38,20 @@ async def tried(expected: Expected) -> Result:
             ill = await walks.enable(simulation, check=False)
         seen = witness.first
         diagnosis = await walks.doctor(simulation)
+        offline = await walks.doctor_of_bundle(simulation)
         await simulation.remove_fault(expected.fault)
         await simulation.clock.sleep(expected.pause)
         again = await walks.enable(simulation)
         unproven = await walks.unproven(simulation)
     seconds = None if seen is None else ill.ended - max(seen, ill.began)
-    return Result(first, ill, seconds, diagnosis, again, unproven)
+    return Result(first, ill, seconds, diagnosis, offline, again, unproven)
 
 
 def complaints(expected: Expected, result: Result) -> list[str]:
     """Return in what way a result is not what has to come of a fault; nothing where it is."""
     found: list[str] = []
+    if _causes(result.offline) != _causes(result.diagnosis):
+        found.append(f"of a bundle the doctor says: {_titles(result.offline[:2])}")
     if result.first.done is not expected.completes:
         found.append(f"the road was {'walked' if result.first.done else 'not walked'} to its end")
     if not expected.completes:
@@ -56,6 +61,10 @@ def complaints(expected: Expected, result: Result) -> list[str]:
     if result.unproven:
         found.append(f"not proven afterwards: {_titles(result.unproven)}")
     return found
+
+
+def _causes(findings: tuple[Finding, ...]) -> list[tuple[str, str | None]]:
+    return [(one.code, one.cause) for one in findings]
 
 
 def _of_the_stop(expected: Expected, result: Result) -> list[str]:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct, structs
@@ -14,9 +16,11 @@ from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Evidence, Finding, Severity
 from oc_gpu.checks.verify import judge
 from oc_gpu.kube import OcGpuError, RawObject
+from oc_gpu.report import bundles
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.events import Outcome
 from oc_gpu.rollout.examining import examine
+from oc_gpu.rollout.gathering import gather
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.survey import Survey, Wish, survey
 from oc_gpu.sim.actors.kubelet import Kubelets
@@ -24,6 +28,8 @@ from oc_gpu.sim.api.kinds import ServedKind
 from oc_gpu.sim.api.store import Entry
 from oc_gpu.sim.cluster import Simulation
 from oc_gpu.sim.scenario import Scenario, from_document, load, to_document
+from oc_gpu.snapshot.bundle import open_bundle
+from oc_gpu.snapshot.bundle.writing import files
 from oc_gpu.stages.model import State
 from tests.rollout.clusters import QUIET, passed, wanted
 
@@ -160,6 +166,16 @@ def _named(outcome: Outcome) -> tuple[Finding, ...]:
 async def doctor(simulation: Simulation) -> tuple[Finding, ...]:
     """Return what the doctor finds in the live cluster."""
     return diagnose(Case(await examine(simulation.client())))
+
+
+async def doctor_of_bundle(simulation: Simulation) -> tuple[Finding, ...]:
+    """Return what the doctor finds in what `gather` writes of the cluster."""
+    contents = await gather(simulation.client())
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "bundle"
+        bundles.write(place, files(contents))
+        with open_bundle(place) as bundle:
+            return diagnose(Case(bundle.snapshot))
 
 
 async def unproven(simulation: Simulation) -> list[Finding]:

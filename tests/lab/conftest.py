@@ -95,9 +95,12 @@ def lab_cluster(home: Path) -> Iterator[LabCluster]:
     patch.undo()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def lab() -> Iterator[LabCluster]:
-    """Run a fresh lab cluster; its folder has a short path, for sockets are in it."""
+    """Run one lab cluster for all tests: each takes back what it does to it.
+
+    Its folder has a short path, for sockets are in it.
+    """
     with TemporaryDirectory(prefix="oc-gpu-") as folder, lab_cluster(Path(folder)) as started:
         yield started
 

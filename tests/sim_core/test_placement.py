@@ -1,5 +1,6 @@
 """Where pods fit: the scheduler's filters and its words."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +26,11 @@ def bound(name: str, where: str, **resources: Any) -> RawObject:
     return pod(name, container(resources=resources), nodeName=where)
 
 
+def on(*pods: RawObject) -> Callable[[str], list[RawObject]]:
+    """Return what tells the pods of a node."""
+    return lambda node: [one for one in pods if one["spec"]["nodeName"] == node]
+
+
 def requires(key: str, operator: str, *values: str) -> dict[str, Any]:
     expression = {"key": key, "operator": operator, "values": list(values)}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
@@ -41,18 +47,18 @@ def test_quantities_are_read_with_their_suffixes(text: str, number: float) -> No
 
 def test_a_pod_goes_to_the_least_loaded_node_that_fits() -> None:
     nodes = [node("a"), node("b"), node("master", MASTER)]
-    placed = place(pod("p"), Cluster(nodes, [bound("x", "a"), bound("y", "a")]))
+    placed = place(pod("p"), Cluster(nodes, on(bound("x", "a"), bound("y", "a"))))
     assert placed.node == "b"
 
 
 def test_a_taint_keeps_pods_off_that_do_not_tolerate_it() -> None:
     nodes = [node("gpu", TAINT, gpus=1)]
-    assert place(pod("p"), Cluster(nodes, [])).node is None
+    assert place(pod("p"), Cluster(nodes, on())).node is None
     equal = {"key": "nodetype", "value": "gpu", "effect": "NoSchedule"}
     for toleration in (equal, {"key": "nodetype", "operator": "Exists"}, {"operator": "Exists"}):
-        assert place(pod("p", tolerations=[toleration]), Cluster(nodes, [])).node == "gpu"
+        assert place(pod("p", tolerations=[toleration]), Cluster(nodes, on())).node == "gpu"
     other = {"key": "nodetype", "value": "cpu", "effect": "NoSchedule"}
-    assert place(pod("p", tolerations=[other]), Cluster(nodes, [])).node is None
+    assert place(pod("p", tolerations=[other]), Cluster(nodes, on())).node is None
 
 
 @pytest.mark.parametrize(
@@ -69,14 +75,14 @@ def test_a_taint_keeps_pods_off_that_do_not_tolerate_it() -> None:
 )
 def test_required_affinity_is_honoured(affinity: dict[str, Any], fits: bool) -> None:  # noqa: FBT001
     nodes = [node("n", gpu="true", memory="15109")]
-    assert (place(pod("p", affinity=affinity), Cluster(nodes, [])).node == "n") is fits
+    assert (place(pod("p", affinity=affinity), Cluster(nodes, on())).node == "n") is fits
 
 
 def test_cards_are_counted_per_node() -> None:
     nodes = [node("gpu", gpus=1)]
     user = pod("p", container(resources=GPU))
-    assert place(user, Cluster(nodes, [])).node == "gpu"
-    taken = Cluster(nodes, [bound("x", "gpu", **GPU)])
+    assert place(user, Cluster(nodes, on())).node == "gpu"
+    taken = Cluster(nodes, on(bound("x", "gpu", **GPU)))
     assert place(user, taken).node is None
 
 
@@ -117,12 +123,12 @@ def test_an_unschedulable_pod_is_told_why_in_the_words_of_the_release(
 ) -> None:
     nodes = [node("worker"), node("gpu", TAINT, gpus=1), node("master", MASTER)]
     user = pod("p", container(resources=GPU))
-    assert place(user, Cluster(nodes, [], minor)).message == message
+    assert place(user, Cluster(nodes, on(), minor)).message == message
 
 
 def test_a_cordoned_node_takes_no_pods() -> None:
     cordoned = node("n")
     cordoned["spec"]["unschedulable"] = True
-    placed = place(pod("p"), Cluster([cordoned], [], 17))
+    placed = place(pod("p"), Cluster([cordoned], on(), 17))
     assert placed.node is None
     assert placed.message == "0/1 nodes are available: 1 node(s) were unschedulable."

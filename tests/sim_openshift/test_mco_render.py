@@ -10,7 +10,7 @@ from oc_gpu.sim.actors.mco_status import (
     STATE,
     Machine,
     candidates,
-    members,
+    pool_of,
     status_of,
 )
 from oc_gpu.sim.scenario import load
@@ -122,11 +122,8 @@ def test_master_is_in_no_other_pool_and_custom_pools_take_nodes_from_worker() ->
         node("i", roles=("worker", "infra")),
         node("w"),
     ]
-    got = {
-        p["metadata"]["name"]: [n["metadata"]["name"] for n in members(p, pools, nodes)]
-        for p in pools
-    }
-    assert got == {"worker": ["w"], "master": ["m"], "infra": ["i"]}
+    got = {n["metadata"]["name"]: pool_of(n, pools) for n in nodes}
+    assert got == {"w": "worker", "m": "master", "i": "infra"}
 
 
 def test_as_many_machines_begin_as_max_unavailable_leaves_room_for() -> None:
@@ -166,6 +163,14 @@ def test_status_keeps_the_old_configuration_until_every_machine_has_the_new_one(
     assert status["observedGeneration"] == 3
     done = status_of(rolling, machines(node("a"), node("b")), 0.0)
     assert done["configuration"]["name"] == "new"
+
+
+def test_machine_that_nothing_can_run_on_keeps_its_pool_from_being_updated() -> None:
+    away = machines(node("a"), node("b", unschedulable=True))
+    status = status_of(pool(configuration={"name": "new"}), away, 0.0)
+    states = {c["type"]: c["status"] for c in status["conditions"]}
+    assert (states["Updated"], states["Updating"]) == ("False", "True")
+    assert (status["updatedMachineCount"], status["readyMachineCount"]) == (2, 1)
 
 
 def test_machine_that_gave_up_degrades_its_pool() -> None:

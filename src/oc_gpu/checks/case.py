@@ -3,9 +3,11 @@
 Everything is worked out when it is asked for first, and kept: what no check asks for costs nothing.
 """
 
+import heapq
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from oc_gpu.checks import components, troubles
@@ -79,9 +81,32 @@ class Case:
         """Return troubles by namespace and name of the pod."""
         return {key(one.pod): one for one in self.troubles}
 
+    @cached_property
+    def _by_component(self) -> dict[str, list[tuple[int, Pod]]]:
+        """Return the pods of each component, each with its place among all."""
+        found: dict[str, list[tuple[int, Pod]]] = {}
+        for place, pod in enumerate(self.snapshot.pods):
+            found.setdefault(self.component[key(pod)], []).append((place, pod))
+        return found
+
+    @cached_property
+    def _by_node(self) -> dict[tuple[str, str], list[Pod]]:
+        """Return the pods by component and node."""
+        found: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self.snapshot.pods:
+            found.setdefault((self.component[key(pod)], pod.spec.node_name), []).append(pod)
+        return found
+
     def pods_of(self, *wanted: str) -> list[Pod]:
         """Return the pods of some components."""
-        return [pod for pod in self.snapshot.pods if self.component[key(pod)] in wanted]
+        found = [self._by_component.get(name, []) for name in dict.fromkeys(wanted)]
+        return [pod for _, pod in heapq.merge(*found, key=itemgetter(0))]
+
+    def pods_on(self, node: str, *wanted: str) -> list[Pod]:
+        """Return the pods of some components on a node."""
+        return [
+            pod for name in dict.fromkeys(wanted) for pod in self._by_node.get((name, node), ())
+        ]
 
     def troubles_of(self, *wanted: str, fails: bool | None = None) -> list[Trouble]:
         """Return the troubles of some components' pods.
@@ -165,9 +190,13 @@ class Case:
         """Return the nodes that NFD labelled as GPU nodes."""
         return tuple(node for node in self.snapshot.nodes if pci_label(node))
 
+    @cached_property
+    def _nodes(self) -> dict[str, Node]:
+        return {node.metadata.name: node for node in self.snapshot.nodes}
+
     def node(self, name: str) -> Node | None:
         """Return a node by name."""
-        return next((n for n in self.snapshot.nodes if n.metadata.name == name), None)
+        return self._nodes.get(name)
 
     @cached_property
     def unwell_nodes(self) -> frozenset[str]:
@@ -325,6 +354,11 @@ class Case:
         return [ref for ref in self.snapshot.texts if ref.kind == "node"]
 
     @cached_property
+    def texts_of_clients(self) -> list[TextRef]:
+        """Return what programs on the admin's machine printed."""
+        return [ref for ref in self.snapshot.texts if ref.kind == "other"]
+
+    @cached_property
     def logs(self) -> list[tuple[TextRef, Pod | None, str]]:
         """Return the logs that are worth reading: of the stack, of workloads, of what fails."""
         found: list[tuple[TextRef, Pod | None, str]] = []
@@ -345,6 +379,11 @@ class Case:
     def events_text(self) -> Text:
         """Return the messages of all events, a line each: one search goes through them all."""
         return Text([" ".join(e.message.split("\n")) for e in self.snapshot.events])
+
+    @cached_property
+    def troubles_text(self) -> Text:
+        """Return what is said of all troubles, a line each."""
+        return Text([" ".join(one.message.split("\n")) for one in self.troubles])
 
     def _pod(self, ref: TextRef) -> Pod | None:
         if ref.namespace:
@@ -376,10 +415,10 @@ def status(raw: RawObject) -> dict[str, Any]:
 
 
 def conditions(raw: RawObject) -> dict[str, dict[str, Any]]:
-    """Return the conditions of a raw object by type."""
+    """Return the conditions of a raw object by type; those of a CSV have none."""
     found = status(raw).get("conditions")
     every = found if isinstance(found, list) else []
-    return {str(c.get("type")): c for c in every if isinstance(c, dict)}
+    return {str(c["type"]): c for c in every if isinstance(c, dict) and c.get("type")}
 
 
 def name_of(raw: RawObject) -> str:

@@ -52,8 +52,14 @@ def _rights(inputs: Inputs) -> Results:
         title = f"it is not known whether you have {len(given.unasked)} rights that enable needs"
         remedy = given.commands[:1]
         results.append(_about_rights(Severity.UNKNOWN, title, given.unasked, remedy))
-    good = Result(Severity.OK, f"you have the {given.asked} rights that enable needs")
-    return tuple(results) or (good,)
+    if not results:
+        good = f"you have the {given.asked} rights that enable needs"
+        results.append(Result(Severity.OK, good))
+    if given.others:
+        title = "rights that other commands need are missing"
+        seen = tuple(Evidence("SelfSubjectAccessReview", line) for line in given.others)
+        results.append(Result(Severity.WARNING, title, evidence=seen, remedy=(_GRANT,)))
+    return tuple(results)
 
 
 _GRANT = "a cluster administrator can grant them all: oc-gpu rbac | oc apply -f -"

@@ -17,12 +17,14 @@ from oc_gpu.checks.catalogue import LAYERS, Check, run_all
 from oc_gpu.checks.causes import (
     access,
     building,
+    catalogs,
     control_plane,
     device_plugin,
     driver,
     driver_image,
     driver_toolkit,
     entitlement,
+    evicting,
     hardware,
     host_driver,
     machine_config,
@@ -52,8 +54,10 @@ CHECKS: tuple[Check[Case], ...] = tuple(
         network.CAUSES,
         pulling.CAUSES,
         entitlement.CAUSES,
+        evicting.CAUSES,
         machine_config.CAUSES,
         olm.CAUSES,
+        catalogs.CAUSES,
         nfd.CAUSES,
         nfd_operands.CAUSES,
         nfd_labels.CAUSES,
@@ -112,8 +116,14 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     if not any(one.severity is Severity.ERROR for one in found):
         return (*_unexplained(case), *found)
     if not any(one.confidence >= SURE for one in found):
-        return (*found, *_unexplained(case))
+        return (*found, *_not_said_yet(found, _unexplained(case)))
     return found
+
+
+def _not_said_yet(found: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return what is about other objects than those that a hint is about already."""
+    named = {name for one in found if one.severity is Severity.ERROR for name in one.objects}
+    return tuple(one for one in more if not named.intersection(one.objects))
 
 
 def _judged(check: Check[Case], case: Case) -> tuple[Finding, ...]:
@@ -217,10 +227,12 @@ def _thin(case: Case, one: Trouble) -> Finding:
     meta = one.pod.metadata
     layer = _LAYER[case.component[key(one.pod)]]
     what = one.container or "the pod"
-    title = (
-        f"{what} of {meta.name} is in state {one.state}, "
-        "and what was read does not say why: its log and its events are needed"
+    lacks = (
+        "what its log says is of no cause that is known here"
+        if any(ref.pod == meta.name for ref in case.snapshot.texts)
+        else "what was read does not say why: its log and its events are needed"
     )
+    title = f"{what} of {meta.name} is in state {one.state}, and {lacks}"
     text = f"{one.state}, {one.restarts} restarts, exit code {one.exit_code}"
     evidence = (Evidence(f"status of Pod/{meta.name}, {what}", text),)
     place = f"-n {meta.namespace} {meta.name}"
@@ -232,7 +244,11 @@ def _thin(case: Case, one: Trouble) -> Finding:
             f"'nvrm|nvidia'"
         ),
     )
-    return _unknown(layer, title, evidence, look, (f"Pod/{meta.name}",))
+    found = _unknown(layer, title, evidence, look, (f"Pod/{meta.name}",))
+    if case.component[key(one.pod)] == components.WORKLOAD and not case.unwell:
+        # A program of a user may fail for reasons of its own while the GPUs are all right.
+        return structs.replace(found, severity=Severity.WARNING)
+    return found
 
 
 UNEXPLAINED = "OCG0100"

@@ -4,8 +4,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from oc_gpu.snapshot.kinds import GPU
-
 Part = Literal["nvidia-smi", "sample", "stay-off"]
 
 
@@ -17,11 +15,10 @@ class Miss(Struct, frozen=True):
 
 
 class Sample(Struct, frozen=True):
-    """How a CUDA sample pod of one node ended.
+    """How the CUDA sample pod of one node ended.
 
     Attributes:
         pod: `namespace/name`.
-        resource: What it asked for: a GPU, or a part of one.
         node: Node that the pod ran on, as its spec says; empty when it was never placed.
         phase: Phase of the pod in the end.
         image_id: `imageID` of its container status: what really ran.
@@ -32,7 +29,6 @@ class Sample(Struct, frozen=True):
     """
 
     pod: str
-    resource: str = GPU
     node: str = ""
     phase: str = ""
     image_id: str = ""
@@ -65,8 +61,7 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
         container: Container of that pod, which differs between releases of the operator.
         smi_xml: Output of `nvidia-smi -q -x`.
         smi_table: Output of `nvidia-smi`.
-        smi_list: Output of `nvidia-smi -L`, which alone names parts of cards.
-        samples: CUDA samples, one for each kind of device that the node offers.
+        sample: The CUDA sample, None when it was not started.
         stay_off: The pod without GPU request, None when the node has no taint to test.
         misses: What could not be collected.
     """
@@ -76,8 +71,7 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
     container: str = ""
     smi_xml: str = ""
     smi_table: str = ""
-    smi_list: str = ""
-    samples: tuple[Sample, ...] = ()
+    sample: Sample | None = None
     stay_off: StayOff | None = None
     misses: tuple[Miss, ...] = ()
 

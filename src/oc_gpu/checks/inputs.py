@@ -92,9 +92,11 @@ class Rights(Struct, frozen=True, kw_only=True):
         missing: Those that are denied.
         unasked: Those that the server refused to be asked for.
         commands: Commands that ask for the first of those.
+        others: Those that are missing for other commands, such as `verify: get nodes/proxy`.
     """
 
     asked: int
+    others: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

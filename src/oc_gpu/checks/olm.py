@@ -52,7 +52,7 @@ def _groups(inputs: Inputs) -> Results:
 
 def _group(inputs: Inputs, operator: Operator) -> Results:
     namespace = operator.namespace
-    if not namespace or _subscribed(inputs, operator):
+    if not namespace:
         return ()
     here = [
         group
@@ -66,6 +66,8 @@ def _group(inputs: Inputs, operator: Operator) -> Results:
         cause = "olm-multiple-operatorgroups"
         evidence = (Evidence(f"OperatorGroups in {namespace}", ", ".join(names)),)
         return (Result(Severity.ERROR, title, cause, names, evidence, remedy),)
+    if _subscribed(inputs, operator):
+        return ()
     if here:
         return (_fitting(operator, here[0]),)
     if not operator.own_group:

@@ -5,7 +5,7 @@ when whoever said it is in trouble now: a healthy cluster is full of errors that
 """
 
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -57,6 +57,7 @@ class Quote(Struct, frozen=True):
     source: str = "log"
 
 
+@lru_cache(maxsize=2048)
 def split(phrase: str) -> tuple[str, ...]:
     """Return the pieces of a phrase in lower case."""
     return tuple(part for part in phrase.lower().split("*") if part)
@@ -170,9 +171,10 @@ def _lasts(case: Case, event: Event) -> bool:
 
 
 def _states(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
-    for one in case.troubles:
+    for line in case.troubles_text.find(split(phrase)):
+        one = case.troubles[line.number - 1]
         component = case.component[key(one.pod)]
-        if (by is None or component in by) and holds(one.message, phrase):
+        if by is None or component in by:
             pod = one.pod
             where = f"status of Pod/{pod.metadata.name}"
             evidence = Evidence(f"{where}, {one.container or 'pod'}", shown(one.message))
@@ -204,9 +206,7 @@ def _kernel(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quo
 def _clients(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
     del by
     parts = split(phrase)
-    for ref in case.snapshot.texts:
-        if ref.kind != "other":
-            continue
+    for ref in case.texts_of_clients:
         for text in case.snapshot.texts[ref]:
             line = next(text.find(parts), None)
             if line is not None:

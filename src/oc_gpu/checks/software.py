@@ -11,6 +11,8 @@ from oc_gpu.checks.inputs import Inputs, Software
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.model import spec_of
+from oc_gpu.stages import operators
 
 _MARKETPLACE = "openshift-marketplace"
 _READY = "READY"
@@ -19,10 +21,19 @@ _FAMILY = "nvidia.com/gpu.family"
 
 def _catalogs(inputs: Inputs) -> Results:
     wanted = {operator.catalog for operator in inputs.operators if operator.catalog}
+    wanted |= {_catalog_of(inputs, operator.package) for operator in inputs.operators}
     found = [
         raw for raw in inputs.snapshot.table("catalogsources") if raw["metadata"]["name"] in wanted
     ]
     return tuple(_catalog(raw) for raw in found)
+
+
+def _catalog_of(inputs: Inputs, package: str) -> str:
+    """Return the catalog of a Subscription that has not become an operator yet, empty if none."""
+    sub = operators.subscription(inputs.snapshot, package)
+    if sub is None or (operators.csv_of(inputs.snapshot, sub) or {}).get("status"):
+        return ""
+    return str(spec_of(sub).get("source") or "")
 
 
 def _catalog(raw: RawObject) -> Result:
@@ -158,7 +169,7 @@ CATALOGS = Check(
     "olm",
     "the catalogs of the operators answer",
     _catalogs,
-    ("catalogsources",),
+    ("catalogsources", "subscriptions"),
 )
 BUILDS = Check(
     "OCG0505",

@@ -23,7 +23,7 @@ from oc_gpu.stages.model import Assessment, State
 
 LASTS = 60.0
 """Seconds for which a cause that may pass by itself has to stand."""
-_SURE = 0.84
+STOPS = 0.84
 """Confidence from which a finding stops a run that still waits."""
 _LIKELY = 0.7
 """Confidence from which a finding tells why a stage has failed."""
@@ -113,12 +113,15 @@ BY_PERSON = frozenset(
 """Causes that somebody decided on: the stage is blocked, not broken."""
 
 
-def signs(assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[str]:
+def signs(
+    assessments: Iterable[Assessment], snapshot: Snapshot, seen: troubles.Seen | None = None
+) -> frozenset[str]:
     """Return what in a live view may be trouble of the stages that are not done; empty when none.
 
     Args:
         assessments: Where the stages stand.
         snapshot: The live view.
+        seen: What an earlier look has found.
     """
     stages = [one for one in assessments if one.state not in _PASSED]
     if not stages:
@@ -127,7 +130,7 @@ def signs(assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[st
     return frozenset(
         chain(
             standing,
-            _pods(snapshot),
+            _pods(snapshot, seen or troubles.Seen()),
             _sets(snapshot),
             _events(snapshot),
             _nodes(snapshot),
@@ -140,11 +143,11 @@ def _stands(assessment: Assessment) -> bool:
     return assessment.state in _STANDING
 
 
-def _pods(snapshot: Snapshot) -> Iterator[str]:
-    for pod in snapshot.pods:
-        one = troubles.of(pod)
-        if one is not None and (one.fails or one.state == "Unschedulable"):
-            where = f"{pod.metadata.namespace}/{pod.metadata.name}/{one.container}"
+def _pods(snapshot: Snapshot, seen: troubles.Seen) -> Iterator[str]:
+    for one in seen.of(snapshot.pods):
+        if one.fails or one.state == "Unschedulable":
+            meta = one.pod.metadata
+            where = f"{meta.namespace}/{meta.name}/{one.container}"
             yield f"{where} {one.state} {one.restarts}"
 
 
@@ -165,6 +168,7 @@ def _events(snapshot: Snapshot) -> Iterator[str]:
 
 def _nodes(snapshot: Snapshot) -> Iterator[str]:
     """Yield nodes that tell nothing, and those that are being drained."""
+    silent = any(is_silent(node) for node in snapshot.nodes)
     for node in snapshot.nodes:
         if node.spec.unschedulable:
             yield f"Node/{node.metadata.name} is cordoned"
@@ -176,6 +180,8 @@ def _nodes(snapshot: Snapshot) -> Iterator[str]:
     for pool in snapshot.table("machineconfigpools"):
         if pools.is_paused(pool) or pools.degraded(pool) is not None:
             yield f"MachineConfigPool/{pool['metadata']['name']}"
+        if silent and pools.is_behind(pool):
+            yield f"MachineConfigPool/{pool['metadata']['name']} may wait for a silent node"
 
 
 _BAD = {
@@ -259,7 +265,7 @@ def concerned(assessments: Iterable[Assessment], finding: Finding) -> Assessment
 
 
 def _is_final(case: Case, finding: Finding, since: Mapping[str, float]) -> bool:
-    if finding.severity is not Severity.ERROR or finding.confidence < _SURE:
+    if finding.severity is not Severity.ERROR or finding.confidence < STOPS:
         return False
     cause = finding.cause or ""
     if not cause or cause in SYMPTOMS or not _PROOFS.get(cause, _always)(case):

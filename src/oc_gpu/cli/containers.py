@@ -3,12 +3,12 @@
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from oc_gpu.cli.ending import interruptible
 from oc_gpu.config import Entitlement
 from oc_gpu.kube.errors import OcGpuError, TimeoutExceededError, UsageError, clean
 from oc_gpu.report.documents import Trial
@@ -25,7 +25,6 @@ _ENGINE_FAILED = 125
 """Exit code of podman and docker for a failure of their own (podman-run(1), docker run)."""
 _NO_PROGRAM = (126, 127)
 """Exit codes, theirs and the shell's, for a program that is not there or cannot be run."""
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _FOUND = "kernel-devel-"
 
@@ -78,7 +77,7 @@ def search(entitlement: Entitlement, engine: str, image: str, limit: float) -> T
     except OSError as error:
         message = f"cannot run {engine}: {error.strerror}"
         raise EngineError(message) from error
-    with process, _interruptible(), _ending(process, engine, name):
+    with process, interruptible(), _ending(process, engine, name):
         try:
             said, _ = process.communicate(bytes(entitlement.pem), limit)
         except subprocess.TimeoutExpired as error:
@@ -86,19 +85,6 @@ def search(entitlement: Entitlement, engine: str, image: str, limit: float) -> T
             hint = "give it longer with --timeout, and look whether this machine needs a proxy"
             raise TimeoutExceededError(message, hints=(hint,)) from error
     return _judge(process.returncode, _lines(said), engine, image)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let whoever ends or leaves this process interrupt it, so that the container is ended, too."""
-    before = {number: signal.getsignal(number) for number in _ENDS}
-    try:
-        for number in _ENDS:
-            signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

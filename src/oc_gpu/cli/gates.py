@@ -7,7 +7,7 @@ from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.talking import Progress, confirm
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError
-from oc_gpu.report import documents, findings, plan
+from oc_gpu.report import documents, findings, output, plan, walk
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.commands import Gate
 from oc_gpu.rollout.preview import preview
@@ -28,7 +28,7 @@ class Gates:
         self.found: Survey | None = None
 
     async def check(self, found: Survey) -> None:
-        """Refuse a cluster that cannot get GPUs.
+        """Refuse a cluster that cannot get GPUs; programs are told the first reason as a document.
 
         Raises:
             OcGpuError: A check found an error; all of them are shown.
@@ -41,6 +41,9 @@ class Gates:
         for finding in errors:
             for line in findings.one(finding, look):
                 sys.stderr.write(f"{line}\n")
+        if self._settings.output != "text":
+            document = walk.refused(self.cluster(), errors[0], simulated=found.snapshot.simulated)
+            output.put(document, walk.text, self._settings.output)
         message = "this cluster cannot get GPUs as it is, so nothing was written"
         raise OcGpuError(message, hints=("`oc-gpu check` shows everything that was looked at",))
 

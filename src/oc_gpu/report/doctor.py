@@ -8,6 +8,7 @@ from msgspec import structs
 from oc_gpu.checks.catalogue import Check
 from oc_gpu.checks.doctor import SURE
 from oc_gpu.checks.model import Finding, Severity
+from oc_gpu.checks.unheard import Unheard
 from oc_gpu.report import findings, stages
 from oc_gpu.report.documents import Cluster, Diagnosis, Explanation, Verdict
 from oc_gpu.report.look import Look
@@ -19,13 +20,19 @@ _LEAD = 9
 
 
 def document(
-    snapshot: Snapshot, found: tuple[Finding, ...], *, openshift: str = "", installed: bool = True
+    snapshot: Snapshot,
+    found: tuple[Finding, ...],
+    silence: tuple[Unheard, ...] = (),
+    *,
+    openshift: str = "",
+    installed: bool = True,
 ) -> Diagnosis:
     """Return the document of a diagnosis.
 
     Args:
         snapshot: What was looked at.
         found: The findings, the root cause first.
+        silence: Texts that would tell of what is wrong, and are not there.
         openshift: Release of OpenShift, empty when it is not known.
         installed: Whether there is anything of a GPU stack.
     """
@@ -40,6 +47,7 @@ def document(
         source=snapshot.server,
         findings=found,
         unread=unread,
+        unheard=silence,
         simulated=snapshot.simulated,
     )
 
@@ -111,11 +119,32 @@ def _ending(made: Diagnosis, look: Look, folded: int, verbose: int) -> Iterator[
     if folded and not verbose:
         plural = "finding follows" if folded == 1 else "findings follow"
         yield f"{folded} more {plural} from it; -v shows them"
+    yield from _silence(made, look, verbose)
     if verbose:
         for name, why in made.unread.items():
             yield look.hanging(f"{'unread':{_LEAD}}", f"{name}: {why}")
     for note in made.notes:
         yield look.hanging(f"{'note':{_LEAD}}", note)
+
+
+_PLAIN = 0.9
+"""Confidence from which a cause is plain enough that what is missing would not change it."""
+_FEW = 2
+"""Texts that are named where nobody asks for more."""
+
+
+def _silence(made: Diagnosis, look: Look, verbose: int) -> Iterator[str]:
+    """Yield which texts are missing, where they could tell more than what was found."""
+    first = next(iter(made.findings), None)
+    plain = first is not None and first.confidence >= _PLAIN
+    if not verbose and (plain or made.clean):
+        return
+    shown = made.unheard if verbose else made.unheard[:_FEW]
+    for one in shown:
+        yield look.hanging(f"{'missing':{_LEAD}}", f"{one.what}: {one.why}; {one.command}")
+    if len(made.unheard) > len(shown):
+        more = len(made.unheard) - len(shown)
+        yield look.hanging(f"{'missing':{_LEAD}}", f"{more} more; -v shows them")
 
 
 def explanation(check: Check[Any]) -> Explanation:

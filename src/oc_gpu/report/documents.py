@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from oc_gpu.checks.model import Finding, Severity
+from oc_gpu.checks.unheard import Unheard
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Assessment, State
 
@@ -77,6 +78,7 @@ class Diagnosis(Document, frozen=True, kw_only=True):
         source: Bundle or server that was looked at.
         findings: The root cause first; those with `explainedBy` follow from it.
         unread: Kinds of objects that could not be read, with the reason.
+        unheard: Logs and kernel messages that would tell of what is wrong, and are not there.
         notes: What of a bundle was left out, and why.
     """
 
@@ -87,6 +89,7 @@ class Diagnosis(Document, frozen=True, kw_only=True):
     source: str
     findings: tuple[Finding, ...] = ()
     unread: dict[str, str] = {}
+    unheard: tuple[Unheard, ...] = ()
     notes: tuple[str, ...] = ()
 
 

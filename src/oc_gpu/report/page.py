@@ -43,6 +43,7 @@ def document(made: Diagnosis) -> str:
         f'<p class="meta">{escape(made.source)}{_release(made)}</p>',
         chain(made.findings) if made.findings else "",
         *(_article(one) for one in made.findings),
+        _list("Missing", [f"{one.what}: {one.why}; {one.command}" for one in made.unheard]),
         _list("Not read", [f"{name}: {why}" for name, why in made.unread.items()]),
         _list("Notes", made.notes),
         "</body></html>",

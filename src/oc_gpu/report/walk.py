@@ -30,6 +30,20 @@ def document(
     )
 
 
+def refused(about: Cluster, finding: Finding, *, simulated: bool) -> Walk:
+    """Return that `enable` did not begin, for what its check found."""
+    return Walk(
+        kind="Enable",
+        cluster=about,
+        done=False,
+        writes=0,
+        seconds=0.0,
+        stages=(),
+        finding=finding,
+        simulated=simulated,
+    )
+
+
 def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
     """Yield the lines of how a run ended.
 

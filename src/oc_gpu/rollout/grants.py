@@ -4,7 +4,7 @@ What a command asks for before it writes (`oc_gpu.rollout.rights`) and the Clust
 shipped (`oc-gpu rbac`) are both made from it, so that neither has a right that the other lacks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, structs
 
@@ -131,11 +131,14 @@ def _read() -> Iterator[Grant]:
     scope = Scope((), _discovery(), "", "", records.NAME, licence_name=LICENCE)
     older = structs.replace(scope, licence=CONFIGMAPS)
     for source in dict.fromkeys((*sources(scope, "undo"), *sources(older, "undo"))):
-        names = (only,) if (only := only_name(source)) else ()
-        yield Grant(source.resource, ("get", "list", "watch"), names)
-    for source in diagnosis.SOURCES:
-        yield Grant(source.resource, ("list",))
+        yield Grant(source.resource, ("get", "list", "watch"), _only_names(source))
+    for source in (*sources(scope, "check"), *diagnosis.SOURCES):
+        yield Grant(source.resource, ("list",), _only_names(source))
     yield Grant(EVENTS, ("watch",))
+
+
+def _only_names(source: Source) -> tuple[str, ...]:
+    return (only,) if (only := only_name(source)) else ()
 
 
 def only_name(source: Source) -> str | None:
@@ -149,6 +152,21 @@ def table() -> tuple[Grant, ...]:
     every = (*CLAIMING, EVICTING, *LEFTOVERS, *PROVING, *RUNNING, *EXPLAINING)
     rest = (OFFERS, ASKING, *every)
     return tuple(dict.fromkeys((*_read(), *_made(), *rest)))
+
+
+def by_command() -> Mapping[str, tuple[Grant, ...]]:
+    """Return the rights of the table by the command that needs them, where it is not `enable`.
+
+    What is read is not told apart: every command reads much the same.
+    """
+    given = {
+        "verify": PROVING,
+        "run and bench": (*RUNNING, ENTERING, *EXPLAINING),
+        "isolate": (TAINTING,),
+        "disable": (*LEFTOVERS, EVICTING, *(g for g in _made() if "delete" in g.verbs)),
+    }
+    told = {grant for grants in given.values() for grant in grants}
+    return {**given, "doctor and gather": tuple(g for g in table() if g not in told)}
 
 
 def cluster_role() -> RawObject:

@@ -205,6 +205,34 @@ async def demand(client: Client, found: Survey) -> Answers:
     return answers
 
 
+async def of_others(client: Client, found: Survey) -> tuple[str, ...]:
+    """Return which rights of other commands are missing, such as `disable: delete nodes`.
+
+    Who can set up a cluster should know before that the way back is closed. What the road of the
+    survey needs itself is left out: it is asked for where it is needed, and not everywhere.
+    """
+    asked = {(right.verb, right.what, right.name) for right in of_survey(found)}
+    wanted = {
+        command: tuple(
+            Right(verb, grant.resource, None, name, grant.subresource)
+            for grant in given
+            for verb in grant.verbs
+            for name in grant.names or (None,)
+        )
+        for command, given in grants.by_command().items()
+    }
+    every = (right for rights in wanted.values() for right in rights)
+    answers = await ask(client, (r for r in every if (r.verb, r.what, r.name) not in asked))
+    missing = set(answers.missing)
+    lines = {
+        command: ", ".join(
+            dict.fromkeys(str(_broad(right)) for right in rights if _broad(right) in missing)
+        )
+        for command, rights in wanted.items()
+    }
+    return tuple(f"{command}: {line}" for command, line in lines.items() if line)
+
+
 def not_known(answers: Answers) -> str:
     """Say which rights could not be asked for, empty when all could."""
     if not answers.unasked:
@@ -215,9 +243,15 @@ def not_known(answers: Answers) -> str:
     )
 
 
-def told(answers: Answers) -> Rights:
-    """Return the answers as the check of rights looks at them."""
+def told(answers: Answers, others: tuple[str, ...] = ()) -> Rights:
+    """Return the answers as the check of rights looks at them.
+
+    Args:
+        answers: About the rights of the road.
+        others: Those of other commands that are missing.
+    """
     return Rights(
+        others=others,
         asked=answers.asked,
         missing=tuple(map(str, answers.missing)),
         unasked=tuple(map(str, answers.unasked)),

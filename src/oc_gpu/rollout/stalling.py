@@ -8,6 +8,7 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Finding
 from oc_gpu.checks.stalled import BY_PERSON, concerned, reason, signs, stalled
+from oc_gpu.checks.troubles import Seen
 from oc_gpu.kube import Client, OcGpuError
 from oc_gpu.rollout.further import examine_further
 from oc_gpu.snapshot.model import Snapshot
@@ -32,12 +33,14 @@ class Doctor:
         self._at = 0.0
         self._started: float | None = None
         self._since: dict[str, float] = {}
+        self._troubles = Seen()
+        self._told: tuple[Iterable[Assessment], Snapshot, frozenset[str]] | None = None
 
     def wants(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> bool:
         """Tell whether there are signs of trouble that it has not looked into lately."""
         if self._started is None:
             self._started = snapshot.now
-        now = signs(assessments, snapshot)
+        now = self._signs(assessments, snapshot)
         if not now:
             self._seen = now
             self._since.clear()
@@ -48,7 +51,7 @@ class Doctor:
 
         Only what was said since this run began counts: what failed before may have been mended.
         """
-        self._seen, self._at = signs(assessments, snapshot), snapshot.now
+        self._seen, self._at = self._signs(assessments, snapshot), snapshot.now
         case = await self._case(snapshot, self._started)
         if case is None:
             return None
@@ -66,7 +69,7 @@ class Doctor:
 
     def holds(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> bool:
         """Tell whether any of the signs is still there that were looked into last."""
-        return bool(self._seen & signs(assessments, snapshot))
+        return bool(self._seen and self._seen & self._signs(assessments, snapshot))
 
     def stopped(
         self, assessments: Iterable[Assessment], finding: Finding
@@ -81,6 +84,14 @@ class Doctor:
     def again(self) -> float | None:
         """Return the seconds after which to ask again, None where there are no signs."""
         return AGAIN if self._seen else None
+
+    def _signs(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[str]:
+        """Return the signs of trouble of one moment, which is asked for several times."""
+        told = self._told
+        if told is None or told[0] is not assessments or told[1] is not snapshot:
+            found = signs(assessments, snapshot, self._troubles)
+            told = self._told = (assessments, snapshot, found)
+        return told[2]
 
     async def _case(self, snapshot: Snapshot, since: float | None = None) -> Case | None:
         try:

@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Self
+from itertools import chain
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -38,9 +39,11 @@ from oc_gpu.snapshot.reading import (
     read_log,
 )
 from oc_gpu.snapshot.sources import Source
-from oc_gpu.snapshot.tables import Shard
+from oc_gpu.snapshot.tables import Key, Shard
 
 __all__ = ["LiveView", "read"]
+
+T = TypeVar("T")
 
 _LOG_TRIES = 8
 """Tries to read a log in a row, over some 15 seconds: a kubelet restarts in less."""
@@ -96,6 +99,11 @@ class _Part:
             return self.shard.update(event.object)
         return self.shard.delete(event.object)
 
+    @property
+    def has_logs(self) -> bool:
+        """Tell whether the logs of some of its objects are shown, too."""
+        return self.source.name == "pods"
+
     def lose(self, why: Unread) -> None:
         """Note that the objects cannot be read."""
         self.shard.clear()
@@ -143,7 +151,10 @@ class LiveView:
         """By the pod's uid: a namesake made later has a log of its own."""
         self._unlogged: dict[str, str] = {}
         """Why a log may not be read, by the pod's uid."""
-        self._asked: set[str] = set()
+        self._asked: dict[str, Key] = {}
+        """Namespace and name of the pods whose logs were asked for, by uid."""
+        self._missed: dict[str, Meta] = {}
+        """Those whose log could not be read: they are tried again when a pod changes."""
         self._tried: set[str] = set()
         self._clock = _ClusterClock(client)
         self._base = Snapshot(client.server)
@@ -171,7 +182,7 @@ class LiveView:
 
     def _whole(self) -> bool:
         """Tell whether everything was read once, or cannot be: no less than one look shows."""
-        return all(part.settled for part in self._parts) and self._asked <= self._tried
+        return all(part.settled for part in self._parts) and self._asked.keys() <= self._tried
 
     async def __aexit__(self, *_exc: object) -> None:
         for task in self._tasks:
@@ -239,8 +250,9 @@ class LiveView:
             if part.holds(resource, meta.get("namespace", ""), meta["name"]):
                 shown = True
                 raw = part.source.type == RawObject
-                if part.shard.update(obj if raw else msgspec.convert(obj, part.source.type)):
-                    self._note(part)
+                told = Updated(obj if raw else msgspec.convert(obj, part.source.type))
+                if part.take(told):
+                    self._note(part, told)
         return shown
 
     def _parts_of(self, name: str) -> list[_Part]:
@@ -249,15 +261,15 @@ class LiveView:
     def _table(self, name: str) -> tuple[Any, ...]:
         if name not in self._built:
             parts = self._parts_of(name)
-            self._built[name] = tuple(item for part in parts for item in part.shard)
+            self._built[name] = tuple(chain.from_iterable(part.shard for part in parts))
         return self._built[name]
 
-    def _note(self, part: _Part) -> None:
+    def _note(self, part: _Part, event: WatchEvent[Any] | None = None) -> None:
         """Let the next snapshot show a change, and what follows from it be read."""
         self._built.pop(part.source.name, None)
         self._wake.set()
-        if part.source.name == "pods":
-            self._look_for_logs(part)
+        if event is not None and part.has_logs:
+            self._look_for_logs(_told(event))
         if part.source.name == "catalogsources":
             self._offers_due.set()
 
@@ -298,7 +310,7 @@ class LiveView:
             async with aclosing(self._events(part)) as events:
                 async for event in events:
                     if part.take(event):
-                        self._note(part)
+                        self._note(part, event)
         except NotFoundError as error:
             return Unread("absent", str(error))
         except ForbiddenError as error:
@@ -339,12 +351,15 @@ class LiveView:
                 self._offers = found
                 self._wake.set()
 
-    def _look_for_logs(self, part: _Part) -> None:
+    def _look_for_logs(self, pods: Iterable[Any]) -> None:
         """Read the logs of proof pods that have ended, each once."""
-        for pod in part.shard:
-            meta = pod.metadata
-            if is_ended_proof(pod) and meta.uid not in self._asked:
-                self._asked.add(meta.uid)
+        fresh = (pod.metadata for pod in pods if is_ended_proof(pod))
+        due = {meta.uid: meta for meta in fresh if meta.uid not in self._asked} | self._missed
+        self._missed = {}
+        for uid, meta in due.items():
+            key = (meta.namespace, meta.name)
+            if any(_holds(part.shard, uid, key) for part in self._parts_of("pods")):
+                self._asked[uid] = key
                 self._start(self._read_log(meta), f"log {meta.namespace}/{meta.name}")
 
     async def _read_log(self, meta: Meta) -> None:
@@ -359,19 +374,25 @@ class LiveView:
             if text is not None:
                 return
             await asyncio.sleep(Retry().delay(attempt))
-        self._asked.discard(meta.uid)  # tried again when a pod changes
+        self._missed[meta.uid] = meta
 
     def _by_name(self, told: Mapping[str, str]) -> dict[str, str]:
         """Return what is kept of pods by their uid, for those that are still there."""
+        keys = {uid: self._asked[uid] for uid in told if uid in self._asked}
         return {
-            f"{pod.metadata.namespace}/{pod.metadata.name}": told[pod.metadata.uid]
-            for part in self._parts_of("pods")
-            for pod in part.shard
-            if pod.metadata.uid in told
+            f"{namespace}/{name}": told[uid]
+            for uid, (namespace, name) in keys.items()
+            if any(_holds(part.shard, uid, (namespace, name)) for part in self._parts_of("pods"))
         }
 
 
-def _told(event: WatchEvent[_Definition]) -> Iterable[_Definition]:
+def _holds(shard: Shard, uid: str, key: Key) -> bool:
+    found = shard.get(key)
+    return found is not None and found.metadata.uid == uid
+
+
+def _told(event: WatchEvent[T]) -> Iterable[T]:
+    """Return the objects that an event shows, not what it takes away."""
     if isinstance(event, Replaced):
         return event.items
     return (event.object,) if isinstance(event, Updated) else ()

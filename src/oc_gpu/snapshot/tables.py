@@ -45,49 +45,57 @@ class Shard:
     """The objects of one list and watch; each method tells whether anything changed."""
 
     def __init__(self) -> None:
-        self._objects: dict[Key, tuple[str, Any]] = {}
+        self._items: dict[Key, Any] = {}
+        self._versions: dict[Key, str] = {}
 
     def __iter__(self) -> Iterator[Any]:
-        return (item for _, item in self._objects.values())
+        return iter(self._items.values())
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self._items)
+
+    def get(self, key: Key) -> Any | None:
+        """Return the object of a namespace and name, None when there is none."""
+        return self._items.get(key)
 
     def replace(self, items: Iterable[Any], version: str) -> bool:
         """Take a whole list, except for objects that were seen in a later state already."""
-        before = self._objects
-        after: dict[Key, tuple[str, Any]] = {}
+        old, before = self._items, self._versions
+        self._items, self._versions = {}, {}
         for item in items:
             found = identity(item)
-            held = before.get(found.key)
-            newer = held is not None and is_older(found.version, held[0])
-            after[found.key] = held if held is not None and newer else (found.version, item)
+            if is_older(found.version, before.get(found.key, "")):
+                self._put(found.key, before[found.key], old[found.key])
+            else:
+                self._put(found.key, found.version, item)
         for key, held in before.items():
-            if key not in after and is_older(version, held[0]):
-                after[key] = held
-        self._objects = after
-        return [(k, v) for k, (v, _) in before.items()] != [(k, v) for k, (v, _) in after.items()]
+            if key not in self._items and is_older(version, held):
+                self._put(key, held, old[key])
+        return list(before.items()) != list(self._versions.items())
 
     def update(self, item: Any) -> bool:
         """Take a new state of an object."""
         found = identity(item)
-        held = self._objects.get(found.key)
-        if held is not None and not _is_news(found.version, held[0]):
+        held = self._versions.get(found.key)
+        if held is not None and not _is_news(found.version, held):
             return False
-        self._objects[found.key] = (found.version, item)
+        self._put(found.key, found.version, item)
         return True
 
     def delete(self, item: Any) -> bool:
         """Take an object's end; a namesake made since stays."""
         found = identity(item)
-        held = self._objects.get(found.key)
-        if held is None or is_older(found.version, held[0]):
+        held = self._versions.get(found.key)
+        if held is None or is_older(found.version, held):
             return False
-        del self._objects[found.key]
+        del self._items[found.key], self._versions[found.key]
         return True
 
     def clear(self) -> bool:
         """Forget all objects: their API is gone."""
-        changed = bool(self._objects)
-        self._objects = {}
+        changed = bool(self._items)
+        self._items, self._versions = {}, {}
         return changed
+
+    def _put(self, key: Key, version: str, item: Any) -> None:
+        self._items[key], self._versions[key] = item, version

@@ -62,7 +62,10 @@ class Words:
 
     def __init__(self, known: Iterable[bytes]) -> None:
         self._known = frozenset(known)
-        self._joined = b"\n".join((b"", *self._known, b""))
+
+    @cached_property
+    def _joined(self) -> bytes:
+        return b"\n".join((b"", *self._known, b""))
 
     @classmethod
     def of(cls, lowered: str) -> "Words":

@@ -228,6 +228,8 @@ def _deleting(item: Any) -> bool:
 
 def holds(wanted: Any, live: Any) -> bool:
     """Tell whether everything wanted stands in the live value, which may hold more."""
+    if wanted == live:  # fast, and most parts are
+        return True
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(
             key in live and holds(value, live[key]) for key, value in wanted.items()
@@ -238,4 +240,4 @@ def holds(wanted: Any, live: Any) -> bool:
             and len(wanted) == len(live)
             and all(holds(ours, theirs) for ours, theirs in zip(wanted, live, strict=True))
         )
-    return bool(wanted == live)
+    return False

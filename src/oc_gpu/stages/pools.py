@@ -159,6 +159,11 @@ def degraded(pool: RawObject) -> Degraded | None:
     return None
 
 
+def is_behind(pool: RawObject) -> bool:
+    """Tell whether a pool has nodes that are still to take its configuration."""
+    return _status(pool, "updatedMachineCount") < _status(pool, "machineCount")
+
+
 def is_paused(pool: RawObject) -> bool:
     """Tell whether somebody keeps a pool's nodes from taking new configurations."""
     return bool(spec_of(pool).get("paused"))

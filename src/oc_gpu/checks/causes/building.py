@@ -33,8 +33,9 @@ _NOT_FOR_IT = (
     "unable to find a match: kernel-modules",
     "no match for argument: kernel",
     "no package kernel",
+    "no*driver found for kernel",
 )
-"""What dnf says where the container asks for packages of the usual kernel."""
+"""What is said where packages, or drivers, are those of the usual kernel."""
 _COMPILER = (
     "gcc version check failed",
     "cc version check failed",
@@ -119,11 +120,11 @@ def _variant(case: Case, says: str) -> Results:
         asked = [q for q in find(case, _NOT_FOR_IT, (DRIVER,), ("log",)) if q.live]
         if asked:
             return (result(says, asked, at=0.86, more=(kernel,)),)
-        if not _told_otherwise(case) and any(t.fails for t in case.troubles_of(DRIVER)):
-            name = node.metadata.name
+        if any(t.fails for t in case.troubles_of(DRIVER)):
+            name, at = node.metadata.name, 0.46 if _told_otherwise(case) else 0.7
             objects, told = (f"Node/{name}",), {"node": name}
             return (
-                Result(Severity.ERROR, says, None, objects, (kernel,), confidence=0.7, about=told),
+                Result(Severity.ERROR, says, None, objects, (kernel,), confidence=at, about=told),
             )
     quotes = [
         q

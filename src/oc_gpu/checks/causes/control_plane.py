@@ -65,10 +65,10 @@ def _started_anew(case: Case, says: str) -> Results:
 _API_GONE = (
     "dial tcp*:443: connect: connection refused",
     "dial tcp*:443: connect: no route to host",
-    "dial tcp*:443: i/o timeout",
+    "dial tcp*:443*i/o timeout",
     "dial tcp*:443: connect: connection timed out",
     "dial tcp*:6443: connect: connection refused",
-    "dial tcp*:6443: i/o timeout",
+    "dial tcp*:6443*i/o timeout",
     "the connection to the server*was refused",
     "unable to connect to the server: dial tcp",
     "failed to get api group resources*dial tcp",

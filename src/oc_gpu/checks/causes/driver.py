@@ -63,7 +63,7 @@ def _on_node(
     case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float
 ) -> Result:
     name = node.metadata.name
-    pods = [p for p in case.pods_of(DRIVER) if p.spec.node_name == name]
+    pods = case.pods_on(name, DRIVER)
     objects = (*(f"Pod/{pod.metadata.name}" for pod in pods[:1]), f"Node/{name}")
     told = about(pods[0] if pods else None, "nvidia-driver-ctr", name)
     return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)

@@ -152,7 +152,7 @@ def _in_use(case: Case, says: str) -> Results:
 
 def _made(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
     name = node.metadata.name
-    pod = next((p for p in case.pods_of(DRIVER) if p.spec.node_name == name), None)
+    pod = next(iter(case.pods_on(name, DRIVER)), None)
     objects = (f"Node/{name}",)
     told = about(pod, "", name)
     return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
@@ -240,12 +240,19 @@ def _bare_host(case: Case, says: str) -> Results:
     return ()
 
 
+_AFTER_MARKERS = ("cuda-validation", "plugin-validation")
+"""Steps of the validation that begin when the markers of driver and toolkit are there."""
+
+
 def _markers(case: Case, says: str) -> Results:
     if case.setting("driver", "enabled") is not False:
         return ()
     stuck = [t for t in case.troubles_of(*ON_NODE) if t.container.endswith("-validation")]
+    beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     for one in stuck:
         name = one.pod.spec.node_name
+        if name in beyond:
+            continue
         held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
         if not held:
             continue
@@ -285,10 +292,10 @@ def _old_pods(case: Case, says: str) -> Results:
         return ()
     for driver in case.pods_of(DRIVER):
         born = driver.metadata.creation_timestamp
-        for pod in case.pods_of(WORKLOAD, *(ON_NODE - {DRIVER, TOOLKIT})):
-            here = pod.spec.node_name == driver.spec.node_name and pod.spec.node_name
+        node = driver.spec.node_name
+        for pod in case.pods_on(node, WORKLOAD, *(ON_NODE - {DRIVER, TOOLKIT})):
             older = pod.metadata.creation_timestamp and pod.metadata.creation_timestamp < born
-            if here and older and pod.status.phase == "Running" and key(pod) in case.trouble:
+            if node and older and pod.status.phase == "Running" and key(pod) in case.trouble:
                 if case.trouble[key(pod)].container.endswith("-validation"):
                     continue
                 if key(driver) in case.trouble or not wants_gpu(pod):

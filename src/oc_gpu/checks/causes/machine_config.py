@@ -1,220 +1,21 @@
-"""Layer machine-config: pools that do not take their configuration, and nodes that do not drain."""
+"""Layer machine-config: pools that do not take their configuration."""
 
-from collections.abc import Collection
-
-from oc_gpu.checks import components
 from oc_gpu.checks.ages import is_rolling
 from oc_gpu.checks.case import Case, conditions, spec, status
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, holds, result, shown
-from oc_gpu.kube import RawObject
-from oc_gpu.snapshot.kinds import Node
-
-_FAMILY = "mcp-and-drain"
-_NOTE = "machineconfiguration.openshift.io/"
-
-
-def settled(pool: RawObject) -> bool:
-    """Tell whether a pool has brought its configuration to all of its nodes."""
-    made, now = conditions(pool), status(pool)
-    if made.get("Degraded", {}).get("status") == "True":
-        return False
-    wanted = (spec(pool).get("configuration") or {}).get("name")
-    has = (now.get("configuration") or {}).get("name")
-    total, updated = now.get("machineCount"), now.get("updatedMachineCount")
-    behind = isinstance(total, int) and isinstance(updated, int) and updated < total
-    moved = bool(wanted and has and wanted != has)
-    return not (behind or moved or made.get("Updating", {}).get("status") == "True")
-
-
-def _pools(case: Case) -> list[RawObject]:
-    return [pool for pool in case.snapshot.table("machineconfigpools") if not settled(pool)]
-
-
-def _degraded(case: Case) -> list[RawObject]:
-    kinds = ("Degraded", "NodeDegraded", "RenderDegraded")
-    return [
-        pool
-        for pool in case.snapshot.table("machineconfigpools")
-        if any(conditions(pool).get(kind, {}).get("status") == "True" for kind in kinds)
-    ]
-
-
-def _of_pool(pool: RawObject) -> list[Evidence]:
-    found = []
-    for kind, one in conditions(pool).items():
-        text = f"{one.get('reason') or ''}: {one.get('message') or ''}".strip(": ")
-        if one.get("status") == "True" and kind != "Updated" and text:
-            where = f"condition {kind} of MachineConfigPool/{pool['metadata']['name']}"
-            found.append(Evidence(where, text))
-    return found
-
-
-def words(case: Case) -> list[Evidence]:
-    """Return what pools, nodes, the operator and the daemons say of trouble."""
-    found = [told for pool in case.snapshot.table("machineconfigpools") for told in _of_pool(pool)]
-    for node in case.snapshot.nodes:
-        reason = node.metadata.annotations.get(f"{_NOTE}reason", "")
-        if reason:
-            where = f"annotation {_NOTE}reason of Node/{node.metadata.name}"
-            found.append(Evidence(where, reason))
-    for raw in case.snapshot.table("clusteroperators"):
-        if raw["metadata"]["name"] == "machine-config":
-            for kind, one in conditions(raw).items():
-                if one.get("message") and (kind == "Degraded") == (one.get("status") == "True"):
-                    found.append(
-                        Evidence(
-                            f"condition {kind} of ClusterOperator/machine-config", one["message"]
-                        )
-                    )
-    return found
-
-
-def _matching(case: Case, phrases: Collection[str]) -> list[Evidence]:
-    return [
-        Evidence(one.where, shown(one.quote))
-        for one in words(case)
-        if any(holds(one.quote, phrase) for phrase in phrases)
-    ]
-
-
-def _daemons(case: Case, phrases: Collection[str]) -> list[Quote]:
-    """Return what the daemons and the controller say while a pool is not settled."""
-    if not _pools(case) and not _degraded(case) and not _moving(case):
-        return []
-    by = (components.MCO,)
-    return [q for q in find(case, phrases, by, ("log", "event", "state")) if q.live]
-
-
-def _moving(case: Case) -> list[Node]:
-    """Return the nodes that have another configuration than they should."""
-    found = []
-    for node in case.snapshot.nodes:
-        notes = node.metadata.annotations
-        state = notes.get(f"{_NOTE}state", "Done")
-        if notes.get(f"{_NOTE}currentConfig") != notes.get(
-            f"{_NOTE}desiredConfig"
-        ) or state not in (
-            "Done",
-            "",
-        ):
-            found.append(node)
-    return found
-
-
-def _told(
-    case: Case, says: str, phrases: Collection[str], at: float, *, more: tuple[Evidence, ...] = ()
-) -> Results:
-    direct = _matching(case, phrases)
-    quotes = _daemons(case, phrases)
-    if not direct and not quotes:
-        return ()
-    if quotes:
-        return (result(says, quotes, at=at, more=(*direct[:2], *more)),)
-    pools = tuple(f"MachineConfigPool/{p['metadata']['name']}" for p in _degraded(case))
-    evidence = (*direct[:3], *more)
-    return (Result(Severity.ERROR, says, None, pools, evidence, confidence=at),)
-
-
-_REFUSED = ("cannot evict pod*disruption budget", "violate the pod's disruption budget")
-"""How the API server refuses an eviction, whoever asks for it."""
-_EVICTION = (
-    *_REFUSED,
-    "error when evicting pod",
-    "failed to drain node",
-    "drain exceeded timeout",
-    "error when waiting for pod*terminating",
-    "failed to drain",
-    "drain did not complete",
-    "cannot delete pods with local storage",
-    "cannot delete pods not managed",
-    "cannot delete pods declare no controller",
-    "global timeout reached",
-    "unable to drain node",
+from oc_gpu.checks.causes.pools import (
+    FAMILY,
+    NOTE,
+    behind,
+    degraded,
+    matching,
+    settled,
+    told_of,
+    unsettled,
+    words,
 )
-
-
-def _drain(case: Case, says: str) -> Results:
-    blocking = _blocking(case)
-    stuck = [
-        node
-        for node in case.snapshot.nodes
-        if node.spec.unschedulable and (_is_moving(node) or _upgrading(node))
-    ]
-    quotes = [q for q in find(case, _EVICTION, (components.MCO,)) if q.live]
-    ours = (components.DRIVER, components.OPERATOR)
-    quotes += [q for q in find(case, _REFUSED, ours) if q.live]
-    quotes += [q for q in find(case, _EVICTION, None, ("client",)) if q not in quotes]
-    quotes += find(case, ("mcddrainerror", "mccdrainerror", "drain failed on"), None, ("alert",))
-    settled_now = not _pools(case) and not stuck and not _moving(case)
-    if settled_now:
-        quotes = [q for q in quotes if q.component != components.MCO]
-    direct = [] if settled_now else _matching(case, _EVICTION)
-    if quotes:
-        return (result(says, quotes, at=0.93, more=(*direct[:1], *blocking[:2])),)
-    if direct or (stuck and blocking):
-        nodes = tuple(f"Node/{node.metadata.name}" for node in stuck)
-        evidence = (*direct[:2], *blocking[:2])
-        told = {"node": stuck[0].metadata.name} if stuck else {}
-        at = 0.92 if direct else 0.85
-        return (Result(Severity.ERROR, says, None, nodes, evidence, confidence=at, about=told),)
-    return ()
-
-
-def _is_moving(node: Node) -> bool:
-    notes = node.metadata.annotations
-    drain = notes.get(f"{_NOTE}desiredDrain", "")
-    return (
-        notes.get(f"{_NOTE}state") in ("Working", "Degraded")
-        or notes.get(f"{_NOTE}currentConfig") != notes.get(f"{_NOTE}desiredConfig")
-        or (drain.startswith("drain-") and drain != notes.get(f"{_NOTE}lastAppliedDrain"))
-    )
-
-
-def _upgrading(node: Node) -> bool:
-    state = node.metadata.labels.get("nvidia.com/gpu-driver-upgrade-state", "")
-    return state in ("drain-required", "pod-deletion-required", "upgrade-failed")
-
-
-def _blocking(case: Case) -> list[Evidence]:
-    found = []
-    for raw in case.snapshot.table("poddisruptionbudgets"):
-        now = status(raw)
-        if now.get("disruptionsAllowed") == 0 and int(now.get("expectedPods") or 0) > 0:
-            meta = raw["metadata"]
-            where = f"PodDisruptionBudget/{meta['name']} in {meta.get('namespace')}"
-            found.append(
-                Evidence(where, f"disruptionsAllowed: 0 of {now.get('expectedPods')} pods")
-            )
-    return found
-
-
-def _pressure(case: Case, says: str) -> Results:
-    found, names = [], []
-    for node in case.snapshot.nodes:
-        for one in node.status.conditions:
-            if one.type == "DiskPressure" and one.status == "True":
-                where = f"condition DiskPressure of Node/{node.metadata.name}"
-                found.append(Evidence(where, one.message or one.reason))
-                names.append(node.metadata.name)
-        if any(t.key == "node.kubernetes.io/disk-pressure" for t in node.spec.taints):
-            names.append(node.metadata.name)
-            where = f"taints of Node/{node.metadata.name}"
-            found.append(Evidence(where, "node.kubernetes.io/disk-pressure"))
-    phrases = (
-        "low on resource: ephemeral-storage",
-        "low on resource: imagefs",
-        "no space left on device",
-    )
-    quotes = find(case, phrases, None, ("state", "event", "log"))
-    if found:
-        objects = tuple(f"Node/{name}" for name in dict.fromkeys(names))
-        evidence = (*found[:2], *(q.evidence for q in quotes[:1]))
-        told = {"node": names[0]}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=told),)
-    quotes = [q for q in quotes if q.live]
-    return (result(says, quotes, at=0.86),) if quotes else ()
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, shown
 
 
 def _paused(case: Case, says: str) -> Results:
@@ -245,7 +46,7 @@ _DRIFT = (
 
 
 def _drift(case: Case, says: str) -> Results:
-    return _told(case, says, _DRIFT, 0.94)
+    return told_of(case, says, _DRIFT, 0.94)
 
 
 _NO_RENDERED = (
@@ -258,15 +59,15 @@ _NO_RENDERED = (
 
 
 def _rendered(case: Case, says: str) -> Results:
-    found = _told(case, says, _NO_RENDERED, 0.95)
+    found = told_of(case, says, _NO_RENDERED, 0.95)
     known = {raw["metadata"]["name"] for raw in case.snapshot.table("machineconfigs")}
     if found or not any(name.startswith("rendered-") for name in known):
         return found
     for node in case.snapshot.nodes:
         for field in ("currentConfig", "desiredConfig"):
-            wanted = node.metadata.annotations.get(_NOTE + field, "")
-            if wanted and wanted not in known and (_degraded(case) or _moving(case)):
-                where = f"annotation {_NOTE}{field} of Node/{node.metadata.name}"
+            wanted = node.metadata.annotations.get(NOTE + field, "")
+            if wanted and wanted not in known and (degraded(case) or behind(case)):
+                where = f"annotation {NOTE}{field} of Node/{node.metadata.name}"
                 evidence = (
                     Evidence(where, wanted),
                     Evidence("MachineConfigs", "it does not exist"),
@@ -305,17 +106,19 @@ _BAD = (
     "invalid extensions",
     "read-only file system",
 )
+
+
 _BAD_IN_SHORT = ("invalid config", "is not valid", "could not convert", "illegal file", "data url")
 """Words that count where a pool or node gives them as its reason; a log holds them anyhow."""
 
 
 def _bad(case: Case, says: str) -> Results:
-    found = _told(case, says, _BAD, 0.88)
+    found = told_of(case, says, _BAD, 0.88)
     if found:
         return found
-    short = _matching(case, _BAD_IN_SHORT)
+    short = matching(case, _BAD_IN_SHORT)
     if short:
-        pools = tuple(f"MachineConfigPool/{p['metadata']['name']}" for p in _degraded(case))
+        pools = tuple(f"MachineConfigPool/{p['metadata']['name']}" for p in degraded(case))
         evidence = tuple(short[:3])
         return (Result(Severity.ERROR, says, None, pools, evidence, confidence=0.86),)
     for pool in case.snapshot.table("machineconfigpools"):
@@ -330,7 +133,7 @@ def _bad(case: Case, says: str) -> Results:
 
 
 def _other(case: Case, says: str) -> Results:
-    for pool in _degraded(case):
+    for pool in degraded(case):
         name = pool["metadata"]["name"]
         evidence = tuple(
             Evidence(one.where, shown(one.quote)) for one in words(case) if one.quote.strip()
@@ -348,14 +151,14 @@ def _other(case: Case, says: str) -> Results:
 
 
 def _stuck(case: Case, says: str) -> Results:
-    for pool in _pools(case):
-        if spec(pool).get("paused") or pool in _degraded(case):
+    for pool in unsettled(case):
+        if spec(pool).get("paused") or pool in degraded(case):
             continue
         name = pool["metadata"]["name"]
         now = status(pool)
         counts = f"{now.get('updatedMachineCount')} of {now.get('machineCount')} machines updated"
         evidence = (Evidence(f"status of MachineConfigPool/{name}", counts),)
-        moving = tuple(f"Node/{node.metadata.name}" for node in _moving(case))
+        moving = tuple(f"Node/{node.metadata.name}" for node in behind(case))
         objects = (f"MachineConfigPool/{name}", *moving[:3])
         if is_rolling(case, pool):
             under_way = f"MachineConfigPool {name} is updating, and not for long yet"
@@ -373,42 +176,11 @@ _LOOK = (
     ),
 )
 
-DRAIN = cause(
-    "OCG0420",
-    "drain-blocked-by-pdb",
-    _FAMILY,
-    "machine-config",
-    title="nodes can be drained",
-    says="a node cannot be drained, because eviction of a pod on it is refused",
-    means="A PodDisruptionBudget that allows no disruption refuses the eviction, and the rollout "
-    "waits: for "
-    "ever, as nothing fails. A single replica with minAvailable 1 is the usual case.",
-    remedy=(
-        "oc get pdb -A   # ALLOWED DISRUPTIONS 0",
-        "oc scale deployment NAME -n NAMESPACE --replicas=2",
-        "oc adm drain {node} --dry-run=server --ignore-daemonsets --delete-emptydir-data",
-    ),
-    look=_drain,
-)
-PRESSURE = cause(
-    "OCG0421",
-    "node-disk-pressure",
-    _FAMILY,
-    "machine-config",
-    title="nodes have room for images and logs",
-    says="the node is short of ephemeral storage and evicts pods",
-    means="Images of drivers and CUDA are large. Under disk pressure the kubelet evicts pods and "
-    "lets no new ones in.",
-    remedy=(
-        "oc debug node/{node} -- chroot /host df -h /var /var/lib/containers",
-        "oc debug node/{node} -- chroot /host crictl rmi --prune",
-    ),
-    look=_pressure,
-)
+
 PAUSED = cause(
     "OCG0422",
     "mcp-paused",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="no pool with changes ahead is paused",
     says="the MachineConfigPool is paused, so configuration does not reach its nodes",
@@ -419,10 +191,12 @@ PAUSED = cause(
     ),
     look=_paused,
 )
+
+
 DRIFT = cause(
     "OCG0423",
     "mcp-config-drift",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="files that the MCO manages are as it left them",
     says="a file that the MCO manages was changed on the node, so that the pool is degraded",
@@ -437,10 +211,12 @@ DRIFT = cause(
     ),
     look=_drift,
 )
+
+
 RENDERED = cause(
     "OCG0424",
     "mcp-rendered-config-missing",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="every rendered configuration that nodes refer to exists",
     says="nodes refer to a rendered MachineConfig that does not exist",
@@ -450,10 +226,12 @@ RENDERED = cause(
     remedy=("oc get machineconfigs | grep rendered-", *_LOOK),
     look=_rendered,
 )
+
+
 BAD = cause(
     "OCG0425",
     "mcp-bad-machineconfig",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="every MachineConfig can be applied",
     says="the content of a MachineConfig cannot be applied on the node",
@@ -465,10 +243,12 @@ BAD = cause(
     ),
     look=_bad,
 )
+
+
 OTHER = cause(
     "OCG0426",
     "mcp-degraded-other",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="no MachineConfigPool is degraded",
     says="the MachineConfigPool is degraded",
@@ -480,10 +260,12 @@ OTHER = cause(
     ),
     look=_other,
 )
+
+
 STUCK = cause(
     "OCG0427",
     "mcp-stuck-updating",
-    _FAMILY,
+    FAMILY,
     "machine-config",
     title="no MachineConfigPool keeps updating",
     says="the MachineConfigPool keeps updating, and nothing says why it does not end",
@@ -496,4 +278,5 @@ STUCK = cause(
     look=_stuck,
 )
 
-CAUSES = (DRAIN, PRESSURE, PAUSED, DRIFT, RENDERED, BAD, OTHER, STUCK)
+
+CAUSES = (PAUSED, DRIFT, RENDERED, BAD, OTHER, STUCK)

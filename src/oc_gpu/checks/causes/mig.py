@@ -218,7 +218,7 @@ NO_INSTANCES = cause(
     look=any_of(
         said(
             "no mig devices associated with",
-            "migenabled=true was not configured correctly",
+            "migenabled=true was not configured correctly: no mig devices",
             "mig mode*enabled*no mig devices",
             "no mig devices found",
             "no mig devices were found",

@@ -12,9 +12,7 @@ from oc_gpu.checks.case import (
     spec,
 )
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import (
-    NFD_WORKER,
-)
+from oc_gpu.checks.components import NFD, NFD_WORKER
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
@@ -58,7 +56,7 @@ def has_card(case: Case, node: Node) -> bool:
 
 def _worker_on(case: Case, node: Node) -> bool:
     name = node.metadata.name
-    return any(pod.spec.node_name == name for pod in case.pods_of(NFD_WORKER))
+    return bool(case.pods_on(name, NFD_WORKER))
 
 
 def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
@@ -121,6 +119,8 @@ def _misconfigured(case: Case, says: str) -> Results:
                 *config(case),
             )
             return (of_node(node, says, evidence, 0.94),)
+    if passed := _passed_over(case, says):
+        return passed
     settings = config(case)
     for node in case.snapshot.nodes:
         if settings and has_features(node) and not pci_label(node) and has_card(case, node):
@@ -129,6 +129,32 @@ def _misconfigured(case: Case, says: str) -> Results:
     if settings and case.managed and not case.labelled and seen:
         return (Result(Severity.ERROR, says, evidence=settings, confidence=0.82),)
     return ()
+
+
+def _passed_over(case: Case, says: str) -> Results:
+    """Find DaemonSets of the stack that ask for a PCI label which no node has, but for its form.
+
+    Old releases of the operator, and charts of single operands, know one form of the label only.
+    """
+    for name, item in case.sets:
+        wanted = [label for label in _pci_wanted(item) if _ANY_CARD.match(label)]
+        if name in NFD or not wanted or item.status.desired_number_scheduled:
+            continue
+        for node in case.snapshot.nodes:
+            names = node.metadata.labels
+            other = [label for label in names if _ANY_CARD.match(label)]
+            if other and not any(label in names for label in wanted):
+                evidence = (
+                    Evidence(f"labels of Node/{node.metadata.name}", other[0]),
+                    Evidence(f"DaemonSet/{item.metadata.name}", f"asks for {wanted[0]}"),
+                )
+                return (of_node(node, says, evidence, 0.9),)
+    return ()
+
+
+def _pci_wanted(item: DaemonSet) -> list[str]:
+    """Return the PCI labels of NFD by which a DaemonSet finds its nodes."""
+    return [name for name in item.spec.template.spec.node_selector if _ANY_PCI.match(name)]
 
 
 def config(case: Case) -> tuple[Evidence, ...]:

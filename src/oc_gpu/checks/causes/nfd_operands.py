@@ -279,7 +279,13 @@ NO_MASTER = cause(
             by=(NFD_WORKER,),
             at=0.92,
         ),
-        said("connecting to nfd-master", by=(NFD_WORKER,), sources=("log",), at=0.66),
+        said(
+            "connecting to nfd-master",
+            "sending update to cc: {[{*master",
+            by=(NFD_WORKER,),
+            sources=("log",),
+            at=0.66,
+        ),
     ),
 )
 

@@ -7,6 +7,7 @@ from oc_gpu.checks.components import NFD_WORKER
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause
 from oc_gpu.snapshot.kinds import Node
+from oc_gpu.stages import pools
 
 _NOTE = "machineconfiguration.openshift.io/"
 SILENCE = 5 * 60.0
@@ -42,10 +43,22 @@ def _silent(case: Case, says: str) -> Results:
         said = f"{ready.status}, {ready.reason}: {ready.message}"
         evidence = (Evidence(where, f"{said} (since {ready.last_transition_time})"),)
         objects, told = (f"Node/{name}",), {"node": name}
-        waited_for = node in case.gpu_nodes or (case.pods_of(NFD_WORKER) and not has_features(node))
-        at = 0.9 if waited_for else 0.6
+        at = 0.9 if _is_waited_for(case, node) else 0.6
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
+
+
+def _is_waited_for(case: Case, node: Node) -> bool:
+    """Tell whether anything of the road waits for a node: its cards, its features, or its pool.
+
+    A silent node counts against `maxUnavailable`, so that the other nodes of its pool wait as well.
+    """
+    if node in case.gpu_nodes or (case.pods_of(NFD_WORKER) and not has_features(node)):
+        return True
+    return any(
+        pools.is_behind(pool) and node in pools.members(case.snapshot, pool)
+        for pool in case.snapshot.table("machineconfigpools")
+    )
 
 
 SILENT = cause(

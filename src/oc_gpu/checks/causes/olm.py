@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
+from msgspec import structs
+
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, conditions, name_of, namespace_of, spec, status
 from oc_gpu.checks.catalogue import Result, Results
@@ -9,11 +11,13 @@ from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, holds, result, shown
 from oc_gpu.kube import RawObject
 
-_FAMILY = "olm"
-_MARKETPLACE = "openshift-marketplace"
+FAMILY = "olm"
 
 
-def _unmet(case: Case) -> list[RawObject]:
+MARKETPLACE = "openshift-marketplace"
+
+
+def unmet(case: Case) -> list[RawObject]:
     """Return the Subscriptions of which nothing works yet."""
     return [raw for raw in case.snapshot.table("subscriptions") if not _served(case, raw)]
 
@@ -43,9 +47,10 @@ def _words(case: Case) -> Iterator[tuple[RawObject, Evidence]]:
                 yield raw, Evidence(f"status of {where}", text)
 
 
-def _told(
+def told_of(
     case: Case, says: str, phrases: Collection[str], at: float, *, logs: bool = True
 ) -> Results:
+    """Return a finding of what OLM says of some phrases, in objects and in its logs."""
     found = [
         (raw, evidence)
         for raw, evidence in _words(case)
@@ -58,58 +63,11 @@ def _told(
         return (
             Result(Severity.ERROR, says, None, objects[:4], evidence, confidence=at, about=about),
         )
-    if not logs or not _unmet(case):
+    if not logs or not unmet(case):
         return ()
     quotes = [q for q in find(case, phrases, (components.OLM,), ("log", "event")) if q.live]
     quotes += find(case, phrases, None, ("event", "client")) if not quotes else []
     return (result(says, quotes, at=at - 0.04),) if quotes else ()
-
-
-_UNPACK = (
-    "bundleunpackfailed",
-    "bundle unpacking failed",
-    "bundle unpack failed",
-    "job was active longer than specified deadline",
-    "unpack job*failed",
-    "failed to unpack bundle",
-    "error unpacking bundle",
-)
-
-
-def _is_unpack_job(raw: RawObject) -> bool:
-    labels = raw["metadata"].get("labels") or {}
-    name = str(raw["metadata"]["name"])
-    owners = [str(o.get("kind")) for o in raw["metadata"].get("ownerReferences") or []]
-    hexadecimal = len(name) >= 16 and all(c in "0123456789abcdef" for c in name)  # noqa: PLR2004
-    return (
-        "operatorframework.io/bundle-unpack-ref" in labels or "ConfigMap" in owners or hexadecimal
-    )
-
-
-def _unpack(case: Case, says: str) -> Results:
-    found = _told(case, says, _UNPACK, 0.95)
-    if found:
-        return found
-    for raw in case.snapshot.table("jobs"):
-        failed = conditions(raw).get("Failed", {})
-        if _is_unpack_job(raw) and (failed.get("status") == "True" or status(raw).get("failed")):
-            text = f"{failed.get('reason') or 'failed'}: {failed.get('message') or ''}"
-            evidence = (Evidence(f"{name_of(raw)} in {namespace_of(raw)}", shown(text)),)
-            about = {"namespace": namespace_of(raw)}
-            objects = (name_of(raw),)
-            return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=about),
-            )
-    if not _unmet(case):
-        return ()
-    for one in case.troubles:
-        bundle = any(c.name in ("extract", "util", "pull") for c in one.pod.spec.every)
-        if bundle and one.pod.metadata.namespace == _MARKETPLACE:
-            where = f"status of Pod/{one.pod.metadata.name}, {one.container}"
-            evidence = (Evidence(where, shown(f"{one.state} {one.message}")),)
-            pods = (f"Pod/{one.pod.metadata.name}",)
-            return (Result(Severity.ERROR, says, None, pods, evidence, confidence=0.93),)
-    return ()
 
 
 def _groups(case: Case) -> dict[str, list[RawObject]]:
@@ -121,7 +79,7 @@ def _groups(case: Case) -> dict[str, list[RawObject]]:
 
 def _many(case: Case, says: str) -> Results:
     groups = _groups(case)
-    waiting = {namespace_of(raw) for raw in _unmet(case)}
+    waiting = {namespace_of(raw) for raw in unmet(case)}
     failed = {
         namespace_of(raw)
         for raw in case.snapshot.table("csvs")
@@ -131,17 +89,17 @@ def _many(case: Case, says: str) -> Results:
         if len(here) > 1 and namespace in waiting | failed:
             names = tuple(f"OperatorGroup/{raw['metadata']['name']}" for raw in here)
             evidence = (Evidence(f"namespace {namespace}", f"{len(here)} OperatorGroups"),)
-            told = _told(case, says, ("toomanyoperatorgroups", "multiple operatorgroups"), 0.95)
+            told = told_of(case, says, ("toomanyoperatorgroups", "multiple operatorgroups"), 0.95)
             more = told[0].evidence if told else ()
             about = {"namespace": namespace}
             every = (*evidence, *more)
             return (Result(Severity.ERROR, says, None, names, every, confidence=0.95, about=about),)
     phrases = ("toomanyoperatorgroups", "multiple operatorgroups", "more than one operatorgroup")
-    return _told(case, says, phrases, 0.95)
+    return told_of(case, says, phrases, 0.95)
 
 
 def _none(case: Case, says: str) -> Results:
-    found = _told(
+    found = told_of(
         case,
         says,
         ("nooperatorgroup", "no operatorgroup", "no operator group found", "expected 1, found 0"),
@@ -150,7 +108,7 @@ def _none(case: Case, says: str) -> Results:
     if found or not case.snapshot.known("operatorgroups"):
         return found
     groups = _groups(case)
-    for raw in _unmet(case):
+    for raw in unmet(case):
         namespace = namespace_of(raw)
         if namespace and groups and not groups.get(namespace):
             evidence = (
@@ -165,108 +123,13 @@ def _none(case: Case, says: str) -> Results:
     return ()
 
 
-def _source_of(raw: RawObject) -> tuple[str, str]:
-    wanted = spec(raw)
-    return str(wanted.get("sourceNamespace") or ""), str(wanted.get("source") or "")
-
-
-def _no_catalog(case: Case, says: str) -> Results:
-    here = {
-        (namespace_of(raw), str(raw["metadata"]["name"]))
-        for raw in case.snapshot.table("catalogsources")
-    }
-    if here:
-        for raw in _unmet(case):
-            source = _source_of(raw)
-            if source[1] and source not in here:
-                where = f"{name_of(raw)} in {namespace_of(raw)}"
-                evidence = (
-                    Evidence(where, f"spec.source: {source[1]} in {source[0]}"),
-                    Evidence(f"CatalogSources of {source[0]}", _listed(here, source[0])),
-                )
-                about = {"namespace": namespace_of(raw)}
-                objects = (name_of(raw),)
-                return (
-                    Result(
-                        Severity.ERROR, says, None, objects, evidence, confidence=0.94, about=about
-                    ),
-                )
-    phrases = (
-        "no operators found from catalog",
-        "catalogsource*not found",
-        "catalog source*not found",
-        "unknown catalogsource",
-    )
-    return _told(case, says, phrases, 0.9)
-
-
-def _listed(here: set[tuple[str, str]], namespace: str) -> str:
-    return ", ".join(sorted(name for where, name in here if where == namespace)) or "none"
-
-
-def _unhealthy(case: Case, says: str) -> Results:
-    used = {_source_of(raw) for raw in _unmet(case)}
-    every = case.snapshot.table("catalogsources")
-    for raw in every:
-        state = str((status(raw).get("connectionState") or {}).get("lastObservedState") or "")
-        key = (namespace_of(raw), str(raw["metadata"]["name"]))
-        pods = [
-            one
-            for one in case.troubles
-            if one.pod.metadata.namespace == key[0]
-            and (
-                one.pod.metadata.labels.get("olm.catalogSource") == key[1]
-                or any(
-                    o.kind == "CatalogSource" and o.name == key[1]
-                    for o in one.pod.metadata.owner_references
-                )
-            )
-        ]
-        if state in ("", "READY") and not pods:
-            continue
-        needed = key in used or (not used and bool(pods))
-        where = f"CatalogSource/{key[1]} in {key[0]}"
-        evidence = (
-            *((Evidence(f"status of {where}", f"lastObservedState: {state}"),) if state else ()),
-            *(
-                Evidence(f"status of Pod/{p.pod.metadata.name}", shown(f"{p.state} {p.message}"))
-                for p in pods[:1]
-            ),
-        )
-        objects = (f"CatalogSource/{key[1]}",)
-        at = 0.92 if needed else 0.8
-        about = {"namespace": key[0]}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=about),)
-    phrases = (
-        "failed to populate resolver cache from source",
-        "failed to list bundles",
-        "unhealthycatalogsource",
-        "catalogsourcesunhealthy*unhealthy",
-        "error using catalogsource",
-        "targeted catalogsource*unhealthy",
-    )
-    return _told(case, says, phrases, 0.91)
-
-
 _ORPHAN = ("exists and is not referenced by a subscription", "not referenced by a subscription")
-_NO_PACKAGE = (
-    "no operators found in package",
-    "no operators found in channel",
-    "no operators found with name",
-    "no operators found matching",
-    "package*not found in catalog",
-    "channel*not found in package",
-)
 
 
 def _orphan(case: Case, says: str) -> Results:
-    return _told(case, says, _ORPHAN, 0.95) or _told(
+    return told_of(case, says, _ORPHAN, 0.95) or told_of(
         case, says, ("constraints not satisfiable*@existing/",), 0.72
     )
-
-
-def _package(case: Case, says: str) -> Results:
-    return _told(case, says, _NO_PACKAGE, 0.93)
 
 
 def _requirements(case: Case, says: str) -> Results:
@@ -284,16 +147,57 @@ def _requirements(case: Case, says: str) -> Results:
         where = f"status of {name_of(raw)} in {namespace_of(raw)}"
         lines = missing or [str(now.get("message") or "RequirementsNotMet")]
         evidence = tuple(Evidence(where, shown(line)) for line in lines[:3])
-        about = {"namespace": namespace_of(raw)}
-        objects = (name_of(raw),)
-        return (
-            Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=about),
-        )
+        return (_not_met(raw, _failed_plan(case, raw), says, evidence),)
     return ()
 
 
+def _failed_plan(case: Case, csv: RawObject) -> RawObject | None:
+    """Return the InstallPlan that should have made what a CSV requires, and has given up."""
+    plan: RawObject
+    for plan in case.snapshot.table("installplans"):
+        names = spec(plan).get("clusterServiceVersionNames") or []
+        ours = namespace_of(plan) == namespace_of(csv) and csv["metadata"]["name"] in names
+        if ours and status(plan).get("phase") == "Failed":
+            return plan
+    return None
+
+
+def _not_met(
+    csv: RawObject, plan: RawObject | None, says: str, evidence: tuple[Evidence, ...]
+) -> Result:
+    """Return that a CSV lacks something, and first of all why its InstallPlan has not made it."""
+    namespace = namespace_of(csv)
+    found = Result(
+        Severity.ERROR,
+        says,
+        objects=(name_of(csv),),
+        evidence=evidence,
+        confidence=0.93,
+        about={"namespace": namespace},
+    )
+    if plan is None:
+        return found
+    name, said = plan["metadata"]["name"], str(status(plan).get("message") or "Failed")
+    anew = (
+        f"oc delete csv {csv['metadata']['name']} -n {namespace}; "
+        f"oc delete installplan {name} -n {namespace}   # OLM makes a new one"
+    )
+    return structs.replace(
+        found,
+        title="OLM gave an InstallPlan up, so an object that its CSV requires is absent",
+        objects=(name_of(plan), *found.objects),
+        evidence=(Evidence(f"status of {name_of(plan)} in {namespace}", shown(said)), *evidence),
+        remedy=(
+            f"oc get installplan {name} -n {namespace} -o yaml",
+            "put right what its message names; OLM does not try a failed plan again",
+            anew,
+        ),
+        confidence=0.94,
+    )
+
+
 def _approval(case: Case, says: str) -> Results:
-    waiting = {namespace_of(raw): raw for raw in _unmet(case)}
+    waiting = {namespace_of(raw): raw for raw in unmet(case)}
     for raw in case.snapshot.table("installplans"):
         wanted = spec(raw)
         if wanted.get("approved") or wanted.get("approval") != "Manual":
@@ -311,30 +215,11 @@ def _approval(case: Case, says: str) -> Results:
 
 _SUBSCRIPTIONS = "oc get subscription,installplan,csv,operatorgroup -n {namespace}"
 
-UNPACK = cause(
-    "OCG0520",
-    "olm-bundle-unpack-failed",
-    _FAMILY,
-    "olm",
-    title="OLM can unpack the operators' bundles",
-    says="OLM cannot unpack the operator's bundle",
-    means="OLM runs a job that pulls the bundle's image and reads it. The job ended without "
-    "success, often "
-    "because the image could not be pulled in time. OLM does not try again by itself.",
-    remedy=(
-        "oc get jobs,pods -n openshift-marketplace",
-        (
-            "oc delete job NAME -n openshift-marketplace; oc delete configmap NAME -n "
-            "openshift-marketplace"
-        ),
-        "oc delete installplan --all -n {namespace}; then make the Subscription anew",
-    ),
-    look=_unpack,
-)
+
 MANY = cause(
     "OCG0521",
     "olm-multiple-operatorgroups",
-    _FAMILY,
+    FAMILY,
     "olm",
     title="no namespace holds more than one OperatorGroup",
     says="the namespace holds more than one OperatorGroup, so OLM refuses its CSVs",
@@ -347,10 +232,12 @@ MANY = cause(
     ),
     look=_many,
 )
+
+
 NONE = cause(
     "OCG0522",
     "olm-no-operatorgroup",
-    _FAMILY,
+    FAMILY,
     "olm",
     title="every namespace with a Subscription has an OperatorGroup",
     says="the namespace of the Subscription has no OperatorGroup, so OLM installs nothing there",
@@ -361,45 +248,12 @@ NONE = cause(
     ),
     look=_none,
 )
-NO_CATALOG = cause(
-    "OCG0523",
-    "olm-catalogsource-missing",
-    _FAMILY,
-    "olm",
-    title="every Subscription's CatalogSource exists",
-    says="a Subscription refers to a CatalogSource that does not exist",
-    means="The catalog has another name here (a mirrored one), or the default catalogs are "
-    "disabled.",
-    remedy=(
-        "oc get catalogsources -A",
-        (
-            "oc patch operatorhub cluster --type merge -p "
-            '\'{"spec":{"disableAllDefaultSources":false}}\''
-        ),
-    ),
-    look=_no_catalog,
-)
-UNHEALTHY = cause(
-    "OCG0524",
-    "olm-catalogsource-unhealthy",
-    _FAMILY,
-    "olm",
-    title="the catalogs serve",
-    says="the CatalogSource exists, but its registry pod does not serve",
-    means="OLM asks a pod per catalog. Where it does not run or cannot be reached, nothing that "
-    "depends on the "
-    "catalog is resolved, in any namespace.",
-    remedy=(
-        "oc get pods -n openshift-marketplace",
-        "oc get catalogsource -n openshift-marketplace -o yaml | grep -A4 connectionState",
-        "oc delete pod -n openshift-marketplace -l olm.catalogSource=NAME",
-    ),
-    look=_unhealthy,
-)
+
+
 ORPHAN = cause(
     "OCG0525",
     "olm-orphan-csv",
-    _FAMILY,
+    FAMILY,
     "olm",
     title="every CSV belongs to a Subscription",
     says="a ClusterServiceVersion of an earlier install belongs to no Subscription and blocks "
@@ -409,27 +263,12 @@ ORPHAN = cause(
     remedy=(_SUBSCRIPTIONS, "oc delete csv NAME -n {namespace}   # the one that the message names"),
     look=_orphan,
 )
-PACKAGE = cause(
-    "OCG0526",
-    "olm-package-not-in-catalog",
-    _FAMILY,
-    "olm",
-    title="every Subscription's package is in its catalog",
-    says="a Subscription names a package or channel that its catalog does not contain, which "
-    "blocks its "
-    "whole namespace",
-    means="OLM resolves a namespace as a whole: one Subscription that cannot be met stops all of "
-    "them.",
-    remedy=(
-        "oc get packagemanifests | grep NAME",
-        "oc delete subscription NAME -n {namespace}   # or correct its package, channel or source",
-    ),
-    look=_package,
-)
+
+
 REQUIREMENTS = cause(
     "OCG0527",
     "olm-csv-requirements-not-met",
-    _FAMILY,
+    FAMILY,
     "olm",
     title="every CSV has what it requires",
     says="the CSV stays Pending, because an object that it requires is absent",
@@ -441,10 +280,12 @@ REQUIREMENTS = cause(
     ),
     look=_requirements,
 )
+
+
 APPROVAL = cause(
     "OCG0528",
     "olm-installplan-awaiting-approval",
-    _FAMILY,
+    FAMILY,
     "olm",
     title="no first installation waits for approval",
     says="an InstallPlan with manual approval waits for somebody to approve it",
@@ -456,14 +297,5 @@ APPROVAL = cause(
     look=_approval,
 )
 
-CAUSES = (
-    MANY,
-    NONE,
-    ORPHAN,
-    NO_CATALOG,
-    UNPACK,
-    UNHEALTHY,
-    PACKAGE,
-    REQUIREMENTS,
-    APPROVAL,
-)
+
+CAUSES = (MANY, NONE, ORPHAN, REQUIREMENTS, APPROVAL)

@@ -21,7 +21,7 @@ from oc_gpu.checks.components import (
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, cause, find, result
 from oc_gpu.checks.troubles import CREATING
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import Node, Pod
 
 _NO_HANDLER = (
     'no runtime for "nvidia" is configured',
@@ -226,7 +226,7 @@ def _restarts(case: Case, says: str) -> Results:
         if q.live
     ]
     for pod in case.pods_of(TOOLKIT):
-        count = max((one.restart_count for one in pod.status.container_statuses), default=0)
+        count = _restart_count(pod)
         if not count or (count < 3 and not quotes):  # noqa: PLR2004
             continue
         shaken = [
@@ -250,7 +250,43 @@ def _restarts(case: Case, says: str) -> Results:
                 *(Evidence(f"Pod/{o.metadata.name}", "restarted as often") for o in shaken[:1]),
             )
             return (pod_result(pod, says, evidence, 0.75),)
+    return _restarted_together(case, says)
+
+
+_OFTEN = 5
+"""Restarts from which a toolkit that runs is not steady."""
+_ABOUT = 0.2
+"""Share by which the restarts of pods that go down together differ."""
+
+
+def _restarted_together(case: Case, says: str) -> Results:
+    """Find operands that restarted as often as the toolkit did, where the others were left alone.
+
+    A reboot counts for all pods of a node alike.
+    """
+    for pod in case.pods_of(TOOLKIT):
+        count, node = _restart_count(pod), pod.spec.node_name
+        here = [one for one in case.snapshot.pods if one.spec.node_name == node and one is not pod]
+        ours = [one for one in here if case.component[key(one)] in GPU_STACK - {TOOLKIT}]
+        others = [one for one in here if case.component[key(one)] not in GPU_STACK]
+        alike = [one for one in ours if abs(_restart_count(one) - count) <= count * _ABOUT]
+        steady = [one for one in others if _restart_count(one) < count / 3]
+        if count >= _OFTEN and len(alike) > 1 and len(steady) > len(others) / 2:
+            evidence = (
+                Evidence(f"status of Pod/{pod.metadata.name}", f"{count} restarts"),
+                *(
+                    Evidence(
+                        f"status of Pod/{one.metadata.name}", f"{_restart_count(one)} restarts"
+                    )
+                    for one in alike[:2]
+                ),
+            )
+            return (pod_result(pod, says, evidence, 0.55),)
     return ()
+
+
+def _restart_count(pod: Pod) -> int:
+    return max((one.restart_count for one in pod.status.container_statuses), default=0)
 
 
 _RUNTIMES = {"cri-o": ("crio", "cri-o"), "containerd": ("containerd",), "docker": ("docker",)}

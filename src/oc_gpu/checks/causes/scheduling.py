@@ -21,12 +21,11 @@ def _operands(case: Case, says: str) -> Results:
             if any(node.metadata.labels.get(k) != v for k, v in wanted.items()):
                 continue
             lacking = untolerated(item, node)
-            here = any(
-                pod.spec.node_name == node.metadata.name
-                for pod in case.pods_of(component)
-                if any(o.name == item.metadata.name for o in pod.metadata.owner_references)
-            )
-            if not lacking or here:
+            if not lacking or any(
+                owner.name == item.metadata.name
+                for pod in case.pods_on(node.metadata.name, component)
+                for owner in pod.metadata.owner_references
+            ):
                 continue
             name, taint = node.metadata.name, str(lacking[0])
             evidence = (

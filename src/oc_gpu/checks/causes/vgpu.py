@@ -193,7 +193,6 @@ _MANAGER = (
     "fabricmanager*error",
     "fabric manager*error",
     "failed to initialize nvswitch",
-    "nothing to do [nv_warn_nothing_to_do]",
     "fabric manager config file item*invalid",
     "unknown option: *fabricmanager",
     "usage: *fabricmanager-start",
@@ -217,6 +216,12 @@ _NVLINK5 = (
 """What is missing on such a system; that its parts were started is said where all is well, too."""
 
 
+_NO_SWITCH = ("nothing to do [nv_warn_nothing_to_do]",)
+"""What the fabric manager says where it finds no NVSwitch: of a system that needs it, or of any."""
+_SWITCHED = re.compile(r"HBM3|SXM|H[12]00-(80|141)GB|B[23]00|GB[23]00")
+"""Cards that are joined by NVSwitches, by their product label."""
+
+
 def _fabric(case: Case, says: str) -> Results:
     switched = [
         name
@@ -234,7 +239,7 @@ def _fabric(case: Case, says: str) -> Results:
     for one in case.troubles_of(VALIDATOR, fails=True):
         node = case.node(one.pod.spec.node_name)
         product = node.metadata.labels.get("nvidia.com/gpu.product", "") if node else ""
-        joined = switched or re.search(r"HBM3|SXM|H[12]00-(80|141)GB|B[23]00|GB[23]00", product)
+        joined = switched or _SWITCHED.search(product)
         if joined and one.container.startswith("cuda-"):
             name = one.pod.metadata.name
             evidence = (
@@ -245,7 +250,14 @@ def _fabric(case: Case, says: str) -> Results:
             return (
                 Result(Severity.ERROR, says, None, objects, evidence, confidence=0.64, about=told),
             )
-    return ()
+    return _finds_no_switch(case, says, by)
+
+
+def _finds_no_switch(case: Case, says: str, by: tuple[str, ...]) -> Results:
+    quotes = [q for q in find(case, _NO_SWITCH, by, ("log", "kernel", "client")) if q.live]
+    products = [n.metadata.labels.get("nvidia.com/gpu.product", "") for n in case.gpu_nodes]
+    at = 0.9 if any(_SWITCHED.search(one) for one in products) else 0.4
+    return (result(says, quotes, at=at),) if quotes else ()
 
 
 def _nvlink5(case: Case, says: str) -> Results:

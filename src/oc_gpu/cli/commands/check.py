@@ -56,7 +56,8 @@ def command(settings: Settings, *, probe_nodes: bool) -> int:
 
     async def look(client: Client) -> tuple[Survey, Rights, Probed]:
         found = await survey(client, wish, "check", journal=JOURNAL_PATTERN)
-        given = rights.told(await rights.of(client, found))
+        answers = await rights.of(client, found)
+        given = rights.told(answers, await rights.of_others(client, found))
         probed = await _probe(client, settings, found) if probe_nodes else Probed({}, {})
         return found, given, probed
 

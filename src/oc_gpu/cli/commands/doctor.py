@@ -7,7 +7,9 @@ import click
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import CHECKS, diagnose
+from oc_gpu.checks.unheard import unheard
 from oc_gpu.cli import defaults
+from oc_gpu.cli.ending import interruptible
 from oc_gpu.cli.options import Command, cluster_options, pass_settings
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
@@ -52,7 +54,7 @@ def command(
 
 
 def _offline(path: Path) -> Diagnosis:
-    with open_bundle(path) as bundle:
+    with interruptible(), open_bundle(path) as bundle:
         made = _diagnosis(bundle.snapshot)
         return report.with_notes(made, bundle.notes)
 
@@ -65,7 +67,9 @@ def _live(settings: Settings) -> Diagnosis:
 def _diagnosis(snapshot: Snapshot) -> Diagnosis:
     case = Case(snapshot)
     release = ".".join(map(str, case.openshift))
-    return report.document(snapshot, diagnose(case), openshift=release, installed=case.installed)
+    return report.document(
+        snapshot, diagnose(case), unheard(case), openshift=release, installed=case.installed
+    )
 
 
 def _write(path: str, content: str) -> None:

@@ -1,7 +1,7 @@
 """The DaemonSet controller."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -44,6 +44,14 @@ class _Plan(Struct, frozen=True):
     kept: set[str]
 
 
+class _Verdict(NamedTuple):
+    """What a node, in the state in which it was seen, is to a DaemonSet."""
+
+    node: RawObject
+    wanted: bool
+    kept: bool
+
+
 class DaemonSets(Controller):
     """Runs one pod per matching node, replaces outdated ones, and counts them."""
 
@@ -52,6 +60,8 @@ class DaemonSets(Controller):
     def __init__(self, context: ActorContext) -> None:
         super().__init__(context)
         self._refusals = Refusals(self)
+        self._judged: dict[tuple[str, int], dict[str, _Verdict]] = {}
+        """What came of each node for a generation of a DaemonSet: most nodes do not change."""
 
     def watches(self) -> Sequence[Watch]:
         """Return DaemonSets, their pods, and nodes."""
@@ -83,16 +93,20 @@ class DaemonSets(Controller):
         return self.cache(PODS).lookup(by_controller, uid_of(owner))
 
     def _plan(self, owner: RawObject) -> _Plan:
+        uid, generation = uid_of(owner), owner["metadata"].get("generation", 1)
+        before = self._judged.pop((uid, generation), {})
         probe = pod_from(owner, _template(owner), {})
-        wanted, kept = set(), set()
+        now: dict[str, _Verdict] = {}
         for node in self.cache(NODES).list():
-            if not selects(probe, node):
-                continue
-            if untolerated(probe, node, ("NoExecute",)) is None:
-                kept.add(name_of(node))
-                if untolerated(probe, node) is None:
-                    wanted.add(name_of(node))
-        return _Plan(wanted, kept)
+            name = name_of(node)
+            held = before.get(name)
+            now[name] = held if held is not None and held.node is node else _judge(probe, node)
+        self._judged = {key: v for key, v in self._judged.items() if key[0] != uid}
+        self._judged[uid, generation] = now
+        return _Plan(
+            wanted={name for name, one in now.items() if one.wanted},
+            kept={name for name, one in now.items() if one.kept},
+        )
 
     async def _manage(self, owner: RawObject, plan: _Plan, revision: str) -> None:
         have: dict[str, RawObject] = {}
@@ -197,6 +211,11 @@ class DaemonSets(Controller):
             }
             await self.context.create(CONTROLLER_REVISIONS, revision, space)
         return value
+
+
+def _judge(probe: RawObject, node: RawObject) -> _Verdict:
+    kept = selects(probe, node) and untolerated(probe, node, ("NoExecute",)) is None
+    return _Verdict(node, wanted=kept and untolerated(probe, node) is None, kept=kept)
 
 
 def template_hash(owner: RawObject) -> str:

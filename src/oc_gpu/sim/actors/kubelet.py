@@ -71,27 +71,23 @@ class Kubelets(Controller):
         super().__init__(context)
         self.runtime = runtime
         self.machines = {
-            facts.name: Machine(
-                context.scenario,
-                facts,
-                number,
-                context.clock.now(),
-                context.layouts.setdefault(facts.name, {}),
-            )
+            facts.name: Machine(facts, number, context.clock.now())
             for number, facts in enumerate(context.scenario.nodes)
         }
         self.sources_changed = Signal()
         self._workers: dict[str, PodWorker] = {}
-        self.pods_changed = Signal()
-        self.nodes_changed = Signal()
-        self._offered: dict[str, registration.Offer] = {}
+        self._namesakes: dict[Key, dict[str, PodWorker]] = {}
+        """The workers of the pods of one name, by uid: of one that goes and of its successor."""
+        self._awaited: dict[Key, Signal] = {}
+        """What tells of changes of the pods that somebody waits for."""
+        self._offered: dict[str, tuple[int, int]] = {}
         self.on_outage: Outage = _unnoticed
 
     def watches(self) -> Sequence[Watch]:
         """Return pods, nodes, and what pods mount."""
         return (
             Watch(PODS, self._pod_keys),
-            Watch(NODES, self._node_keys),
+            Watch(NODES, lambda node: (("node", name_of(node)),)),
             Watch(SECRETS, self._source_keys),
             Watch(CONFIGMAPS, self._source_keys),
         )
@@ -106,12 +102,10 @@ class Kubelets(Controller):
                 self.spawn(self._give_up(name))
 
     def _pod_keys(self, pod: RawObject) -> Iterable[Hashable]:
-        self.pods_changed.fire()
-        return (Key.of(pod),) if pod["spec"].get("nodeName") in self.machines else ()
-
-    def _node_keys(self, node: RawObject) -> Iterable[Hashable]:
-        self.nodes_changed.fire()
-        return (("node", name_of(node)),)
+        key = Key.of(pod)
+        if key in self._awaited:
+            self._awaited[key].fire()
+        return (key,) if pod["spec"].get("nodeName") in self.machines else ()
 
     def _source_keys(self, _obj: RawObject) -> Iterable[Hashable]:
         self.sources_changed.fire()
@@ -133,7 +127,7 @@ class Kubelets(Controller):
     async def _reconcile_pod(self, key: Key) -> None:
         pod = self.cache(PODS).get(key.name, key.namespace)
         uid = uid_of(pod) if pod else ""
-        for other in [w for w in self._workers.values() if w.key == (key.namespace, key.name)]:
+        for other in list(self._namesakes.get(key, {}).values()):
             if other.uid != uid:
                 await self._end(other)
         if pod is None:
@@ -152,6 +146,7 @@ class Kubelets(Controller):
             return
         worker = PodWorker(self, machine, pod)
         self._workers[worker.uid] = worker
+        self._namesakes.setdefault(Key.of(pod), {})[worker.uid] = worker
         self._launch(worker)
 
     def _launch(self, worker: PodWorker) -> None:
@@ -161,8 +156,15 @@ class Kubelets(Controller):
         if not worker.stopping:
             await worker.stop()
         self._workers.pop(worker.uid, None)
+        self._forget_namesake(Key(*worker.key), worker.uid)
         if self.runtime is not None:
             self.runtime.forget(worker.uid)
+
+    def _forget_namesake(self, key: Key, uid: str) -> None:
+        named = self._namesakes.get(key, {})
+        named.pop(uid, None)
+        if not named:
+            self._namesakes.pop(key, None)
 
     async def _reconcile_node(self, name: str) -> None:
         machine = self.machines.get(name)
@@ -203,7 +205,11 @@ class Kubelets(Controller):
             found = current()
             return found is None or phase(found) in ENDED
 
-        await self.pods_changed.until(ended)
+        key = Key.of(helper)
+        try:
+            await self._awaited.setdefault(key, Signal()).until(ended)
+        finally:
+            self._awaited.pop(key, None)
         found = current()
         return found is not None and phase(found) == "Succeeded"
 

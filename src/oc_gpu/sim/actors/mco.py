@@ -4,7 +4,7 @@ The daemons on the machines are the node actor's. A pool says Updated until its 
 is rendered, and rendered MachineConfigs stay when nobody uses them any more: both as in life.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from oc_gpu.kube import RawObject
@@ -19,7 +19,8 @@ from oc_gpu.sim.actors.mco_status import (
     Machine,
     candidates,
     condition,
-    members,
+    in_order,
+    pool_of,
     status_of,
 )
 from oc_gpu.sim.actors.objects import (
@@ -107,6 +108,12 @@ class NodeController(Controller):
 
     name = "machineconfigcontroller-node"
 
+    def __init__(self, context: ActorContext) -> None:
+        super().__init__(context)
+        self._selectors: list[Any] = []
+        self._pools: dict[str, tuple[RawObject, str | None]] = {}
+        """The pool of each node in the state in which it was seen, for these selectors."""
+
     def watches(self) -> Sequence[Watch]:
         """Return pools and nodes."""
         return (
@@ -126,10 +133,21 @@ class NodeController(Controller):
         await self.context.patch_status(MACHINE_CONFIG_POOLS, pool, status)
 
     def _machines(self, pool: RawObject) -> list[Machine]:
-        pools = self.cache(MACHINE_CONFIG_POOLS).list()
         target = pool["spec"]["configuration"]["name"]
-        nodes = members(pool, pools, self.cache(NODES).list())
-        return [Machine(node, target) for node in nodes]
+        return [Machine(node, target) for node in in_order(self._members(pool))]
+
+    def _members(self, pool: RawObject) -> Iterator[RawObject]:
+        """Yield the nodes of a pool; only those that changed are matched again."""
+        pools = self.cache(MACHINE_CONFIG_POOLS).list()
+        selectors = [(name_of(p), p["spec"].get("nodeSelector")) for p in pools]
+        if selectors != self._selectors:
+            self._selectors, self._pools = selectors, {}
+        for node in self.cache(NODES).list():
+            held = self._pools.get(name_of(node))
+            if held is None or held[0] is not node:
+                held = self._pools[name_of(node)] = (node, pool_of(node, pools))
+            if held[1] == name_of(pool):
+                yield node
 
     async def _mark(self, pool: RawObject) -> None:
         """Tell the scheduler which nodes will go away soon; releases whose controller drains."""

@@ -67,16 +67,10 @@ class Machine(Struct, frozen=True):
         return settled and self.is_available and self.notes.get(STATE) == "Done"
 
 
-def members(
-    pool: RawObject, pools: Sequence[RawObject], nodes: Iterable[RawObject]
-) -> list[RawObject]:
-    """Return a pool's nodes in the order in which they are updated: by zone, age, name.
-
-    A master is only in pool master; a node of a custom pool is not in pool worker.
-    """
-    chosen = [n for n in nodes if name_of(pool) == pool_of(n, pools)]
+def in_order(nodes: Iterable[RawObject]) -> list[RawObject]:
+    """Return nodes in the order in which they are updated: by zone, age, name."""
     return sorted(
-        chosen,
+        nodes,
         key=lambda n: (
             labels_of(n).get(_ZONE, ""),
             n["metadata"].get("creationTimestamp", ""),
@@ -86,7 +80,10 @@ def members(
 
 
 def pool_of(node: RawObject, pools: Sequence[RawObject]) -> str | None:
-    """Return the name of the pool that a node belongs to."""
+    """Return the name of the pool that a node belongs to.
+
+    A master is only in pool master; a node of a custom pool is not in pool worker.
+    """
     fitting = [name_of(p) for p in pools if matches(p["spec"].get("nodeSelector"), labels_of(node))]
     custom = sorted(name for name in fitting if name not in _BUILT_IN)
     order = ("master", *custom, "worker")
@@ -113,7 +110,8 @@ def max_unavailable(pool: RawObject, count: int) -> int:
 def status_of(pool: RawObject, machines: Sequence[Machine], now: float) -> RawObject:
     """Return the status that follows from a pool's machines."""
     updated = [m for m in machines if m.is_updated]
-    done = len(updated) == len(machines)
+    # A machine that nothing can run on keeps its pool from being called updated, whatever it has.
+    done = all(m.is_available for m in updated) and len(updated) == len(machines)
     wanted: RawObject = pool["spec"].get("configuration") or {}
     before: RawObject = pool.get("status") or {}
     conditions = before.get("conditions") or []

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from oc_gpu.kube import RawObject
+from oc_gpu.sim import yamltext
 from oc_gpu.sim.scenario import NodeFacts, PciDevice
 
 PREFIX = "feature.node.kubernetes.io/"
@@ -43,9 +44,7 @@ def worker_config(text: str, minor: tuple[int, int]) -> WorkerConfig:
     if not text.strip():
         own = minor <= _OWN_CONFIG_UNTIL
         return WorkerConfig(fields=("vendor",)) if own else WorkerConfig()
-    import yaml  # noqa: PLC0415  # slow to import, and only needed here
-
-    document = yaml.safe_load(text) or {}
+    document = yamltext.load(text) or {}
     pci = ((document.get("sources") or {}).get("pci")) or {}
     default = WorkerConfig()
     return WorkerConfig(

@@ -110,6 +110,8 @@ async def ensure(context: ActorContext, owner: RawObject, wanted: RawObject) -> 
 
 def covers(found: Any, wanted: Any) -> bool:
     """Tell whether everything wanted is in what was found; more may be there."""
+    if found == wanted:  # fast, and most parts are
+        return True
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
             k in found and covers(found[k], v) for k, v in wanted.items()
@@ -120,7 +122,7 @@ def covers(found: Any, wanted: Any) -> bool:
             and len(found) == len(wanted)
             and all(covers(f, w) for f, w in zip(found, wanted, strict=True))
         )
-    return bool(found == wanted)
+    return False
 
 
 def is_settled(workload: RawObject) -> bool:

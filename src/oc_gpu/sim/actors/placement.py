@@ -1,7 +1,7 @@
 """Where a pod fits: node selection as kube-scheduler and the DaemonSet controller do it. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -116,27 +116,38 @@ class Cluster:
 
     Args:
         nodes: All nodes.
-        pods: Pods that are bound and not ended.
+        pods_on: Returns the pods of a node that have not ended; asked for once a node, and only
+            for those that come into question.
         kubernetes_minor: Minor release of Kubernetes, which words refusals.
     """
 
     def __init__(
-        self, nodes: Sequence[RawObject], pods: Iterable[RawObject], kubernetes_minor: int = 30
+        self,
+        nodes: Sequence[RawObject],
+        pods_on: Callable[[str], Iterable[RawObject]],
+        kubernetes_minor: int = 30,
     ) -> None:
         self.nodes = {name_of(n): n for n in nodes}
-        self.used: dict[str, dict[str, float]] = {name: {} for name in self.nodes}
         self.kubernetes_minor = kubernetes_minor
-        for pod in pods:
-            self.bind(pod, pod["spec"].get("nodeName"))
+        self._pods_on = pods_on
+        self._used: dict[str, dict[str, float]] = {}
+
+    def used(self, node: str) -> dict[str, float]:
+        """Return what the pods of a node ask for."""
+        if node not in self._used:
+            self._used[node] = {}
+            for pod in self._pods_on(node):
+                _add(self._used[node], requests_of(pod))
+        return self._used[node]
 
     def bind(self, pod: RawObject, node: str) -> None:
-        """Count a pod as bound to a node."""
-        if node in self.used:
-            _add(self.used[node], requests_of(pod))
+        """Count a pod as bound to a node; to be called before it shows there."""
+        _add(self.used(node), requests_of(pod))
 
     def refusals(self, pod: RawObject, node: str) -> list[str]:
         """Return why a node does not take a pod; nothing when it does."""
-        return _refusals(pod, self.nodes[node], self.used[node], self.kubernetes_minor)
+        barred = _barred(pod, self.nodes[node], self.kubernetes_minor)
+        return [barred] if barred else _short(pod, self.nodes[node], self.used(node))
 
 
 def place(pod: RawObject, cluster: Cluster) -> Placement:
@@ -154,7 +165,7 @@ def place(pod: RawObject, cluster: Cluster) -> Placement:
     if not fitting:
         return Placement(None, _message(len(cluster.nodes), reasons, cluster.kubernetes_minor))
     nodes, used = cluster.nodes, cluster.used
-    best = min(fitting, key=lambda n: (_avoided(pod, nodes[n]), used[n].get("pods", 0.0), n))
+    best = min(fitting, key=lambda n: (_avoided(pod, nodes[n]), used(n).get("pods", 0.0), n))
     return Placement(best)
 
 
@@ -171,18 +182,24 @@ def _avoided(pod: RawObject, node: RawObject) -> bool:
     return untolerated(pod, node, ("PreferNoSchedule",)) is not None
 
 
-def _refusals(pod: RawObject, node: RawObject, used: Mapping[str, float], minor: int) -> list[str]:
+def _barred(pod: RawObject, node: RawObject, minor: int) -> str:
+    """Return why a node takes no pod like this one whatever room it has, empty when it does."""
     tolerations = pod["spec"].get("tolerations") or []
     cordon = {"key": _UNSCHEDULABLE, "effect": "NoSchedule"}
     if (node.get("spec") or {}).get("unschedulable") and not tolerates(tolerations, cordon):
-        return ["node(s) were unschedulable"]
+        return "node(s) were unschedulable"
     taint = untolerated(pod, node)
     if taint is not None:
-        return [_taint_words(taint, minor)]
+        return _taint_words(taint, minor)
     if not selects(pod, node):
         new = minor >= _AFFINITY_WORDS_SINCE
         words = "didn't match Pod's node affinity/selector" if new else "didn't match node selector"
-        return [f"node(s) {words}"]
+        return f"node(s) {words}"
+    return ""
+
+
+def _short(pod: RawObject, node: RawObject, used: Mapping[str, float]) -> list[str]:
+    """Return what a node has too little of for a pod."""
     free = (node.get("status") or {}).get("allocatable") or {}
     return [
         "Too many pods" if name == "pods" else f"Insufficient {name}"

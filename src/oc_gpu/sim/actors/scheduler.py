@@ -7,6 +7,7 @@ from oc_gpu.kube import NotFoundError, RawObject, Resource
 from oc_gpu.kube.resources import NODES, PODS
 from oc_gpu.sim.actors.framework import Controller, EventSource, Watch
 from oc_gpu.sim.actors.objects import (
+    by_node,
     condition,
     is_terminating,
     name_of,
@@ -18,6 +19,16 @@ from oc_gpu.sim.actors.placement import Cluster, place
 
 _ALL = "pending"
 _ENDED = {"Succeeded", "Failed"}
+
+
+def _has_ended(pod: RawObject) -> bool:
+    return (pod.get("status") or {}).get("phase") in _ENDED
+
+
+def _pending(pod: RawObject) -> str | None:
+    """Return the queue in which a pod waits for a node: an index of caches."""
+    bound = pod["spec"].get("nodeName") or is_terminating(pod) or _has_ended(pod)
+    return None if bound else _ALL
 
 
 class Scheduler(Controller):
@@ -33,8 +44,7 @@ class Scheduler(Controller):
     def _pod_keys(self, pod: RawObject) -> Iterable[Hashable]:
         waiting = not pod["spec"].get("nodeName") and not is_terminating(pod)
         gone = self.cache(PODS).get(name_of(pod), namespace_of(pod)) is None
-        ended = (pod.get("status") or {}).get("phase") in _ENDED
-        return (_ALL,) if waiting or gone or ended else ()
+        return (_ALL,) if waiting or gone or _has_ended(pod) else ()
 
     async def reconcile(self, key: Any) -> None:
         """Try to place every pending pod, oldest first."""
@@ -47,15 +57,8 @@ class Scheduler(Controller):
             await self._place(pod, cluster)
 
     def _pending(self) -> list[RawObject]:
-        waiting = [
-            p
-            for p in self.cache(PODS).list()
-            if not p["spec"].get("nodeName")
-            and not is_terminating(p)
-            and (p.get("status") or {}).get("phase") not in _ENDED
-        ]
         return sorted(
-            waiting,
+            self.cache(PODS).lookup(_pending, _ALL),
             key=lambda p: (
                 -int(p["spec"].get("priority") or 0),
                 p["metadata"].get("creationTimestamp", ""),
@@ -65,12 +68,10 @@ class Scheduler(Controller):
 
     def _cluster(self) -> Cluster:
         minor = int(self.scenario.openshift.kubernetes.lstrip("v").split(".")[1])
-        bound = [
-            p
-            for p in self.cache(PODS).list()
-            if p["spec"].get("nodeName") and (p.get("status") or {}).get("phase") not in _ENDED
-        ]
-        return Cluster(self.cache(NODES).list(), bound, minor)
+        return Cluster(self.cache(NODES).list(), self._pods_on, minor)
+
+    def _pods_on(self, node: str) -> list[RawObject]:
+        return [p for p in self.cache(PODS).lookup(by_node, node) if not _has_ended(p)]
 
     async def _place(self, pod: RawObject, cluster: Cluster) -> None:
         placement = place(pod, cluster)

@@ -63,13 +63,18 @@ def _prune(call: Call, obj: RawObject) -> list[str]:
     return native.prune(kind.key, obj) if kind.native else []
 
 
-def check_types(call: Call, obj: RawObject) -> None:
+def check_types(call: Call, obj: RawObject, was: RawObject | None = None) -> None:
     """Refuse an object of which something is not of its type, as far as types are known.
+
+    Args:
+        call: What is asked for.
+        obj: The object.
+        was: Its stored state, None for a new one.
 
     Raises:
         StatusError: 400, or 422 when a patch made it so.
     """
-    wrong = native.mistyped(call.kind, obj)
+    wrong = native.mistyped(call.kind, obj, was)
     if wrong is not None:
         raise _undecodable(call, obj, wrong)
 

@@ -7,6 +7,7 @@ from typing import Any
 from oc_gpu.kube.objects import RawObject
 from oc_gpu.sim.api.errors import Cause
 from oc_gpu.sim.api.kinds import ServedKind
+from oc_gpu.sim.api.native import news
 
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -43,12 +44,13 @@ def problems(kind: ServedKind, old: RawObject | None, new: RawObject) -> list[Ca
         new: What it is to be.
     """
     meta = new["metadata"]
+    changed = news(meta, old and old["metadata"])
     return [
         *([] if old else _name(kind, meta)),
-        *_labels(meta.get("labels") or {}),
-        *_annotations(meta.get("annotations") or {}),
-        *_owners(meta.get("ownerReferences") or []),
-        *_finalizers(kind, meta.get("finalizers") or []),
+        *_labels(changed.get("labels") or {}),
+        *_annotations(changed.get("annotations") or {}),
+        *_owners(changed.get("ownerReferences") or []),
+        *_finalizers(kind, changed.get("finalizers") or []),
         *(_new_finalizers(old["metadata"], meta) if old else []),
     ]
 

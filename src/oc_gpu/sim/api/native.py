@@ -70,17 +70,44 @@ _SERVER_WRITTEN = _words("managedFields")
 """Large, and never written by clients: walking through it would take most of the time."""
 
 
-def tidy_for(kind: ServedKind, obj: RawObject) -> RawObject:
-    """Return an object as its type keeps it; of custom resources only the metadata has one."""
+def tidy_for(kind: ServedKind, obj: RawObject, was: RawObject | None = None) -> RawObject:
+    """Return an object as its type keeps it; of custom resources only the metadata has one.
+
+    Args:
+        kind: Its kind.
+        obj: The object.
+        was: Its stored state: what is as it was is tidy already.
+    """
+    was = was or {}
     if _is_typed(kind):
-        whole: RawObject = _tidy(obj)
-        return whole
-    return {**obj, "metadata": _tidy(obj["metadata"])}
+        return _tidy_but(obj, was)
+    return {**obj, "metadata": _tidy_but(obj["metadata"], was.get("metadata") or {})}
 
 
 def _is_typed(kind: ServedKind) -> bool:
     """Tell whether fields mean what they are called; schemas in definitions do not."""
     return kind.native and kind.resource.kind != "CustomResourceDefinition"
+
+
+def _tidy_but(value: RawObject, was: RawObject) -> RawObject:
+    """Return a part of an object tidied, but for fields that are as they were."""
+    new = news(value, was)
+    if len(new) == len(value):
+        tidied: RawObject = _tidy(value)
+        return tidied
+    tidied = _tidy(new)
+    return {k: v for k, v in {**value, **tidied}.items() if k in tidied or k not in new}
+
+
+def news(obj: RawObject, was: RawObject | None) -> RawObject:
+    """Return the fields of an object that are not as they were.
+
+    Comparing is some hundred times faster than walking through an object, and most writes change
+    the status only.
+    """
+    if not was:
+        return obj
+    return {key: value for key, value in obj.items() if key not in was or value != was[key]}
 
 
 def _tidy(value: Any) -> Any:
@@ -127,9 +154,15 @@ _OWNERS = {
 """The types that have maps of text, in the API's own words."""
 
 
-def mistyped(kind: ServedKind, obj: RawObject) -> str | None:
-    """Return what is not text where only text can be, in the words of the API's decoder."""
-    parts = obj if _is_typed(kind) else {"metadata": obj["metadata"]}
+def mistyped(kind: ServedKind, obj: RawObject, was: RawObject | None = None) -> str | None:
+    """Return what is not text where only text can be, in the words of the API's decoder.
+
+    Args:
+        kind: The object's kind.
+        obj: The object.
+        was: Its stored state, which is known to be right.
+    """
+    parts = news(obj if _is_typed(kind) else {"metadata": obj["metadata"]}, was)
     texts = _TEXTS | {"data"} if kind.resource.kind == "ConfigMap" else _TEXTS
     return next(_not_text(parts, "", (kind.resource.kind, texts)), None)
 

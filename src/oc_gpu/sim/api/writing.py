@@ -152,8 +152,8 @@ def _store_changed(
 ) -> ApiResponse:
     objects.check_type(call.kind, new)
     objects.keep_identity(call, old, new)
-    admission.check_types(call, new)
-    new = _only_the_part(call, old, native.tidy_for(call.kind, new))
+    admission.check_types(call, new, old)
+    new = _only_the_part(call, old, native.tidy_for(call.kind, new, old))
     old["apiVersion"] = new["apiVersion"]
     admitted = admission.admit(call, old, new)
     defaults.complete(call.kind, new)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from oc_gpu.sim import bundles
+from oc_gpu.sim import bundles, yamltext
 from oc_gpu.sim.scenario import Facts, RawObject, Scenario, ScenarioError
 from oc_gpu.sim.scenario import from_document as scenario_from
 from oc_gpu.sim.scenario import to_document as document_of
@@ -62,10 +62,8 @@ class Fault(Facts, frozen=True, kw_only=True):
 @cache
 def every() -> tuple[Fault, ...]:
     """Return all faults by name."""
-    import yaml  # noqa: PLC0415  # slow to import, and only needed here
-
     text = (resources.files(__name__) / "faults.yaml").read_text("utf-8")
-    found = msgspec.convert(yaml.safe_load(text), tuple[Fault, ...])
+    found = msgspec.convert(yamltext.load(text), tuple[Fault, ...])
     return tuple(sorted(found, key=lambda fault: fault.name))
 
 

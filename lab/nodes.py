@@ -118,7 +118,9 @@ class FeatureFiles(Controller):
     async def reconcile(self, key: Any) -> None:
         """Write the file of one machine, or take it away."""
         facts = next(n for n in self.scenario.nodes if n.name == key)
-        labels = local_features(self.scenario, facts, self.cache(PODS).list())
+        labels = local_features(
+            self.scenario, facts, self.cache(PODS).list(), self.context.layouts.get(key)
+        )
         path = self._roots[key] / hosts.FEATURES[1:] / "gfd"
         if not labels:
             path.unlink(missing_ok=True)

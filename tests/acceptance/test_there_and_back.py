@@ -53,6 +53,37 @@ def test_road_is_taken_back_completely_without_its_record(
         assert difference(before, on.objects()) == ""
 
 
+BALANCED = "spec: {gpuOperator: {mig: {strategy: mixed, layout: all-balanced}}}"
+SMALL = "spec: {gpuOperator: {mig: {strategy: single, nodes: {gpu-a100-0: all-1g.5gb}}}}"
+
+
+@pytest.mark.long
+def test_divided_cards_are_proven_part_by_part_and_put_together_again(tmp_path: Path) -> None:
+    file = tmp_path / "gpu.yaml"
+    file.write_text(BALANCED)
+    with cluster("mig-4.20", tmp_path, "--run-pods") as on:
+        before = on.objects()
+        plan = on.oc_gpu("plan", "--config", str(file)).ok()
+        assert "all-balanced on nodes whose cards can be divided" in plan.out
+        on.oc_gpu("enable", "--yes", "--config", str(file)).ok()
+        told = on.oc_gpu("verify", "--config", str(file)).ok().out
+        for size in ("1g.5gb", "2g.10gb", "3g.20gb"):
+            assert f"(nvidia.com/mig-{size}) of gpu-a100-0 and passed" in told
+        assert "of gpu-t4-0 and passed" in told
+        ran = on.oc_gpu("run", "me/it", "--gpus", "mig-2g.10gb", "--", "echo", "hello").ok()
+        assert "hello" in ran.out
+        written = on.simulation()["writes"]["external"]
+        on.oc_gpu("enable", "--yes", "--config", str(file)).ok()
+        assert on.simulation()["writes"]["external"] == written
+        file.write_text(SMALL)
+        on.oc_gpu("enable", "--yes", "--config", str(file)).ok()
+        told = on.oc_gpu("verify", "--config", str(file)).ok().out
+        assert "gpu-a100-0 has 14 GPUs allocatable" in told
+        assert "a CUDA sample ran on MIG-" in told
+        on.oc_gpu("disable", "--yes").ok()
+        assert difference(before, on.objects()) == ""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_nfd_of_somebody_else_stays_as_it_was(scenario: str, tmp_path: Path, portal: Path) -> None:

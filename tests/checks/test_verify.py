@@ -311,14 +311,14 @@ class TestSample:
         assert quotes[-1] == "Test PASSED"
 
     def test_a_sample_that_was_not_started_is_unknown_and_says_why(self) -> None:
-        given = evidence(sample=None, misses=(Miss("sample", "image cannot be pulled"),))
+        given = evidence(samples=(), misses=(Miss("sample", "image cannot be pulled"),))
         found = only(_judge(given), "OCG1401")
         assert (found.severity, "image cannot be pulled" in found.title) == (Severity.UNKNOWN, True)
 
     def test_a_sample_for_which_no_gpu_is_free_is_unknown_for_want_of_capacity(self) -> None:
         full = "0/4 nodes are available: 1 Insufficient nvidia.com/gpu, 3 didn't match."
         waiting = sample(node="", phase="Pending", image_id="", log="", message=full)
-        found = only(_judge(evidence(sample=waiting)), "OCG1401")
+        found = only(_judge(evidence(samples=(waiting,))), "OCG1401")
         assert (found.severity, found.layer) == (Severity.UNKNOWN, "capacity")
         assert (
             found.title == "no CUDA sample ran on worker03: all its GPUs are in use by other pods"
@@ -338,7 +338,7 @@ class TestSample:
     def test_a_sample_that_proves_nothing_is_an_error(
         self, changes: dict[str, str], words: str
     ) -> None:
-        found = only(_judge(evidence(sample=sample(**changes))), "OCG1401")
+        found = only(_judge(evidence(samples=(sample(**changes),))), "OCG1401")
         assert (found.severity, words in found.title) == (Severity.ERROR, True)
 
     @pytest.mark.parametrize(
@@ -348,17 +348,43 @@ class TestSample:
     def test_a_pass_of_an_unknown_image_or_device_is_unknown(
         self, changes: dict[str, str], words: str
     ) -> None:
-        found = only(_judge(evidence(sample=sample(**changes))), "OCG1401")
+        found = only(_judge(evidence(samples=(sample(**changes),))), "OCG1401")
         assert (found.severity, found.title.endswith(words)) == (Severity.UNKNOWN, True)
 
     def test_a_driver_too_old_for_the_sample_is_named_as_the_cause(self) -> None:
         log = "error code CUDA driver version is insufficient for CUDA runtime version"
-        given = evidence(sample=sample(phase="Failed", log=log))
+        given = evidence(samples=(sample(phase="Failed", log=log),))
         assert only(_judge(given), "OCG1401").cause == "cuda-driver-insufficient"
+
+    def test_each_kind_of_part_is_proven_by_a_sample_of_its_own(self) -> None:
+        boards = [Board(mig="Enabled", mig_devices=("", ""))]
+        parts = {"nvidia.com/mig-1g.5gb": "1", "nvidia.com/mig-3g.20gb": "1"}
+        ran = [
+            sample(resource=name, log=f"GPU 0: X (UUID: {smi_text.UUID})\n  {uuid}\nTest PASSED")
+            for name, uuid in zip(parts, MIG, strict=True)
+        ]
+        listed = "\n".join(MIG)
+        given = evidence(boards=boards, samples=tuple(ran), smi_list=listed)
+        divided = gpu_node(gpus=0)
+        status = replace(divided.status, allocatable=parts)
+        divided = replace(divided, status=status)
+        assert said(_on(divided, given), "OCG1401") == [
+            (Severity.OK, f"a CUDA sample ran on {uuid} ({name}) of worker03 and passed")
+            for name, uuid in zip(parts, MIG, strict=True)
+        ]
+        unlisted = replace(given, smi_list=MIG[0])
+        assert [s for s, _ in said(_on(divided, unlisted), "OCG1401")] == [
+            Severity.OK,
+            Severity.ERROR,
+        ]
+        one = replace(given, samples=tuple(ran[:1]))
+        (_, (severity, title)) = said(_on(divided, one), "OCG1401")
+        assert severity is Severity.UNKNOWN
+        assert title.startswith("no CUDA sample ran on nvidia.com/mig-3g.20gb of worker03")
 
     def test_a_mig_device_of_the_card_counts_as_the_card(self) -> None:
         boards = [Board(mig="Enabled", mig_devices=MIG)]
-        given = evidence(boards=boards, sample=sample(log=f"{MIG[1]}\nTest PASSED"))
+        given = evidence(boards=boards, samples=(sample(log=f"{MIG[1]}\nTest PASSED"),))
         assert only(_on(gpu_node(gpus=2), given), "OCG1401").severity is Severity.OK
 
 

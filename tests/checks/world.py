@@ -207,7 +207,8 @@ def evidence(**changes: Any) -> NodeEvidence:
         "container": "smi-container-of-the-facts",
         "smi_xml": smi_text.xml(11, boards, "450.80.02", "11.0"),
         "smi_table": smi_text.table("450", boards, "450.80.02", "11.0"),
-        "sample": sample(),
+        "smi_list": "",
+        "samples": (sample(),),
         "stay_off": StayOff("oc-gpu/no-gpu-worker03", message=MESSAGE),
     }
     return NodeEvidence(**(good | changes))

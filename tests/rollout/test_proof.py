@@ -6,6 +6,7 @@ import pytest
 
 from oc_gpu.checks import verify
 from oc_gpu.checks.context import inputs
+from oc_gpu.checks.evidence import NodeEvidence
 from oc_gpu.checks.model import Severity
 from oc_gpu.kube import Client, RawObject, TimeoutExceededError
 from oc_gpu.kube.resources import NODES, PODS
@@ -17,6 +18,11 @@ from oc_gpu.sim.scenario import DenyRule
 from tests.rollout.clusters import QUIET, TAINT, Killed, Wire, on_cluster, wish
 
 NODE = "gpu-a100-0"
+
+
+def passed(item: NodeEvidence) -> bool:
+    """Tell whether a node has one sample, and that one passed."""
+    return ["PASSED" in sample.log for sample in item.samples] == [True]
 
 
 async def test_pods(client: Client) -> list[str]:
@@ -36,10 +42,10 @@ def test_each_node_gives_evidence_and_keeps_no_test_pod() -> None:
         assert first.driver_pod.startswith("nvidia-gpu-operator/nvidia-driver-daemonset")
         assert "<nvidia_smi_log>" in first.smi_xml
         assert "NVIDIA-SMI" in first.smi_table
-        assert first.sample is not None
-        assert first.sample.node == NODE
-        assert "Test PASSED" in first.sample.log
-        assert "@sha256:" in first.sample.image_id
+        (sample,) = first.samples
+        assert sample.node == NODE
+        assert "Test PASSED" in sample.log
+        assert "@sha256:" in sample.image_id
         assert first.stay_off is not None
         assert first.stay_off.placed_on == ""
         assert "nodetype" in first.stay_off.message
@@ -60,7 +66,9 @@ def test_what_a_killed_run_left_is_removed_once_it_is_over() -> None:
         left = await test_pods(client)
         assert left != []
         evidence = await collect(client, found)
-        assert all(item.sample is not None and "PASSED" in item.sample.log for item in evidence)
+        assert all(
+            ["PASSED" in sample.log for sample in item.samples] == [True] for item in evidence
+        )
         assert await test_pods(client) == left  # for all that is known, that run goes on
         for name in left:
             over = {"metadata": {"annotations": {manifests.UNTIL: "1000000000"}}}
@@ -80,7 +88,9 @@ def test_two_runs_at_a_time_leave_each_other_alone() -> None:
         )
         for evidence in both:
             assert [item.misses for item in evidence] == [(), ()]
-            assert all("PASSED" in item.sample.log for item in evidence if item.sample is not None)
+            assert all(
+                ["PASSED" in sample.log for sample in item.samples] == [True] for item in evidence
+            )
         assert await test_pods(client) == []
 
     on_cluster(act)
@@ -110,8 +120,8 @@ def test_who_holds_all_gpus_is_said_at_once(readable: bool) -> None:  # noqa: FB
         who = "default/training (2)" if readable else "may not be listed"
         assert f"all GPUs of {NODE} are in use" in line
         assert who in line
-        assert item.sample is not None
-        assert any(who in holding for holding in item.sample.holders)
+        (sample,) = item.samples
+        assert any(who in holding for holding in sample.holders)
         finding = next(
             f
             for f in verify.judge(inputs(found.context), (item,))
@@ -131,8 +141,8 @@ def test_a_log_that_may_not_be_read_is_named_and_not_waited_for() -> None:
         found = await survey(client, wish())
         async with asyncio.timeout(10):
             (item,) = await collect(client, found, nodes=(NODE,))
-        assert item.sample is not None
-        assert "forbidden" in item.sample.unread
+        (sample,) = item.samples
+        assert "forbidden" in sample.unread
         finding = next(
             f
             for f in verify.judge(inputs(found.context), (item,))
@@ -212,7 +222,7 @@ def test_a_node_without_driver_pod_says_so() -> None:
             item.miss("nvidia-smi")
             == f"no running pod with a container nvidia-driver-ctr on {NODE}"
         )
-        assert item.sample is None
+        assert not item.samples
         assert "offers no GPU" in (item.miss("sample") or "")
         assert item.stay_off is None
         assert await test_pods(client) == []

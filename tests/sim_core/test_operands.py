@@ -3,7 +3,7 @@
 import pytest
 from tests.sim_core.views import changed, gpu_of, view
 
-from oc_gpu.sim.hardware.features import discovery_labels, local_features
+from oc_gpu.sim.hardware.features import Cards, discovery_labels, local_features
 from oc_gpu.sim.hardware.model import DEVICE_PLUGIN, DRIVER, TOOLKIT, VALIDATIONS
 from oc_gpu.sim.hardware.programs import behave
 from oc_gpu.sim.scenario import load
@@ -29,7 +29,7 @@ def test_discovery_on_the_seed_writes_the_labels_of_the_walk_through() -> None:
     scenario = load("seed")
     node = scenario.node(NODE)
     assert node is not None
-    labels = discovery_labels(scenario, node, "450.80.02", stamp=1614600000, extended=False)
+    labels = discovery_labels(scenario, node, Cards("450.80.02"), stamp=1614600000, extended=False)
     assert labels == SEED_LABELS
 
 
@@ -37,7 +37,7 @@ def test_newer_discovery_adds_versions_mig_and_sharing() -> None:
     scenario = load("ocp-4.20")
     node = scenario.node("gpu-a100-0")
     assert node is not None
-    labels = discovery_labels(scenario, node, "580.105.08", stamp=1, extended=True)
+    labels = discovery_labels(scenario, node, Cards("580.105.08"), stamp=1, extended=True)
     assert labels["nvidia.com/gpu.product"] == "NVIDIA-A100-80GB-PCIe"
     assert labels["nvidia.com/gpu.count"] == "2"
     assert labels["nvidia.com/cuda.driver-version.full"] == "580.105.08"
@@ -58,7 +58,7 @@ def test_another_card_and_driver_show_in_every_label() -> None:
     scenario = changed("seed", NODE, pci=[device])
     node = scenario.node(NODE)
     assert node is not None
-    labels = discovery_labels(scenario, node, "460.32.03", stamp=1, extended=False)
+    labels = discovery_labels(scenario, node, Cards("460.32.03"), stamp=1, extended=False)
     assert labels["nvidia.com/gpu.product"] == "Tesla-V100-PCIE-32GB"
     assert labels["nvidia.com/gpu.family"] == "volta"
     assert labels["nvidia.com/gpu.memory"] == "32510"

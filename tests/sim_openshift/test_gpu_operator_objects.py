@@ -164,7 +164,7 @@ def node(**labels: str) -> RawObject:
 
 
 def labels_for(given: RawObject, table: bundles.OperandTable = NEW) -> RawObject:
-    change = node_change(given, table, policy(), list) or {"metadata": {}}
+    change = node_change(given, table, policy()) or {"metadata": {}}
     labels: RawObject = change["metadata"].get("labels", {})
     return labels
 

@@ -27,7 +27,7 @@ def gpu_node(  # noqa: PLR0913  # each has a default, and a test gives two or th
     *,
     offers: dict[str, str] | None = None,
     product: str = A100,
-    capable: str = "true",
+    capable: str | None = "true",
     notes: dict[str, str] | None = None,
     config: str = "",
     state: str = "",
@@ -35,7 +35,7 @@ def gpu_node(  # noqa: PLR0913  # each has a default, and a test gives two or th
     given = {
         CARD: "true",
         "nvidia.com/gpu.product": product,
-        "nvidia.com/mig.capable": capable,
+        **({"nvidia.com/mig.capable": capable} if capable is not None else {}),
         **({ASKED: config} if config else {}),
         **({STATE: state} if state else {}),
     }
@@ -106,6 +106,15 @@ def test_a_node_that_is_not_there_and_one_that_cannot_be_divided_block_with_thei
     t4 = gpu_node("t4", capable="false", config="all-1g.10gb")
     whole = stands(document(nodes={"t4": "all-1g.10gb"}), t4)
     assert (whole.state, whole.objects) == (State.BLOCKED, ("Node/t4",))
+
+
+def test_a_node_of_which_nothing_is_told_is_waited_for_and_not_forgotten() -> None:
+    """Feature discovery stops while cards are divided, and its labels go meanwhile."""
+    named = gpu_node(capable=None, config="all-1g.10gb")
+    assert stands(document(nodes={"gpu-0": "all-1g.10gb"}), named).state is State.WAITING
+    marked = gpu_node(capable=None, notes={LAYOUT: ""}, config="all-1g.10gb", state="success")
+    assert stands(document(layout="all-1g.10gb"), marked).state is State.WAITING
+    assert undone(marked).milestones[0].progress.state is State.WAITING
 
 
 BALANCED = {"nvidia.com/mig-1g.10gb": "4", "nvidia.com/mig-3g.40gb": "2", "nvidia.com/gpu": "0"}

@@ -1,7 +1,7 @@
 """Checks of what ran: nvidia-smi, a CUDA sample, and a pod that had to stay off."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.evidence import NodeEvidence, Sample, StayOff
@@ -13,7 +13,6 @@ from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import GPU, Node, Taint
 
 PASSED = "Test PASSED"
-_SHORT = f"Insufficient {GPU}"
 _GONE = ("gpu is lost", "requires reset")
 _NAMED = re.compile(r"taint \{([^:}\s]+):\s*([^}]*)\}")
 _UNNAMED = re.compile(r"had taints that|untolerated taint\(s\)")
@@ -90,21 +89,34 @@ def _products(cards: tuple[Card, ...]) -> str:
 
 
 def _samples(proof: Proof) -> Results:
-    return tuple(
-        _all_in_use(node, proof.of(node.metadata.name))
-        or _sample_on(proof.of(node.metadata.name), proof.seen(node.metadata.name))
-        for node in proof.nodes
-    )
+    return tuple(result for node in proof.nodes for result in _samples_on(proof, node))
 
 
-def _all_in_use(node: Node, given: NodeEvidence) -> Result | None:
-    """Return the result of a sample that found no free GPU on a node that offers some."""
-    sample, name = given.sample, given.node
-    if sample is None or sample.node or _SHORT not in sample.message:
+def _samples_on(proof: Proof, node: Node) -> Iterator[Result]:
+    """Yield a result for each kind of device that a node offers, one where none was tried."""
+    given, seen = proof.of(node.metadata.name), proof.seen(node.metadata.name)
+    for sample in given.samples:
+        yield _all_in_use(node, sample) or _sample_on(given, sample, seen)
+    tried = {sample.resource for sample in given.samples}
+    missing = [resource for resource in node.devices or (GPU,) if resource not in tried]
+    for resource in missing:
+        why = clean(given.miss("sample") or "it was not started")
+        title = f"no CUDA sample ran on {_part(resource)}{given.node}: {why}"
+        yield Result(Severity.UNKNOWN, title, objects=(f"Node/{given.node}",))
+
+
+def _part(resource: str) -> str:
+    """Return in words what of a node is meant, empty for its GPUs."""
+    return "" if resource == GPU else f"{resource} of "
+
+
+def _all_in_use(node: Node, sample: Sample) -> Result | None:
+    """Return the result of a sample that found no free device on a node that offers some."""
+    name, short = node.metadata.name, f"Insufficient {sample.resource}"
+    if sample.node or short not in sample.message or not node.offers(sample.resource):
         return None
-    if not node.gpus:
-        return None
-    title = f"no CUDA sample ran on {name}: all its GPUs are in use by other pods"
+    what = "GPUs" if sample.resource == GPU else sample.resource
+    title = f"no CUDA sample ran on {name}: all its {what} are in use by other pods"
     remedy = (f"oc get pods -A --field-selector spec.nodeName={name}",)
     objects = (f"Node/{name}",)
     held = tuple(Evidence(f"GPUs of Node/{name}", f"held by {who}") for who in sample.holders)
@@ -112,13 +124,8 @@ def _all_in_use(node: Node, given: NodeEvidence) -> Result | None:
     return Result(Severity.UNKNOWN, title, None, objects, evidence, remedy, "capacity")
 
 
-def _sample_on(given: NodeEvidence, seen: Report | None) -> Result:
-    node, sample = given.node, given.sample
-    objects = (f"Node/{node}",)
-    if sample is None:
-        why = clean(given.miss("sample") or "it was not started")
-        title = f"no CUDA sample ran on {node}: {why}"
-        return Result(Severity.UNKNOWN, title, objects=objects)
+def _sample_on(given: NodeEvidence, sample: Sample, seen: Report | None) -> Result:
+    node, objects = given.node, (f"Node/{given.node}",)
     evidence = _ran(sample)
     if sample.unread:
         title = f"it is not known how the CUDA sample on {node} ended: its log may not be read"
@@ -130,18 +137,26 @@ def _sample_on(given: NodeEvidence, seen: Report | None) -> Result:
     if wrong:
         remedy = (f"oc describe node {node}",)
         return Result(Severity.ERROR, wrong, _why(sample.log), objects, evidence, remedy)
-    devices = uuids(sample.log)
+    devices = _devices(sample)
     if not sample.image_id or not devices or seen is None:
         lacking = "image" if not sample.image_id else "device"
         title = f"the CUDA sample on {node} passed, but it is not known on which {lacking}"
         return Result(Severity.UNKNOWN, title, None, objects, evidence)
     here = {uuid for card in seen.cards for uuid in (card.uuid, *card.mig_uuids)}
+    here |= set(uuids(given.smi_list))
     strange = [device for device in devices if device not in here]
     if strange:
         title = f"the CUDA sample on {node} ran on {strange[0]}, which nvidia-smi does not list"
         return Result(Severity.ERROR, title, None, objects, evidence)
-    title = f"a CUDA sample ran on {devices[0]} of {node} and passed"
+    part = "" if sample.resource == GPU else f" ({sample.resource})"
+    title = f"a CUDA sample ran on {devices[0]}{part} of {node} and passed"
     return Result(Severity.OK, title, objects=objects, evidence=evidence)
+
+
+def _devices(sample: Sample) -> tuple[str, ...]:
+    """Return the devices that a sample had: parts of a card, where it was given such."""
+    seen = uuids(sample.log)
+    return tuple(uuid for uuid in seen if uuid.startswith("MIG-")) or seen
 
 
 def _ran(sample: Sample) -> tuple[Evidence, ...]:

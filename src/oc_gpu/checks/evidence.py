@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from oc_gpu.snapshot.kinds import GPU
+
 Part = Literal["nvidia-smi", "sample", "stay-off"]
 
 
@@ -15,10 +17,11 @@ class Miss(Struct, frozen=True):
 
 
 class Sample(Struct, frozen=True):
-    """How the CUDA sample pod of one node ended.
+    """How a CUDA sample pod of one node ended.
 
     Attributes:
         pod: `namespace/name`.
+        resource: What it asked for: a GPU, or a part of one.
         node: Node that the pod ran on, as its spec says; empty when it was never placed.
         phase: Phase of the pod in the end.
         image_id: `imageID` of its container status: what really ran.
@@ -29,6 +32,7 @@ class Sample(Struct, frozen=True):
     """
 
     pod: str
+    resource: str = GPU
     node: str = ""
     phase: str = ""
     image_id: str = ""
@@ -61,7 +65,8 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
         container: Container of that pod, which differs between releases of the operator.
         smi_xml: Output of `nvidia-smi -q -x`.
         smi_table: Output of `nvidia-smi`.
-        sample: The CUDA sample, None when it was not started.
+        smi_list: Output of `nvidia-smi -L`, which alone names parts of cards.
+        samples: CUDA samples, one for each kind of device that the node offers.
         stay_off: The pod without GPU request, None when the node has no taint to test.
         misses: What could not be collected.
     """
@@ -71,7 +76,8 @@ class NodeEvidence(Struct, frozen=True, kw_only=True):
     container: str = ""
     smi_xml: str = ""
     smi_table: str = ""
-    sample: Sample | None = None
+    smi_list: str = ""
+    samples: tuple[Sample, ...] = ()
     stay_off: StayOff | None = None
     misses: tuple[Miss, ...] = ()
 

@@ -7,10 +7,8 @@ from oc_gpu.checks.evidence import NodeEvidence
 from oc_gpu.checks.hardware import gpu_nodes
 from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.smi import Report, SmiError, parse_xml
-from oc_gpu.snapshot.kinds import GPU, Node
+from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
-
-_RESOURCE = (GPU, "nvidia.com/mig-")
 
 
 class Proof(Struct, frozen=True):
@@ -53,5 +51,4 @@ class Proof(Struct, frozen=True):
 
 def offered(node: Node) -> int:
     """Return how many GPUs, shared GPUs and MIG devices a node offers to pods."""
-    amounts = node.status.allocatable.items()
-    return sum(int(count) for name, count in amounts if name.startswith(_RESOURCE))
+    return sum(node.devices.values())

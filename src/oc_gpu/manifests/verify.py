@@ -34,18 +34,22 @@ class Place(Struct, frozen=True):
     until: float = 0.0
 
 
-def sample_pod(place: Place, program: str, tolerations: tuple[RawObject, ...] = ()) -> RawObject:
+def sample_pod(
+    place: Place, program: str, tolerations: tuple[RawObject, ...] = (), resource: str = GPU
+) -> RawObject:
     """Return a pod that names its GPU and computes on it, on one node.
 
     Args:
         place: Node, namespace, image, run.
         program: Path of vectorAdd in the image.
         tolerations: For the taints of the node.
+        resource: What it asks for: a GPU, or a part of one.
     """
-    pod = _pod(SAMPLE, place)
+    part = resource.rpartition("/")[2]
+    pod = _pod(SAMPLE, place, "" if resource == GPU else f"-{part}")
     container = pod["spec"]["containers"][0]
     container["command"] = ["sh", "-c", f"nvidia-smi -L && {program}"]
-    container["resources"] = {"limits": {GPU: "1"}}
+    container["resources"] = {"limits": {resource: "1"}}
     if tolerations:
         pod["spec"]["tolerations"] = list(tolerations)
     return pod
@@ -77,13 +81,13 @@ def _mark(text: str) -> str:
     return f"{crc32(text.encode()):08x}"
 
 
-def _pod(proof: str, place: Place) -> RawObject:
+def _pod(proof: str, place: Place, part: str = "") -> RawObject:
     container: RawObject = {"name": proof, "image": place.image, "securityContext": security()}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": pod_name(proof, place.node, place.run),
+            "name": pod_name(f"{proof}{part}", place.node, place.run),
             "namespace": place.namespace,
             "labels": labels(STAGE, {PROOF: proof, RUN: place.run}),
             "annotations": {UNTIL: str(int(place.until))},

@@ -6,7 +6,7 @@ from oc_gpu.report import stages
 from oc_gpu.report.documents import GpuNode, Operand, Status, all_passed, cluster, stage
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.survey import Survey
-from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node
+from oc_gpu.snapshot.kinds import DaemonSet, Node, is_gpu
 from oc_gpu.snapshot.naming import named
 
 _COLUMNS = ("READY", "GPUS", "PRODUCT", "TAINTS")
@@ -41,8 +41,8 @@ def _node(node: Node) -> GpuNode:
         ready=node.is_ready and not node.spec.unschedulable,
         product=labels.get("nvidia.com/gpu.product", ""),
         driver=".".join(_driver(labels)),
-        capacity=int(node.status.capacity.get(GPU, "0")),
-        allocatable=node.gpus,
+        capacity=sum(int(count) for name, count in node.status.capacity.items() if is_gpu(name)),
+        allocatable=sum(node.devices.values()),
         taints=tuple(str(taint) for taint in node.spec.taints if taint.key != _CORDONED),
     )
 

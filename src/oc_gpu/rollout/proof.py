@@ -36,7 +36,7 @@ from oc_gpu.manifests.verify import Place
 from oc_gpu.rollout.holders import holders, lacks_gpu
 from oc_gpu.rollout.patience import Patience
 from oc_gpu.rollout.survey import Survey
-from oc_gpu.snapshot.kinds import Meta, Node, Pod
+from oc_gpu.snapshot.kinds import GPU, Meta, Node, Pod
 from oc_gpu.snapshot.live import LiveView
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.sources import Source
@@ -55,16 +55,20 @@ _OLDEST_DRIVER = "0.0"
 
 
 class _Node(Struct, frozen=True):
-    """A node under test: what nvidia-smi told, and the pods that are to be made."""
+    """A node under test: what nvidia-smi told, and the pods that are to be made.
+
+    There is a sample for each kind of device that the node offers, by what it asks for.
+    """
 
     node: Node
     evidence: NodeEvidence
-    sample: RawObject | None = None
+    samples: Mapping[str, RawObject] = {}
     stay_off: RawObject | None = None
 
     @property
     def pods(self) -> tuple[RawObject, ...]:
-        return tuple(pod for pod in (self.sample, self.stay_off) if pod is not None)
+        last = () if self.stay_off is None else (self.stay_off,)
+        return (*self.samples.values(), *last)
 
 
 async def collect(
@@ -137,12 +141,15 @@ async def _prepare(client: Client, found: Survey, node: Node, place: Place) -> _
     name = node.metadata.name
     place = msgspec.structs.replace(place, node=name, image=image)
     stay_off = manifests.stay_off_pod(place) if node.keeping_off else None
-    if not node.gpus:
+    if not node.devices:
         miss = Miss("sample", f"{name} offers no GPU, so no pod that asks for one can run there")
         without = msgspec.structs.replace(evidence, misses=(*evidence.misses, miss))
-        return _Node(node, without, None, stay_off)
-    pod = manifests.sample_pod(place, sample.program, tolerated)
-    return _Node(node, evidence, pod, stay_off)
+        return _Node(node, without, {}, stay_off)
+    pods = {
+        resource: manifests.sample_pod(place, sample.program, tolerated, resource)
+        for resource in node.devices
+    }
+    return _Node(node, evidence, pods, stay_off)
 
 
 def _driver(evidence: NodeEvidence) -> str:
@@ -161,15 +168,20 @@ async def _smi(client: Client, found: Survey, node: Node) -> NodeEvidence:
         return NodeEvidence(node=name, misses=(Miss("nvidia-smi", why),))
     driver_pod = f"{pod.metadata.namespace}/{pod.metadata.name}"
     try:
-        xml, table = [
-            await _run(client, pod, container, command)
-            for command in (("nvidia-smi", "-q", "-x"), ("nvidia-smi",))
+        xml, table, listed = [
+            await _run(client, pod, container, ("nvidia-smi", *options))
+            for options in (("-q", "-x"), (), ("-L",))
         ]
     except OcGpuError as error:
         misses = (Miss("nvidia-smi", str(error)),)
         return NodeEvidence(node=name, driver_pod=driver_pod, container=container, misses=misses)
     return NodeEvidence(
-        node=name, driver_pod=driver_pod, container=container, smi_xml=xml, smi_table=table
+        node=name,
+        driver_pod=driver_pod,
+        container=container,
+        smi_xml=xml,
+        smi_table=table,
+        smi_list=listed,
     )
 
 
@@ -244,20 +256,25 @@ class _Waiting:
         self._client = client
         self._tell = tell
         self._patience = patience
-        self._nodes = {_name(o.sample): o.evidence.node for o in tested if o.sample is not None}
+        self._asked = {
+            _name(pod): (one.evidence.node, resource)
+            for one in tested
+            for resource, pod in one.samples.items()
+        }
 
     async def look(self, pods: Iterable[Pod]) -> None:
         """Say for whom a pod waits that found no free GPU."""
         for pod in pods:
             name = pod.metadata.name
-            if name in self.held or name not in self._nodes:
+            if name in self.held or name not in self._asked:
                 continue
-            if lacks_gpu(workloads.unscheduled(pod)):
-                node = self._nodes[name]
-                self.held[name] = await holders(self._client, node)
+            node, resource = self._asked[name]
+            if lacks_gpu(workloads.unscheduled(pod), resource):
+                self.held[name] = await holders(self._client, node, resource)
                 who = ", ".join(self.held[name]) or "nobody who still runs"
+                what = "GPUs" if resource == GPU else resource
                 self._tell(
-                    f"all GPUs of {node} are in use: {who}; this waits for one, "
+                    f"all {what} of {node} are in use: {who}; this waits for one, "
                     f"{self._patience:g} seconds at most"
                 )
 
@@ -302,30 +319,36 @@ def _evidence(
     pods = {pod.metadata.name: pod for pod in snapshot.pods}
     misses = list(one.evidence.misses)
 
-    def found(manifest: RawObject | None, part: Part) -> Pod | None:
-        if manifest is None:
-            return None
+    def found(manifest: RawObject, part: Part) -> Pod | None:
         name = _name(manifest)
         if name not in pods:
             misses.append(Miss(part, refused.get(name, f"pod {name} was taken away")))
         return pods.get(name)
 
-    sample, stay_off = found(one.sample, "sample"), found(one.stay_off, "stay-off")
+    samples = {resource: found(pod, "sample") for resource, pod in one.samples.items()}
+    stay_off = found(one.stay_off, "stay-off") if one.stay_off is not None else None
     return msgspec.structs.replace(
         one.evidence,
-        sample=_sample(sample, snapshot, held) if sample is not None else None,
+        samples=tuple(
+            _sample(resource, pod, snapshot, held)
+            for resource, pod in samples.items()
+            if pod is not None
+        ),
         stay_off=_stay_off(stay_off) if stay_off is not None else None,
         misses=tuple(misses),
     )
 
 
-def _sample(pod: Pod, snapshot: Snapshot, held: Mapping[str, tuple[str, ...]]) -> Sample:
+def _sample(
+    resource: str, pod: Pod, snapshot: Snapshot, held: Mapping[str, tuple[str, ...]]
+) -> Sample:
     trouble = workloads.crash(pod)
     status = pod.status.container_statuses[0] if pod.status.container_statuses else None
     waits = status.state.waiting if status is not None else None
     message = trouble.detail if trouble else (waits.message or waits.reason) if waits else ""
     return Sample(
         pod=_full_name(pod),
+        resource=resource,
         node=pod.spec.node_name,
         phase=pod.status.phase,
         image_id=status.image_id if status is not None else "",

@@ -54,6 +54,32 @@ class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     """Base of all parts of a scenario: immutable, camelCase in YAML, unknown fields refused."""
 
 
+class MigProfile(Facts, frozen=True, kw_only=True):
+    """A size of part that a card can be divided into (a GPU instance profile).
+
+    Attributes:
+        name: Such as 1g.5gb.
+        memory_mib: Memory of a part.
+        multiprocessors: Its multiprocessors.
+        compute_slices: Slices of compute that it takes, of seven.
+        memory_slices: Slices of memory that it takes, of eight.
+        most: How many of it a card can have.
+        first_instance: Number of the first of its GPU instances.
+        copy_engines: Its copy engines.
+        decoders: Its decoders.
+    """
+
+    name: str
+    memory_mib: Count = field(name="memoryMiB")
+    multiprocessors: Count
+    compute_slices: Count
+    memory_slices: Count
+    most: Count
+    first_instance: Amount
+    copy_engines: Amount = 1
+    decoders: Amount = 0
+
+
 class Gpu(Facts, frozen=True, kw_only=True):
     """One card as its driver reports it when idle."""
 
@@ -72,6 +98,10 @@ class Gpu(Facts, frozen=True, kw_only=True):
     pstate: str = "P8"
     persistence: bool = True
     mig_capable: bool = False
+    mig: tuple[MigProfile, ...] = ()
+    """Parts that it can be divided into."""
+    mig_balanced: tuple[str, ...] = ()
+    """Names of the parts of the layout all-balanced."""
     ecc: bool = True
     vbios: str = "90.04.38.00.03"
     max_sm_clock_mhz: Count = field(name="maxSmClockMHz", default=1590)
@@ -332,6 +362,7 @@ class Latencies(Facts, frozen=True, kw_only=True):
     dnf_search: Seconds = 15.0
     driver_build: Seconds = 180.0
     driver_load: Seconds = 10.0
+    mig_change: Seconds = 8.0
     toolkit: Seconds = 3.0
     device_plugin: Seconds = 2.0
     feature_discovery: Seconds = 3.0

@@ -12,6 +12,13 @@ GPU = "nvidia.com/gpu"
 """Extended resource that NVIDIA's device plugin offers, and the taint key it is known by."""
 _CARDS = (GPU, "nvidia.com/mig-")
 """Beginnings of the resources that stand for a card or a part of it."""
+
+
+def is_gpu(resource: str) -> bool:
+    """Tell whether an extended resource stands for a card or a part of it."""
+    return resource.startswith(_CARDS)
+
+
 _PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
 """Taints of the platform itself: passing states of a node, or its role."""
 
@@ -162,7 +169,7 @@ class Node(_Wire, frozen=True):
     @property
     def devices(self) -> dict[str, int]:
         """Return what it offers to pods of GPUs and their parts, by the name to ask for."""
-        names = (name for name in self.status.allocatable if name.startswith(_CARDS))
+        names = filter(is_gpu, self.status.allocatable)
         return {name: count for name in sorted(names) if (count := self.offers(name))}
 
     def offers(self, resource: str) -> int:
@@ -358,7 +365,7 @@ class Tenant(_Wire, frozen=True):
         if not self.spec.node_name or self.status.phase in ("Succeeded", "Failed"):
             return 0
         asked = (limit for c in self.spec.containers for limit in c.resources.limits.items())
-        return sum(int(count) for name, count in asked if name.startswith(_CARDS))
+        return sum(int(count) for name, count in asked if is_gpu(name))
 
 
 class LabelSelector(_Wire, frozen=True):

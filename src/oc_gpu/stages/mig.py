@@ -63,12 +63,17 @@ def _wanted(context: Context, node: Node) -> str | None:
     spec = context.config.spec.gpu_operator.mig
     if node.metadata.name in spec.nodes:
         return spec.nodes[node.metadata.name]
-    return chosen(spec.layout, None) if is_capable(node) else None
+    able = _capable(node) or LAYOUT in node.metadata.annotations
+    return chosen(spec.layout, None) if able else None
 
 
-def is_capable(node: Node) -> bool:
-    """Tell whether GPU Feature Discovery found that a node's cards can be divided."""
-    return node.metadata.labels.get(facts.gpu_labels().mig_capable) == "true"
+def _capable(node: Node) -> bool | None:
+    """Tell whether a node's cards can be divided, None where nothing tells.
+
+    GPU Feature Discovery does; while the cards are divided it does not run, and its labels go.
+    """
+    told = node.metadata.labels.get(facts.gpu_labels().mig_capable)
+    return None if told is None else told == "true"
 
 
 def _asked(node: Node) -> str:
@@ -115,7 +120,10 @@ def _absent(context: Context) -> Progress | None:
 
 def _standing(context: Context, node: Node, layout: str) -> Progress:
     name, names = node.metadata.name, facts.gpu_labels()
-    if not is_capable(node):
+    capable = _capable(node)
+    if capable is None:
+        return Progress(State.WAITING, f"GPU Feature Discovery has not told of {name} yet")
+    if not capable:
         detail = f"the cards of {name} cannot be divided, and layout {layout} is asked for"
         hints = (f"take {name} out of spec.gpuOperator.mig.nodes of the GpuPlatform document",)
         return Progress(State.BLOCKED, detail, hints, "mig-config-failed", (f"Node/{name}",))

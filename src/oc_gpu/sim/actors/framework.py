@@ -79,6 +79,8 @@ class ActorContext:
         self.informers = informers
         self.clock = clock
         self.scenario = scenario
+        self.layouts: dict[str, dict[str, tuple[str, ...]]] = {}
+        """How cards are divided now, by node and PCI address: hardware that programs change."""
         self._events: dict[tuple[str, str, str], tuple[str, int]] = {}
 
     async def create(

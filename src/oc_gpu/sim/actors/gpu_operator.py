@@ -5,8 +5,8 @@ not tolerate, they want none, and the operator is content: as in life. Releases 
 step want to see one pod of each operand.
 """
 
+import json
 from collections.abc import Hashable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from oc_gpu.kube import RawObject
@@ -31,7 +31,6 @@ from oc_gpu.sim.actors.gpu_operator_operands import (
     trusted_bundle,
 )
 from oc_gpu.sim.actors.objects import (
-    by_node,
     is_terminating,
     labels_of,
     name_of,
@@ -52,6 +51,8 @@ from oc_gpu.sim.actors.operands import (
 )
 from oc_gpu.sim.actors.reading import reads
 from oc_gpu.sim.bundles import OperandTable
+from oc_gpu.sim.hardware.mig import standard_config
+from oc_gpu.sim.scenario import Scenario
 
 _PACKAGE = "gpu-operator-certified"
 _SOURCE = EventSource("nvidia-gpu-operator")
@@ -74,7 +75,7 @@ class GpuOperator(Controller):
             Watch(CLUSTER_POLICIES, lambda _policy: self._policies()),
             Watch(NODES, lambda _node: self._policies()),
             Watch(DAEMONSETS, self._owned),
-            Watch(PODS, self._owned_pods),
+            Watch(PODS, self._owned),
             Watch(DEPLOYMENTS, self._operators),
             Watch(NAMESPACES, lambda _namespace: self._policies()),
             Watch(PROXIES, lambda _proxy: self._policies()),
@@ -91,13 +92,6 @@ class GpuOperator(Controller):
     def _owned(self, obj: RawObject) -> Iterable[Hashable]:
         owners = obj["metadata"].get("ownerReferences") or []
         return [o["name"] for o in owners if o["kind"] == CLUSTER_POLICIES.kind]
-
-    def _owned_pods(self, pod: RawObject) -> Iterable[Hashable]:
-        """Return work for one-shot pods, and for those whose readiness becomes a label."""
-        labels = labels_of(pod)
-        if labels.get("app") == "nvidia-mig-manager":
-            return self._policies()
-        return self._owned(pod)
 
     def _operators(self, deployment: RawObject) -> Iterable[Hashable]:
         return self._policies() if "olm.owner" in labels_of(deployment) else ()
@@ -127,8 +121,7 @@ class GpuOperator(Controller):
 
     async def _label(self, policy: RawObject, table: OperandTable) -> None:
         for node in self.cache(NODES).list():
-            pods = partial(self.cache(PODS).lookup, by_node, name_of(node))
-            change = labelling.node_change(node, table, policy, pods)
+            change = labelling.node_change(node, table, policy)
             if change is not None:
                 await self.context.patch(NODES, node, change)
 
@@ -169,7 +162,7 @@ class GpuOperator(Controller):
             await ensure(self.context, policy, service(entry.name, namespace, entry.port, selector))
         for operand in table.operands:
             for name in operand.config_maps:
-                wanted = config_map(name, namespace, _config_of(name))
+                wanted = config_map(name, namespace, _config_of(name, self.scenario))
                 await ensure(self.context, policy, wanted)
         bundle = trusted_bundle(self.cache(PROXIES).get("cluster") or {})
         if bundle and table.proxy:
@@ -267,13 +260,11 @@ def _is_ready(made: RawObject) -> bool:
     return not status.get("numberUnavailable")
 
 
-def _config_of(name: str) -> dict[str, str]:
+def _config_of(name: str, scenario: Scenario) -> dict[str, str]:
     """Return the content of a ConfigMap that operands mount."""
+    layouts = json.dumps(standard_config(scenario), indent=1)
     contents = {
         "default-gpu-clients": {"clients.yaml": "version: v1\nsystemd-services: []\n"},
-        "default-mig-parted-config": {
-            "config.yaml": "version: v1\nmig-configs:\n  all-disabled:\n"
-            "    - devices: all\n      mig-enabled: false\n"
-        },
+        "default-mig-parted-config": {"config.yaml": layouts},
     }
     return contents.get(name, {"entrypoint.sh": "#!/bin/bash\n"})

@@ -3,11 +3,11 @@
 Nothing here takes labels away when the ClusterPolicy goes: they stay, as in life.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from oc_gpu.kube import RawObject
 from oc_gpu.sim.actors.nfd_features import PREFIX
-from oc_gpu.sim.actors.objects import annotations_of, controller_of, is_true, labels_of, name_of
+from oc_gpu.sim.actors.objects import annotations_of, labels_of, name_of
 from oc_gpu.sim.bundles import OperandTable
 
 _PCI = tuple(f"{PREFIX}pci-{what}.present" for what in ("10de", "0302_10de", "0300_10de"))
@@ -29,24 +29,18 @@ def has_features(node: RawObject) -> bool:
     return any(key.startswith(PREFIX) for key in labels_of(node))
 
 
-def node_change(
-    node: RawObject,
-    table: OperandTable,
-    policy: RawObject,
-    pods: Callable[[], Iterable[RawObject]],
-) -> RawObject | None:
+def node_change(node: RawObject, table: OperandTable, policy: RawObject) -> RawObject | None:
     """Return the patch for a node, None when its labels are right.
 
     Args:
         node: The node.
         table: How this release of the operator works.
         policy: The ClusterPolicy.
-        pods: Returns the pods on this node, for those that can be partitioned.
     """
     labels = _labels(node, table)
     notes: dict[str, str] = {}
     if has_gpu(node) and table.conditions:
-        labels |= _mig(node, policy, pods)
+        labels |= _mig(node, policy)
         if _upgrades(policy):
             notes[_UPGRADE_ENABLED] = "true"
     have = labels_of(node)
@@ -75,34 +69,19 @@ def _labels(node: RawObject, table: OperandTable) -> dict[str, str | None]:
     return labels | dict.fromkeys(missing, "true")
 
 
-def _mig(
-    node: RawObject, policy: RawObject, pods: Callable[[], Iterable[RawObject]]
-) -> dict[str, str]:
-    """Return the default MIG configuration, and what the MIG manager makes of it."""
+def _mig(node: RawObject, policy: RawObject) -> dict[str, str]:
+    """Return the label that asks for the default layout, where none is asked for."""
     have = labels_of(node)
     if have.get(_MIG_CAPABLE) != "true":
         return {}
     config = (policy["spec"].get("migManager") or {}).get("config") or {}
     default = config.get("default", "all-disabled")
-    labels = {} if _MIG_CONFIG in have or not default else {_MIG_CONFIG: default}
-    managed = any(
-        labels_of(p).get("app") == "nvidia-mig-manager" and _ready(p) for p in operand_pods(pods())
-    )
-    return labels | ({f"{_MIG_CONFIG}.state": "success"} if managed and _MIG_CONFIG in have else {})
+    return {} if _MIG_CONFIG in have or not default else {_MIG_CONFIG: default}
 
 
 def _upgrades(policy: RawObject) -> bool:
     spec = policy["spec"].get("driver") or {}
     return bool((spec.get("upgradePolicy") or {}).get("autoUpgrade"))
-
-
-def _ready(pod: RawObject) -> bool:
-    return is_true(pod, "Ready")
-
-
-def operand_pods(pods: Iterable[RawObject]) -> list[RawObject]:
-    """Return which pods of a node are a DaemonSet's."""
-    return [p for p in pods if (controller_of(p) or {}).get("kind") == "DaemonSet"]
 
 
 def ostree_versions(nodes: Sequence[RawObject]) -> list[str]:

@@ -14,6 +14,8 @@ from oc_gpu.sim.bundles import Operand, OperandTable
 
 _DEFAULT_TOLERATIONS = ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},)
 _DRIVER, _DRIVER_CONTAINER = "driver", "nvidia-driver"
+_DIVIDING = frozenset({"devicePlugin", "gfd", "migManager"})
+"""Components that are told of MIG."""
 _TOOLKIT_CONTAINER = "openshift-driver-toolkit-ctr"
 _TOOLKIT_LABEL = "openshift.driver-toolkit"
 _SPECS = {"nodeStatusExporter": "validator"}
@@ -133,6 +135,8 @@ def _finished(
             container["image"] = image_of(component, default, tag, operand.component)
     main = pod["containers"][0]
     main["env"] = _merged(main.get("env") or [], component.get("env") or [])
+    if operand.component in _DIVIDING:
+        _set_layouts(pod, main, spec)
     if component.get("args") and operand.component != _DRIVER:
         main["args"] = component["args"]
     if table.proxy:
@@ -144,6 +148,18 @@ def _finished(
     notes = made["metadata"].setdefault("annotations", {})
     notes["nvidia.com/last-applied-hash"] = str(zlib.crc32(msgspec.json.encode(made["spec"])))
     return made
+
+
+def _set_layouts(pod: RawObject, main: RawObject, spec: RawObject) -> None:
+    """Hand over how divided cards are offered, and the layouts that an administrator wrote."""
+    strategy = (spec.get("mig") or {}).get("strategy")
+    if strategy:
+        entry = {"name": "MIG_STRATEGY", "value": strategy}
+        main["env"] = _merged(main.get("env") or [], [entry])
+    own = ((spec.get("migManager") or {}).get("config") or {}).get("name")
+    for volume in pod.get("volumes") or []:
+        if own and volume["name"] == "mig-parted-config":
+            volume["configMap"]["name"] = own
 
 
 def _component(spec: RawObject, operand: Operand) -> RawObject:

@@ -71,7 +71,13 @@ class Kubelets(Controller):
         super().__init__(context)
         self.runtime = runtime
         self.machines = {
-            facts.name: Machine(facts, number, context.clock.now())
+            facts.name: Machine(
+                context.scenario,
+                facts,
+                number,
+                context.clock.now(),
+                context.layouts.setdefault(facts.name, {}),
+            )
             for number, facts in enumerate(context.scenario.nodes)
         }
         self.sources_changed = Signal()
@@ -80,14 +86,16 @@ class Kubelets(Controller):
         """The workers of the pods of one name, by uid: of one that goes and of its successor."""
         self._awaited: dict[Key, Signal] = {}
         """What tells of changes of the pods that somebody waits for."""
-        self._offered: dict[str, tuple[int, int]] = {}
+        self._offered: dict[str, registration.Offer] = {}
+        self._noted: dict[str, Signal] = {}
+        """What tells of changes of the Nodes, and of their pods, that a program on them follows."""
         self.on_outage: Outage = _unnoticed
 
     def watches(self) -> Sequence[Watch]:
         """Return pods, nodes, and what pods mount."""
         return (
             Watch(PODS, self._pod_keys),
-            Watch(NODES, lambda node: (("node", name_of(node)),)),
+            Watch(NODES, self._node_keys),
             Watch(SECRETS, self._source_keys),
             Watch(CONFIGMAPS, self._source_keys),
         )
@@ -105,7 +113,16 @@ class Kubelets(Controller):
         key = Key.of(pod)
         if key in self._awaited:
             self._awaited[key].fire()
+        self._note(pod["spec"].get("nodeName"))
         return (key,) if pod["spec"].get("nodeName") in self.machines else ()
+
+    def _node_keys(self, node: RawObject) -> Iterable[Hashable]:
+        self._note(name_of(node))
+        return (("node", name_of(node)),)
+
+    def _note(self, node: str | None) -> None:
+        if node in self._noted:
+            self._noted[node].fire()
 
     def _source_keys(self, _obj: RawObject) -> Iterable[Hashable]:
         self.sources_changed.fire()
@@ -212,6 +229,10 @@ class Kubelets(Controller):
             self._awaited.pop(key, None)
         found = current()
         return found is not None and phase(found) == "Succeeded"
+
+    def noted(self, node: str) -> Signal:
+        """Return what tells of changes of a Node and of its pods."""
+        return self._noted.setdefault(node, Signal())
 
     def workers_on(self, node: str) -> list[PodWorker]:
         """Return the pods that run on a machine."""

@@ -188,7 +188,12 @@ class NfdWorkers(Controller):
         config_map = self.cache(CONFIGMAPS).get("nfd-worker", namespace) or {}
         config = worker_config((config_map.get("data") or {}).get(CONFIG_KEY, ""), minor)
         labels = worker_labels(facts, config, minor)
-        labels |= local_features(self.scenario, facts, self.cache(PODS).lookup(by_node, node))
+        labels |= local_features(
+            self.scenario,
+            facts,
+            self.cache(PODS).lookup(by_node, node),
+            self.context.layouts.get(node),
+        )
         return (worker, labels) if self._differs(node, namespace, labels) else None
 
     def _differs(self, node: str, namespace: str | None, labels: dict[str, str]) -> bool:

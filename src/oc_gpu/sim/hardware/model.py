@@ -43,6 +43,10 @@ class View(Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     files: dict[str, bytes] = {}
     devices: tuple[PciDevice, ...] = ()
+    parts: tuple[str, ...] = ()
+    """UUIDs of the parts of those cards that were assigned, where it was no whole ones."""
+    layouts: Mapping[str, tuple[str, ...]] = {}
+    """How cards are divided: names of parts by PCI address."""
     restart_policy: str = "Always"
     siblings: dict[str, str] = {}
     """Images of the pod's containers, by their names."""
@@ -90,6 +94,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     starts: Change = field(default_factory=Change)
     stops: Change = field(default_factory=Change)
     spawns: str | None = None
+    divides: bool = False
+    """Whether it divides the cards of its machine as the node's label says."""
     alerts: tuple[str, ...] = ()
     ending: tuple[str, ...] = ()
 

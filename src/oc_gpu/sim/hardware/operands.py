@@ -1,8 +1,9 @@
 """The other operands of the GPU Operator: toolkit, device plugin, discovery, DCGM, validators."""
 
 from oc_gpu.sim.hardware import smi
-from oc_gpu.sim.hardware.features import discovery_labels
+from oc_gpu.sim.hardware.features import Cards, discovery_labels
 from oc_gpu.sim.hardware.images import loaded_release
+from oc_gpu.sim.hardware.mig import MixedSizesError, offered
 from oc_gpu.sim.hardware.model import (
     DEVICE_PLUGIN,
     DRIVER,
@@ -17,7 +18,6 @@ from oc_gpu.sim.hardware.model import (
 from oc_gpu.sim.hardware.smi_card import cards_of
 
 _ALL = "*-ready"
-_RESOURCE = "nvidia.com/gpu"
 
 
 def container_toolkit(view: View) -> Outcome:
@@ -45,6 +45,12 @@ def device_plugin(view: View) -> Outcome:
             "If this is a GPU node, did you set the docker default runtime to `nvidia`?",
             "Error: failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND",
         )
+    strategy = view.env.get("MIG_STRATEGY", "none")
+    try:
+        resources = offered(view.scenario, view.node, view.layouts, strategy)
+    except MixedSizesError as error:
+        text = f"invalid MIG configuration for mig-strategy={strategy}: {error}"
+        return failing("Loading NVML", "Retreiving plugins.", f"Error: {text}")
     return Outcome(
         alerts=tuple(
             f"XidCriticalError: Xid=79 on Device={view.uuid(d)}, the device will go unhealthy."
@@ -55,23 +61,29 @@ def device_plugin(view: View) -> Outcome:
             "Loading NVML",
             "Starting FS watcher.",
             "Retreiving plugins.",
-            f"Starting GRPC server for '{_RESOURCE}'",
-            f"Registered device plugin for '{_RESOURCE}' with Kubelet",
+            *(f"Starting GRPC server for '{name}'" for name in resources),
+            *(f"Registered device plugin for '{name}' with Kubelet" for name in resources),
         ),
         seconds=view.scenario.latencies.device_plugin,
         exit_code=None,
-        starts=Change(sets={DEVICE_PLUGIN: "running"}),
+        starts=Change(sets={DEVICE_PLUGIN: strategy}),
         stops=Change(clears=(DEVICE_PLUGIN,)),
     )
+
+
+def mig_manager(view: View) -> Outcome:
+    """Divide the node's cards as its label asks for."""
+    if view.driver is None:
+        return failing("Error: failed to initialize NVML: ERROR_LIBRARY_NOT_FOUND")
+    return Outcome(exit_code=None, divides=True)
 
 
 def feature_discovery(view: View) -> Outcome:
     """Write the node's GPU labels for NFD."""
     if view.driver is None:
         return failing("Failed to initialize NVML: could not load NVML library.")
-    labels = discovery_labels(
-        view.scenario, view.node, view.driver, stamp=int(view.now), extended=True
-    )
+    cards = Cards(view.driver, view.layouts, view.env.get("MIG_STRATEGY", "none"))
+    labels = discovery_labels(view.scenario, view.node, cards, stamp=int(view.now), extended=True)
     return running(
         "Starting OS watcher.",
         "Start running",

@@ -64,6 +64,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program(operands.container_toolkit, container=r"^nvidia-container-toolkit-ctr$"),
     Program(operands.device_plugin, container=r"^nvidia-device-plugin(-ctr)?$"),
     Program(operands.feature_discovery, container=r"^gpu-feature-discovery$"),
+    Program(operands.mig_manager, container=r"^nvidia-mig-manager$"),
     Program(operands.dcgm, container=r"^nvidia-dcgm-ctr$"),
     Program(operands.dcgm_exporter, container=r"^nvidia-dcgm-exporter$"),
     Program(_vector_add, image=r"vectoradd", command=r"^$"),

@@ -1,6 +1,6 @@
 """`nvidia-smi` as a command: chooses table, list, XML or CSV, or says why it cannot answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -54,7 +54,7 @@ def _answer(view: View, release: Release, cards: tuple[Card, ...], args: list[st
         if not cards:
             return Answer(out=NO_DEVICES, code=6)
     if "-L" in options:
-        return Answer(out="\n".join(f"GPU {c.index}: {c.name} (UUID: {c.uuid})" for c in cards))
+        return Answer(out="\n".join(line for card in cards for line in _listed(card)))
     if "--query-gpu" in options:
         text, code = smi_query.answer(
             cards, release, options["--query-gpu"], options.get("--format", "csv")
@@ -63,6 +63,12 @@ def _answer(view: View, release: Release, cards: tuple[Card, ...], args: list[st
     if "-q" in options:
         return Answer(out=smi_xml.document(cards, release, view.now))
     return Answer(out=smi_table.table(cards, release, view.now))
+
+
+def _listed(card: Card) -> Iterator[str]:
+    yield f"GPU {card.index}: {card.name} (UUID: {card.uuid})"
+    for number, part in enumerate(card.parts):
+        yield f"  MIG {part.profile.name:<9}  Device {number:>2}: (UUID: {part.uuid})"
 
 
 _ALIASES = {"--list-gpus": "-L", "--query": "-q", "--xml-format": "-x", "--id": "-i"}

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from oc_gpu.sim.hardware.mig import Part, parts_of
 from oc_gpu.sim.hardware.model import View
 from oc_gpu.sim.hardware.releases import Release
 from oc_gpu.sim.scenario import Gpu, PciDevice
@@ -17,6 +18,8 @@ class Card(Struct, frozen=True):
     bus_id: str
     device: PciDevice
     gpu: Gpu
+    divided: bool = False
+    parts: tuple[Part, ...] = ()
 
     @property
     def free_mib(self) -> int:
@@ -41,7 +44,15 @@ class Card(Struct, frozen=True):
 
 def mig_mode(card: Card, release: Release) -> str:
     """Return the MIG mode: N/A on cards or drivers without it."""
-    return "Disabled" if card.gpu.mig_capable and release.number >= 450 else "N/A"  # noqa: PLR2004
+    if not (card.gpu.mig_capable and release.number >= 450):  # noqa: PLR2004
+        return "N/A"
+    return "Enabled" if card.divided else "Disabled"
+
+
+def _parts(view: View, device: PciDevice) -> tuple[Part, ...]:
+    """Return the parts of a card that a container sees: all, or those that it was given."""
+    every = parts_of(view.scenario, view.node, device, view.layouts)
+    return tuple(part for part in every if not view.parts or part.uuid in view.parts)
 
 
 def cards_of(view: View, release: Release) -> tuple[Card, ...]:
@@ -61,6 +72,8 @@ def cards_of(view: View, release: Release) -> tuple[Card, ...]:
             bus_id=f"0000{device.address}".upper(),
             device=device,
             gpu=gpu,
+            divided=device.address in view.layouts,
+            parts=_parts(view, device),
         )
         for index, (device, gpu) in enumerate(seen)
     )

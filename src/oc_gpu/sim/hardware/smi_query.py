@@ -39,14 +39,14 @@ _COLUMNS = {
     "compute_cap": _Column(lambda c, _r: c.gpu.compute_capability, since=510),
     "ecc.mode.current": _Column(lambda c, _r: "Enabled" if c.gpu.ecc else "[N/A]"),
     "mig.mode.current": _Column(
-        lambda c, r: "Disabled" if mig_mode(c, r) == "Disabled" else "[N/A]", since=450
+        lambda c, r: "[N/A]" if mig_mode(c, r) == "N/A" else mig_mode(c, r), since=450
     ),
     "memory.total": _Column(lambda c, _r: str(c.gpu.memory_mib), "MiB"),
     "memory.used": _Column(lambda _c, _r: "0", "MiB"),
     "memory.free": _Column(lambda c, _r: str(c.free_mib), "MiB"),
     "memory.reserved": _Column(lambda c, _r: str(c.gpu.reserved_mib), "MiB", since=510),
-    "utilization.gpu": _Column(lambda _c, _r: "0", "%"),
-    "utilization.memory": _Column(lambda _c, _r: "0", "%"),
+    "utilization.gpu": _Column(lambda c, _r: "[N/A]" if c.divided else "0", "%"),
+    "utilization.memory": _Column(lambda c, _r: "[N/A]" if c.divided else "0", "%"),
     "temperature.gpu": _Column(lambda c, _r: str(c.gpu.temperature_c)),
     "fan.speed": _Column(
         lambda c, _r: "[N/A]" if c.gpu.fan_percent is None else str(c.gpu.fan_percent), "%"

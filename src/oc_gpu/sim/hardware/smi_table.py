@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from oc_gpu.sim.hardware.mig import Part
 from oc_gpu.sim.hardware.releases import Release
 from oc_gpu.sim.hardware.smi_card import Card, mig_mode
 
@@ -41,6 +42,8 @@ def table(cards: tuple[Card, ...], release: Release, now: float) -> str:
     for card in cards:
         rows += ["|" + "|".join(c) + "|" for c in layout.cells(card, release)[:lines]]
         rows.append(thin)
+    if any(card.divided for card in cards):
+        rows += ["", *_parts(layout, outer, cards)]
     rows += [" " * (layout.inner + 2), *_processes(layout, outer, release)]
     return "\n".join(rows)
 
@@ -77,7 +80,13 @@ def _fan(card: Card) -> str:
     return "N/A" if card.gpu.fan_percent is None else f"{card.gpu.fan_percent}%"
 
 
+def _used(card: Card) -> str:
+    return "N/A" if card.divided else "0%"
+
+
 def _ecc(card: Card) -> str:
+    if card.divided:
+        return "On"
     return "0" if card.gpu.ecc else "N/A"
 
 
@@ -97,7 +106,7 @@ def _narrow_cells(card: Card, release: Release) -> tuple[_Cells, ...]:
         (
             f" {_fan(card):>3}  {temperature:>4}    {card.gpu.pstate}  {draw:>5} /{limit:>5} ",
             f"{memory:>22}",
-            f"{'0%':>8}{'Default':>13} ",
+            f"{_used(card):>8}{'Default':>13} ",
         ),
         _third(card, release, _NARROW.columns),
     )
@@ -122,7 +131,7 @@ def _wide_cells(card: Card, release: Release) -> tuple[_Cells, ...]:
         (
             f" {_fan(card):>3}  {temperature:>4}    {card.gpu.pstate:<3}{power} ",
             f"{memory:>{columns[1]}}",
-            f"{'0%':>8}{'Default':>13} ",
+            f"{_used(card):>8}{'Default':>13} ",
         ),
         _third(card, release, columns),
     )
@@ -148,6 +157,41 @@ _FIRST = (
 )
 _MIDDLE = _Layout((41, 22, 22), _titles(*_FIRST, (41, 22, 22)), _wide_cells)
 _WIDE = _Layout((41, 24, 22), _titles(*_FIRST, (41, 24, 22)), _wide_cells)
+
+
+def _parts(layout: _Layout, outer: str, cards: tuple[Card, ...]) -> list[str]:
+    """Return the table of the parts of divided cards."""
+    widths = (18, layout.inner - 18 - 11 - 23 - 3, 11, 23)
+    memory = widths[1] - 1
+    heads = (
+        (" GPU  GI  CI  MIG ", f"{'Memory-Usage':>{memory}} ", f"{'Vol':>11}", f"{'Shared':^23}"),
+        (
+            "      ID  ID  Dev ",
+            f"{'BAR1-Usage':>{memory}} ",
+            " SM     Unc",
+            " CE  ENC  DEC  OFA  JPG",
+        ),
+        (" " * 18, " " * widths[1], f"{'ECC':>11}", " " * 23),
+    )
+    thin = "+" + "+".join("-" * w for w in widths) + "+"
+    rows = [outer, _line("MIG devices:", layout), thin]
+    rows += ["|" + "|".join(head) + "|" for head in heads]
+    rows.append("|" + "+".join("=" * w for w in widths) + "|")
+    lines = [line for card in cards for part in card.parts for line in _part(card, part, memory)]
+    for number, line in enumerate(lines):
+        rows += [line, thin] if number % 2 else [line]
+    return rows if lines else [*rows, _line(" No MIG devices found", layout), outer]
+
+
+def _part(card: Card, part: Part, room: int) -> tuple[str, str]:
+    profile = part.profile
+    memory = f"{0:>5}MiB / {profile.memory_mib:>5}MiB"
+    engines = f"{profile.copy_engines:>2}   0  {profile.decoders:>3}    0    0 "
+    first = f"{card.index:>3}  {part.instance:>3}   0  {part.index:>2}  "
+    return (
+        f"|{first}|{memory:>{room}} |{profile.multiprocessors:>3}      0 |{engines:<23}|",
+        f"|{'':<18}|{f'{0:>5}MiB / {0:>5}MiB':>{room}} |{'':<11}|{'':<23}|",
+    )
 
 
 def _processes(layout: _Layout, outer: str, release: Release) -> list[str]:

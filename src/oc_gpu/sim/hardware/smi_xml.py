@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
+from oc_gpu.sim.hardware.mig import Part
 from oc_gpu.sim.hardware.releases import Release
 from oc_gpu.sim.hardware.smi_card import Card, mig_mode
 
@@ -60,7 +61,7 @@ def _identity(card: Card, release: Release) -> list[Node]:
     ]
     if release.number >= 450:  # noqa: PLR2004
         nodes += [("mig_mode", [("current_mig", mode), ("pending_mig", mode)])]
-        nodes += [("mig_devices", "None")]
+        nodes += [("mig_devices", [*map(_part, card.parts)] or "None")]
     return [
         *nodes,
         ("serial", card.serial),
@@ -68,6 +69,34 @@ def _identity(card: Card, release: Release) -> list[Node]:
         ("minor_number", str(card.minor)),
         ("vbios_version", gpu.vbios),
     ]
+
+
+def _part(part: Part) -> Node:
+    profile = part.profile
+    shared: list[Node] = [
+        ("multiprocessor_count", str(profile.multiprocessors)),
+        ("copy_engine_count", str(profile.copy_engines)),
+        ("encoder_count", "0"),
+        ("decoder_count", str(profile.decoders)),
+        ("ofa_count", "0"),
+        ("jpg_count", "0"),
+    ]
+    memory: list[Node] = [
+        ("total", f"{profile.memory_mib} MiB"),
+        ("reserved", "0 MiB"),
+        ("used", "0 MiB"),
+        ("free", f"{profile.memory_mib} MiB"),
+    ]
+    return (
+        "mig_device",
+        [
+            ("index", str(part.index)),
+            ("gpu_instance_id", str(part.instance)),
+            ("compute_instance_id", "0"),
+            ("device_attributes", [("shared", shared)]),
+            ("fb_memory_usage", memory),
+        ],
+    )
 
 
 def _pci(card: Card) -> list[Node]:
@@ -107,7 +136,7 @@ def _state(card: Card, release: Release) -> list[Node]:
         ("free", f"{gpu.bar1_mib - 1} MiB"),
     ]
     fan = _NA if gpu.fan_percent is None else f"{gpu.fan_percent} %"
-    ecc = "Enabled" if gpu.ecc else _NA
+    ecc, used = "Enabled" if gpu.ecc else _NA, _NA if card.divided else "0 %"
     return [
         ("fan_speed", fan),
         ("performance_state", gpu.pstate),
@@ -115,7 +144,7 @@ def _state(card: Card, release: Release) -> list[Node]:
         ("fb_memory_usage", memory),
         ("bar1_memory_usage", bar1),
         ("compute_mode", "Default"),
-        ("utilization", [("gpu_util", "0 %"), ("memory_util", "0 %")]),
+        ("utilization", [("gpu_util", used), ("memory_util", used)]),
         ("ecc_mode", [("current_ecc", ecc), ("pending_ecc", ecc)]),
     ]
 

@@ -1,15 +1,35 @@
 """One running machine: what is loaded, cached, written and handed out on it now."""
 
+from collections.abc import Mapping
+
 from oc_gpu.sim.actors.signals import Signal
+from oc_gpu.sim.hardware.mig import Device, Layouts, MixedSizesError, offered
 from oc_gpu.sim.hardware.model import DEVICE_PLUGIN, DRIVER, Change
-from oc_gpu.sim.scenario import NodeFacts, PciDevice
+from oc_gpu.sim.scenario import NodeFacts, Scenario
 
 
 class Machine:
-    """Mutable state of a node that is lost or kept over a reboot as on a real machine."""
+    """Mutable state of a node that is lost or kept over a reboot as on a real machine.
 
-    def __init__(self, facts: NodeFacts, number: int, booted_at: float) -> None:
+    Args:
+        scenario: Facts of the cluster, of which its devices' names are made.
+        facts: Its own facts.
+        number: Which of the machines it is.
+        booted_at: When it was started.
+        layouts: How its cards are divided; others look at it, too.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        facts: NodeFacts,
+        number: int,
+        booted_at: float,
+        layouts: dict[str, tuple[str, ...]],
+    ) -> None:
         self.facts = facts
+        self.layouts = layouts
+        self._scenario = scenario
         self.host: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.images: set[str] = set()
@@ -19,21 +39,40 @@ class Machine:
         self.changed = Signal()
         self._number = number
         self._addresses = 0
-        self._devices: dict[str, tuple[PciDevice, ...]] = {}
+        self._devices: dict[str, tuple[Device, ...]] = {}
 
     @property
-    def schedulable_gpus(self) -> int:
-        """Return how many cards the device plugin offers: none without plugin or driver."""
-        return len(self.facts.working_gpus) if self._registered else 0
+    def registered(self) -> dict[str, tuple[Device, ...]]:
+        """Return the devices that the device plugin knows of by resource, healthy or not.
+
+        There are none without plugin or driver.
+        """
+        strategy = self.host.get(DEVICE_PLUGIN)
+        if strategy is None or DRIVER not in self.host:
+            return {}
+        try:
+            return offered(self._scenario, self.facts, self.layouts, strategy)
+        except MixedSizesError:
+            return {}
 
     @property
-    def registered_gpus(self) -> int:
-        """Return how many cards the device plugin knows of, healthy or not."""
-        return len(self.facts.gpu_devices) if self._registered else 0
+    def schedulable(self) -> dict[str, tuple[Device, ...]]:
+        """Return those of which pods can have one: their cards answer."""
+        return {
+            name: tuple(device for device in devices if not device.card.lost)
+            for name, devices in self.registered.items()
+        }
 
     @property
-    def _registered(self) -> bool:
-        return DEVICE_PLUGIN in self.host and DRIVER in self.host
+    def held(self) -> bool:
+        """Tell whether a pod holds a card or a part of one."""
+        return any(self._devices.values())
+
+    def divide(self, layouts: Layouts) -> None:
+        """Divide the cards anew."""
+        self.layouts.clear()
+        self.layouts.update(layouts)
+        self.changed.fire()
 
     def renew(self, facts: NodeFacts) -> None:
         """Be the machine that changed facts describe."""
@@ -73,23 +112,35 @@ class Machine:
         number = self._addresses + 1
         return f"10.{128 + self._number // 128}.{self._number % 128 * 2}.{number % 254 + 1}"
 
-    def allocate(self, uid: str, count: int) -> tuple[PciDevice, ...] | None:
-        """Hand out cards to a pod; None when not enough are free."""
-        if count == 0:
+    def allocate(self, uid: str, asked: Mapping[str, int]) -> tuple[Device, ...] | None:
+        """Hand out devices to a pod; None when not enough are free.
+
+        Args:
+            uid: The pod.
+            asked: How many of each resource.
+        """
+        if not any(asked.values()):
             return ()
         if uid in self._devices:
             return self._devices[uid]
-        taken = {d.address for given in self._devices.values() for d in given}
-        free = [d for d in self.facts.working_gpus if d.address not in taken]
-        if count > len(free) or self.schedulable_gpus == 0:
-            return None
-        self._devices[uid] = tuple(free[:count])
+        given: list[Device] = []
+        for resource, count in asked.items():
+            free = self.free(resource)
+            if count > len(free):
+                return None
+            given += free[:count]
+        self._devices[uid] = tuple(given)
         return self._devices[uid]
 
-    def free_gpus(self) -> int:
-        """Return how many cards no pod holds."""
-        return self.schedulable_gpus - sum(len(d) for d in self._devices.values())
+    def free(self, resource: str) -> tuple[Device, ...]:
+        """Return the devices of a resource that no pod holds."""
+        taken = {_key(device) for given in self._devices.values() for device in given}
+        return tuple(d for d in self.schedulable.get(resource, ()) if _key(d) not in taken)
 
     def release(self, uid: str) -> None:
-        """Take a pod's cards back."""
+        """Take a pod's devices back."""
         self._devices.pop(uid, None)
+
+
+def _key(device: Device) -> tuple[str, str]:
+    return device.card.address, device.part.uuid if device.part else ""

@@ -10,12 +10,13 @@ from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.objects import timestamp, with_condition
 from oc_gpu.sim.scenario import NodeFacts, Scenario
 
-_GPU = "nvidia.com/gpu"
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _RESERVED_MILLICPU = 500
 _RESERVED_MIB = 1124
+Offer = dict[str, tuple[int, int]]
+"""How many devices of a resource there are, and how many of them are healthy."""
 _HEALTHY = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -150,15 +151,22 @@ async def report_gpus(
     node: RawObject,
     machine: Machine,
     *,
-    offered: dict[str, tuple[int, int]],
+    offered: dict[str, Offer],
 ) -> None:
-    """Write how many cards there are and how many can be asked for, once there were any."""
-    counts = (machine.registered_gpus, machine.schedulable_gpus)
+    """Write how many devices there are and how many can be asked for, once there were any.
+
+    A resource that is offered no more stays with a count of zero, as a kubelet leaves it.
+    """
     name = machine.facts.name
-    if offered.get(name, (0, 0)) == counts:
+    before = offered.get(name, {})
+    healthy_of = machine.schedulable
+    now = {r: (len(d), len(healthy_of.get(r, ()))) for r, d in machine.registered.items()}
+    counts = {**dict.fromkeys(before, (0, 0)), **now}
+    if before == counts:
         return
     offered[name] = counts
-    there, healthy = ({_GPU: str(count)} for count in counts)
+    there = {resource: str(count) for resource, (count, _) in counts.items()}
+    healthy = {resource: str(count) for resource, (_, count) in counts.items()}
     await context.patch(
         NODES, node, {"status": {"capacity": there, "allocatable": healthy}}, subresource="status"
     )

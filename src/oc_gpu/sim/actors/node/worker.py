@@ -11,16 +11,17 @@ from oc_gpu.sim.actors.node.containers import ContainerRun, PodState
 from oc_gpu.sim.actors.node.environment import MissingReferenceError, environment_of
 from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
 from oc_gpu.sim.actors.node.machine import Machine
+from oc_gpu.sim.actors.node.mig_manager import MigManager
 from oc_gpu.sim.actors.node.runtime import Process, Program, Runtime
 from oc_gpu.sim.actors.objects import name_of, namespace_of, uid_of, with_condition
 from oc_gpu.sim.actors.placement import quantity, requests_of
 from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.images import facts_of, image_id, pull_problem
+from oc_gpu.sim.hardware.mig import GPU_RESOURCE, Device, resource_of
 from oc_gpu.sim.hardware.model import Change, Outcome, View
 from oc_gpu.sim.hardware.programs import behave
-from oc_gpu.sim.scenario import PciDevice
 
-GPU_RESOURCE = "nvidia.com/gpu"
+_DEVICES = (GPU_RESOURCE, "nvidia.com/mig-")
 _FIRST_BACK_OFF = 10.0
 _LONGEST_BACK_OFF = 300.0
 _TIMED_RESTARTS = 6
@@ -37,6 +38,9 @@ class Surroundings(Protocol):
 
     def sources(self, namespace: str) -> Sources:
         """Return the Secrets and ConfigMaps of a namespace."""
+
+    def noted(self, node: str) -> Signal:
+        """Return what tells of changes of a Node and of its pods."""
 
     async def run_helper(self, pod: RawObject, prefix: str) -> bool:
         """Run the pod that a validator starts; tell whether it succeeded."""
@@ -170,6 +174,7 @@ class PodWorker:
         """
         pod, spec = self.pod(), run.spec
         sources = self._around.sources(self.key[0])
+        devices = self._devices(spec)
         return View(
             scenario=self._context.scenario,
             node=self.machine.facts,
@@ -180,7 +185,9 @@ class PodWorker:
             command=(*(spec.get("command") or []), *(spec.get("args") or [])),
             env=environment_of(spec, _with_addresses(pod, self.state), sources),
             files=seen_by(spec, pod, sources, self.machine.files),
-            devices=self._devices(spec),
+            devices=tuple(dict.fromkeys(device.card for device in devices)),
+            parts=tuple(device.part.uuid for device in devices if device.part is not None),
+            layouts=dict(self.machine.layouts),
             restart_policy=self.policy,
             siblings={c.name: c.spec["image"] for c in self.state.mains},
             init=run in self.state.inits,
@@ -189,21 +196,30 @@ class PodWorker:
     def _now(self) -> float:
         return self._context.clock.now()
 
-    def _devices(self, spec: RawObject) -> tuple[PciDevice, ...]:
+    def _devices(self, spec: RawObject) -> tuple[Device, ...]:
+        """Return the devices of one container, out of those of its pod."""
         asked = (spec.get("resources") or {}).get("limits") or {}
-        wanted = int(quantity(asked.get(GPU_RESOURCE, 0)))
-        return (self.machine.allocate(self.uid, self._gpus()) or ())[:wanted]
+        left = {name: int(quantity(n)) for name, n in asked.items() if name.startswith(_DEVICES)}
+        given = []
+        for device in self.machine.allocate(self.uid, self._gpus()) or ():
+            name = next((n for n in (resource_of(device), GPU_RESOURCE) if left.get(n)), None)
+            if name is not None:
+                left[name] -= 1
+                given.append(device)
+        return tuple(given)
 
-    def _gpus(self) -> int:
-        return int(requests_of(self._pod).get(GPU_RESOURCE, 0))
+    def _gpus(self) -> dict[str, int]:
+        asked = requests_of(self._pod).items()
+        return {name: int(count) for name, count in asked if name.startswith(_DEVICES)}
 
     def _admit(self) -> None:
         wanted = self._gpus()
         if self.machine.allocate(self.uid, wanted) is None:
+            lacking = next(n for n, c in wanted.items() if c > len(self.machine.free(n)))
             text = (
                 f"Allocate failed due to requested number of devices unavailable for "
-                f"{GPU_RESOURCE}. Requested: {wanted}, Available: {self.machine.free_gpus()}, "
-                "which is unexpected"
+                f"{lacking}. Requested: {wanted[lacking]}, "
+                f"Available: {len(self.machine.free(lacking))}, which is unexpected"
             )
             raise _Rejected("UnexpectedAdmissionError", text)
 
@@ -349,6 +365,8 @@ class PodWorker:
             await self._sleep(self._context.scenario.latencies.probe)
         run.ready = True
         await self.publish()
+        if outcome.divides:
+            await self._manager(run).run()
         said: set[str] = set()
         while True:
             seen = self.machine.changed.count
@@ -356,6 +374,12 @@ class PodWorker:
             said.update(alerts)
             run.log.write(self._now(), *alerts)
             await self.machine.changed.past(seen)
+
+    def _manager(self, run: ContainerRun) -> MigManager:
+        def tell(*lines: str) -> None:
+            run.log.write(self._now(), *lines)
+
+        return MigManager(self._around, self.machine, tell, lambda: self.view(run))
 
     async def _back_off(self, run: ContainerRun, seen: int) -> None:
         """Wait before a restart, longer every time; the first follows at once."""

@@ -84,3 +84,8 @@ def test_a_leg_whose_points_are_not_of_a_plan_is_refused() -> None:
     text = json.dumps({"record": "plan", "device": "cpu", "plan": {"points": [{"id": "0"}]}})
     with pytest.raises(UsageError, match="not a leg of a plan"):
         legs.read(text, "x.jsonl")
+
+
+def test_a_file_that_is_no_leg_is_refused_in_words_of_the_file() -> None:
+    with pytest.raises(UsageError, match=r"x.jsonl is not a leg .*: plan: is missing; device: is"):
+        legs.read('{"record": "plan"}\n', "x.jsonl")

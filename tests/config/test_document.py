@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from oc_gpu import config
 from oc_gpu.config import GpuPlatform, InvalidDocumentError, chosen, seconds
 from oc_gpu.config.document import API_VERSION, KIND
-from oc_gpu.config.mistakes import find_mistakes
 from oc_gpu.kube.errors import ConfigError
+from oc_gpu.kube.mistakes import find_mistakes
 
 FULL = b"""
 apiVersion: oc-gpu.io/v1alpha1

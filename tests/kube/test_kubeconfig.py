@@ -128,8 +128,12 @@ def test_an_empty_file_is_an_empty_kubeconfig(tmp_path: Path) -> None:
     [
         ("token: [s3cret", "is not YAML: line 2, column 1"),
         ("a: \x00s3cret", "is not YAML: it holds characters"),
-        ("- s3cret", "is not valid: Expected `object`, got `array`"),
-        ("users: [{name: u, user: {token: [s3cret]}}]", r"at `\$.users\[0\].user.token`"),
+        ("- s3cret", "is not valid: must be a mapping, not a list"),
+        ("-----BEGIN s3cret-----", "is not valid: must be a mapping, not text"),
+        (
+            "users: [{name: u, user: {token: [s3cret]}}]",
+            r"is not valid: users\[0\].user.token: must be text or empty, not a list",
+        ),
         ("clusters: [{name: a}, {name: a}]", "the name 'a' is used twice"),
     ],
 )

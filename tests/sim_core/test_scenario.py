@@ -51,14 +51,14 @@ def test_the_other_scenarios_have_the_cards_that_their_names_promise() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"colour": "red"}, "unknown field `colour`"),
-        ({"name": 5}, "`$.name`"),
-        ({"nodes": [{"name": "n"}]}, "`$.nodes[0]`"),
-        ({"latencies": {"reboot": "long"}}, "`$.latencies.reboot`"),
-        ({"latencies": {"reboot": -1}}, "`$.latencies.reboot`"),
-        ({"latencies": {"drain": float("inf")}}, "`$.latencies.drain`"),
-        ({"nodes": []}, "`$.nodes`"),
-        ({"driver": {"version": "banana"}}, "driver 'banana' is not like 580.105.08"),
+        ({"colour": "red"}, "mine.yaml: colour: is not a known field"),
+        ({"name": 5}, "name: must be text, not a number; put it in quotes"),
+        ({"nodes": [{"name": "n"}]}, "nodes[0].address: is missing"),
+        ({"latencies": {"reboot": "long"}}, "latencies.reboot: must be a number, not text"),
+        ({"latencies": {"reboot": -1}}, "latencies.reboot: must be at least 0"),
+        ({"latencies": {"drain": float("inf")}}, "latencies.drain: must be at most"),
+        ({"nodes": []}, "nodes: has too few entries: at least 1"),
+        ({"driver": {"version": "banana"}}, "driver: driver 'banana' is not like 580.105.08"),
         ({"driver": {"version": "450.80.02", "cuda": "new"}}, "CUDA version 'new'"),
         ({"images": [{"reference": "a/b", "driver": "latest"}]}, "driver 'latest'"),
     ],
@@ -89,8 +89,8 @@ def test_names_and_pci_addresses_are_checked() -> None:
     [
         ("openshift", {"version": "latest"}, "release 'latest' is not like 4.20.4"),
         ("openshift", {"kubernetes": "one"}, "Kubernetes release 'one' is not like v1.33.5"),
-        ("nodes", {"cpu": 0}, "`$.nodes[0].cpu`"),
-        ("nodes", {"memoryMiB": 512}, "`$.nodes[0].memoryMiB`"),
+        ("nodes", {"cpu": 0}, "nodes[0].cpu: must be at least 1"),
+        ("nodes", {"memoryMiB": 512}, "nodes[0].memoryMiB: must be at least"),
         ("nodes", {"hostDriver": "yes"}, "host driver 'yes'"),
         ("pci", {"vendor": "NVIDIA"}, "PCI vendor 'NVIDIA' is not like 10de"),
         ("pci", {"class": "vga"}, "PCI class 'vga' is not like 10de"),
@@ -109,6 +109,24 @@ def test_a_text_or_number_that_no_cluster_has_is_refused(
     with pytest.raises(ScenarioError) as caught:
         scenario.from_document(document)
     assert words in str(caught.value)
+
+
+def test_mistakes_are_told_all_at_once_and_where_their_author_wrote_them() -> None:
+    text = """
+    name: mine
+    nodes:
+      - {name: worker, address: 10.0.0.1, count: 40, kernal: 5.14.0-570.58.1.el9_6.x86_64}
+      - {name: other, address: 10.0.1.1, kernel: 5.14.0-570.58.1.el9_6.x86_64}
+    denied: [{verb: get}]
+    """
+    with pytest.raises(ScenarioError) as caught:
+        scenario.parse(text, "mine.yaml")
+    told = str(caught.value)
+    assert "nodes[0].kernal: is not a known field; did you mean kernel?" in told
+    assert "denied[0].verb: is not a known field; did you mean verbs?" in told
+    assert "nodes[1].kern" not in told
+    assert "count" not in told
+    assert "`" not in told
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from oc_gpu.bench import catalogue, workloads
 from oc_gpu.bench.collect import Collector, plan_text
 from oc_gpu.bench.model import DEVICES, Device, Leg, Plan, Point, Run
 from oc_gpu.kube.errors import UsageError
+from oc_gpu.kube.mistakes import explain, listed
 
 WORKLOADS = "workloads.py"
 """Name under which the workloads travel."""
@@ -29,6 +30,13 @@ class LegFile(Struct, frozen=True):
     date: str
     plan: Plan
     leg: Leg
+
+
+class _Head(Struct, frozen=True):
+    """What the first line of a leg's file says."""
+
+    plan: Plan
+    device: Device
 
 
 def kit(plan: Plan) -> dict[str, bytes]:
@@ -65,12 +73,13 @@ def read(text: str, name: str) -> LegFile:
     """
     first = _first(text)
     try:
-        plan = msgspec.convert(first.get("plan"), Plan)
-        device = msgspec.convert(first.get("device"), Device)
+        head = msgspec.convert(first, _Head)
     except msgspec.ValidationError as error:
-        message = f"{name} is not a leg of a plan of bench: {error}"
+        told = listed(explain(first, _Head, error))
+        message = f"{name} is not a leg of a plan of bench: {told}"
         raise UsageError(message, hints=("`oc-gpu bench kit FOLDER` writes the plans",)) from error
-    collector = Collector(plan, device)
+    plan = head.plan
+    collector = Collector(plan, head.device)
     for line in text.splitlines()[1:]:
         collector.line(line)
     while not collector.ended:

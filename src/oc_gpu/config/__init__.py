@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         load,
         parse,
     )
-    from oc_gpu.config.mistakes import Mistake
     from oc_gpu.config.taints import Taint, parse_taint
     from oc_gpu.config.text import example_text
 
@@ -86,7 +85,6 @@ _HOMES = {
         "load",
         "parse",
     ),
-    "mistakes": ("Mistake",),
     "taints": (
         "Taint",
         "parse_taint",
@@ -111,7 +109,6 @@ __all__ = [
     "LicenceError",
     "Metadata",
     "MigSpec",
-    "Mistake",
     "NfdSpec",
     "ProxySpec",
     "Secret",

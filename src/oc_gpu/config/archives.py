@@ -92,7 +92,11 @@ def open_download(path: Path) -> Download:
     raw = _read(path)
     if not raw.startswith(_ZIP_MAGIC):
         return Download("PEM", (PemFile(path.name, raw),))
-    found = tuple(_unpack(raw, path.name, _Budget(), 1))
+    try:
+        found = tuple(_unpack(raw, path.name, _Budget(), 1))
+    except _BombError as error:
+        message = f"{path.name} is refused: it has {error}, which no entitlement download has"
+        raise EntitlementError(message, hints=(WHERE_FROM,)) from error
     preferred = tuple(item for item in found if _FOLDER in item.name)
     if not found:
         message = f"{path.name} holds no PEM file: it is not the portal's entitlement download"
@@ -133,10 +137,8 @@ class _Budget:
             raise _BombError(_TOO_MUCH)
 
 
-class _BombError(EntitlementError):
-    def __init__(self, why: str) -> None:
-        message = f"the ZIP is refused: it has {why}, which no entitlement download has"
-        super().__init__(message, hints=(WHERE_FROM,))
+class _BombError(Exception):
+    """The archive is larger than any download; its text says in which way."""
 
 
 def _unpack(raw: bytes, name: str, budget: _Budget, depth: int) -> Iterator[PemFile]:

@@ -15,9 +15,9 @@ from oc_gpu.config.document import (
     GpuOperatorSpec,
     GpuPlatform,
 )
-from oc_gpu.config.mistakes import Mistake, find_mistakes
 from oc_gpu.config.taints import parse_taint
-from oc_gpu.kube.errors import ConfigError, UsageError, clean
+from oc_gpu.kube.errors import ConfigError, UsageError
+from oc_gpu.kube.mistakes import Mistake, explain, find_mistakes, listed
 
 MAX_BYTES = 1_000_000
 """Far more than any document needs; larger files are some other file."""
@@ -26,8 +26,6 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 64
 """Values within values; an alias to itself has no end."""
 
-_SHOWN = 20
-"""Mistakes that are named."""
 _HINTS = (
     "`oc-gpu config init` writes a document with every field explained",
     "`oc-gpu config schema` prints the schema for editors",
@@ -43,11 +41,7 @@ class InvalidDocumentError(ConfigError):
 
     def __init__(self, name: str, mistakes: tuple[Mistake, ...]) -> None:
         self.mistakes = mistakes
-        told = "; ".join(clean(str(mistake)) for mistake in mistakes[:_SHOWN])
-        if len(mistakes) > _SHOWN:
-            told += f"; and {len(mistakes) - _SHOWN} more"
-        count = f"{len(mistakes)} mistakes: " if len(mistakes) > 1 else ""
-        super().__init__(f"{name}: {count}{told}", hints=_HINTS)
+        super().__init__(f"{name}: {listed(mistakes)}", hints=_HINTS)
 
 
 def load(path: str | Path) -> GpuPlatform:
@@ -145,7 +139,7 @@ def from_value(value: Any, name: str = "document") -> GpuPlatform:
     try:
         return msgspec.convert(value, GpuPlatform)
     except msgspec.ValidationError as error:
-        raise InvalidDocumentError(name, (Mistake("", str(error)),)) from error
+        raise InvalidDocumentError(name, explain(value, GpuPlatform, error)) from error
 
 
 def _bounded(value: Any) -> bool:

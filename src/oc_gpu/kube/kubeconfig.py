@@ -193,10 +193,13 @@ def read(path: Path) -> Kubeconfig:
         raise ConfigError(
             message, hints=("check the path in --kubeconfig or KUBECONFIG and its permissions",)
         ) from error
+    data = {} if data is None else data
     try:
-        file = msgspec.convert(data if data is not None else {}, _File)
+        file = msgspec.convert(data, _File)
     except msgspec.ValidationError as error:
-        message = f"kubeconfig {path} is not valid: {clean(str(error))}"
+        from oc_gpu.kube.mistakes import explain, listed  # noqa: PLC0415  # only needed here
+
+        message = f"kubeconfig {path} is not valid: {listed(explain(data, _File, error))}"
         raise ConfigError(message, hints=("compare it with `kubectl config view`",)) from error
     base = path.absolute().parent
     return Kubeconfig(

@@ -37,6 +37,18 @@ def expanded(document: Any, nodes: int | None = None) -> Any:
     return {**document, "nodes": made}
 
 
+def without_counts(document: Any) -> Any:
+    """Return a scenario document whose groups of nodes are single ones."""
+    entries = document.get("nodes") if isinstance(document, Mapping) else None
+    if not isinstance(entries, list):
+        return document
+    return {**document, "nodes": [_single(e) if isinstance(e, Mapping) else e for e in entries]}
+
+
+def _single(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in entry.items() if key != COUNT}
+
+
 def _counts(entries: list[Mapping[str, Any]], nodes: int | None) -> list[int | None]:
     """Return how many nodes each entry stands for, None for a single one."""
     counts = [entry.get(COUNT) for entry in entries]
@@ -63,11 +75,11 @@ def _members(entry: Mapping[str, Any], count: int | None) -> Iterator[Mapping[st
     if count is None:
         yield entry
         return
-    single = {key: value for key, value in entry.items() if key != COUNT}
+    single = _single(entry)
     try:
         first = IPv4Address(str(single.get("address")))
     except AddressValueError as error:
         msg = f"the first address of group {single.get('name')} is no IPv4 address"
         raise GroupError(msg) from error
     for number in range(count):
-        yield single | {"name": f"{single.get('name')}-{number}", "address": str(first + number)}
+        yield {**single, "name": f"{single.get('name')}-{number}", "address": str(first + number)}

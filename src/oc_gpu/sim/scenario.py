@@ -18,7 +18,7 @@ from msgspec import Meta, Struct, field
 
 from oc_gpu.kube.errors import ConfigError
 from oc_gpu.sim import yamltext
-from oc_gpu.sim.groups import COUNT, COUNT_SCHEMA, GroupError, expanded
+from oc_gpu.sim.groups import COUNT, COUNT_SCHEMA, GroupError, expanded, without_counts
 
 RawObject = dict[str, Any]
 
@@ -509,14 +509,21 @@ def parse(text: str, label: str = "scenario", *, nodes: int | None = None) -> Sc
         msg = f"{label} is not YAML{place}"
         raise ScenarioError(msg) from error
     try:
-        return from_document(expanded(document, nodes), label)
+        return from_document(expanded(document, nodes), label, written=document)
     except GroupError as error:
         msg = f"{label}: {error}"
         raise ScenarioError(msg) from error
 
 
-def from_document(document: Mapping[str, Any], label: str = "scenario") -> Scenario:
+def from_document(
+    document: Mapping[str, Any], label: str = "scenario", *, written: Any = None
+) -> Scenario:
     """Turn a parsed document into a Scenario.
+
+    Args:
+        document: The document, with each node written out.
+        label: What to call it in errors.
+        written: The document as its author wrote it, if that differs: errors name places in it.
 
     Raises:
         ScenarioError: A field is unknown, missing or of the wrong type.
@@ -524,8 +531,15 @@ def from_document(document: Mapping[str, Any], label: str = "scenario") -> Scena
     try:
         return msgspec.convert(document, Scenario)
     except msgspec.ValidationError as error:
-        msg = f"{label}: {error}"
-        raise ScenarioError(msg, hints=("oc-gpu sim schema prints every field",)) from error
+        from oc_gpu.kube.mistakes import (  # noqa: PLC0415  # only needed here
+            explain,
+            find_mistakes,
+            listed,
+        )
+
+        found = find_mistakes(without_counts(written), Scenario) if written is not None else ()
+        msg = f"{label}: {listed(found or explain(document, Scenario, error))}"
+        raise ScenarioError(msg, hints=("`oc-gpu sim schema` prints every field",)) from error
 
 
 def to_document(scenario: Scenario) -> RawObject:

@@ -1,14 +1,20 @@
 """All mistakes of a document at once, each with its path and, where it helps, a suggestion.
 
-msgspec stops at the first mistake; this walks the same types beside the value.
+msgspec stops at the first mistake, and says it in a decoder's words; this walks the same types
+beside the value.
 """
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct, inspect
+from msgspec import Struct, ValidationError, inspect
+
+from oc_gpu.kube.errors import clean
+
+_SHOWN = 20
+"""Mistakes that are named."""
 
 
 class Mistake(Struct, frozen=True):
@@ -25,6 +31,31 @@ class Mistake(Struct, frozen=True):
 def find_mistakes(value: Any, kind: type) -> tuple[Mistake, ...]:
     """Return every mistake of a value of YAML or JSON against a type."""
     return tuple(_walk(value, inspect.type_info(kind), ""))
+
+
+def explain(value: Any, kind: type, error: ValidationError) -> tuple[Mistake, ...]:
+    """Return the mistakes of a value that could not be converted.
+
+    Args:
+        value: The value.
+        kind: What it was to become.
+        error: What the conversion said: it alone knows of checks that types do not show.
+    """
+    return find_mistakes(value, kind) or (_told(error),)
+
+
+def _told(error: ValidationError) -> Mistake:
+    found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", str(error), re.DOTALL)
+    return Mistake(found[2] or "", found[1]) if found else Mistake("", str(error))
+
+
+def listed(mistakes: Sequence[Mistake]) -> str:
+    """Return mistakes as one text, the first ones where there are very many."""
+    text = "; ".join(clean(str(mistake)) for mistake in mistakes[:_SHOWN])
+    if len(mistakes) > _SHOWN:
+        text += f"; and {len(mistakes) - _SHOWN} more"
+    count = f"{len(mistakes)} mistakes: " if len(mistakes) > 1 else ""
+    return f"{count}{text}"
 
 
 def _walk(value: Any, kind: inspect.Type, path: str) -> Iterator[Mistake]:
@@ -57,7 +88,7 @@ def _struct(value: Any, kind: inspect.StructType, path: str) -> Iterator[Mistake
         where = f"{path}.{key}" if path else str(key)
         if key in fields:
             yield from _walk(inner, fields[key].type, where)
-        else:
+        elif kind.forbid_unknown_fields:
             yield Mistake(where, f"is not a known field{_suggest(str(key), fields)}")
     for name, item in fields.items():
         if item.required and name not in value:
@@ -68,12 +99,10 @@ def _union(value: Any, kind: inspect.UnionType, path: str) -> Iterator[Mistake]:
     attempts = [list(_walk(value, option, path)) for option in kind.types]
     if [] in attempts:
         return
-    if isinstance(value, dict):
-        structs = (i for i, t in enumerate(kind.types) if isinstance(_bare(t), inspect.StructType))
-        index = next(structs, None)
-        if index is not None:
-            yield from attempts[index]
-            return
+    alike = (i for i, option in enumerate(kind.types) if _wanted(option) == _what(value))
+    if not isinstance(value, str) and (index := next(alike, None)) is not None:
+        yield from attempts[index]
+        return
     if value is None or len(attempts) == 1 or not isinstance(value, str):
         wanted = " or ".join(_wanted(option) for option in kind.types)
         yield Mistake(path, f"must be {wanted}, not {_what(value)}")
@@ -100,15 +129,37 @@ def _one_of(allowed: list[str]) -> str:
 
 def _text(value: Any, kind: inspect.StrType, path: str) -> Iterator[Mistake]:
     if not isinstance(value, str):
-        yield Mistake(path, f"must be text, not {_what(value)}; put it in quotes")
+        quotes = "" if isinstance(value, (dict, list)) else "; put it in quotes"
+        yield Mistake(path, f"must be text, not {_what(value)}{quotes}")
     elif kind.pattern and not re.search(kind.pattern, value):
         yield Mistake(path, f"{value!r} {_FORM}")
 
 
-def _sequence(value: Any, kind: inspect.VarTupleType, path: str) -> Iterator[Mistake]:
+def _number(value: Any, kind: inspect.IntType | inspect.FloatType, path: str) -> Iterator[Mistake]:
+    whole = isinstance(kind, inspect.IntType)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        yield Mistake(path, f"must be a number, not {_what(value)}")
+    elif whole and not float(value).is_integer():
+        yield Mistake(path, "must be a whole number")
+    elif kind.ge is not None and not value >= kind.ge:
+        yield Mistake(path, f"must be at least {kind.ge:g}")
+    elif kind.le is not None and not value <= kind.le:
+        yield Mistake(path, f"must be at most {kind.le:g}")
+
+
+def _flag(value: Any, _kind: inspect.BoolType, path: str) -> Iterator[Mistake]:
+    if not isinstance(value, bool):
+        yield Mistake(path, f"must be true or false, not {_what(value)}")
+
+
+def _sequence(
+    value: Any, kind: inspect.VarTupleType | inspect.ListType, path: str
+) -> Iterator[Mistake]:
     if not isinstance(value, list):
         yield Mistake(path, f"must be a list, not {_what(value)}")
         return
+    if len(value) < (kind.min_length or 0):
+        yield Mistake(path, f"has too few entries: at least {kind.min_length}")
     for number, inner in enumerate(value):
         yield from _walk(inner, kind.item_type, f"{path}[{number}]")
 
@@ -135,7 +186,11 @@ _CHECKS: dict[type, Callable[[Any, Any, str], Iterator[Mistake]]] = {
     inspect.UnionType: _union,
     inspect.LiteralType: _literal,
     inspect.StrType: _text,
+    inspect.IntType: _number,
+    inspect.FloatType: _number,
+    inspect.BoolType: _flag,
     inspect.VarTupleType: _sequence,
+    inspect.ListType: _sequence,
     inspect.DictType: _mapping,
     inspect.NoneType: _nothing,
 }
@@ -164,5 +219,17 @@ def _wanted(kind: inspect.Type) -> str:
     bare = _bare(kind)
     if isinstance(bare, inspect.LiteralType):
         return _one_of([str(v) for v in bare.values])
-    words = {inspect.StructType: "a mapping", inspect.NoneType: "empty", inspect.StrType: "text"}
-    return words.get(type(bare), "something else")
+    return _NAMES.get(type(bare), "something else")
+
+
+_NAMES: dict[type, str] = {
+    inspect.StructType: "a mapping",
+    inspect.DictType: "a mapping",
+    inspect.NoneType: "empty",
+    inspect.StrType: "text",
+    inspect.IntType: "a number",
+    inspect.FloatType: "a number",
+    inspect.BoolType: "true or false",
+    inspect.VarTupleType: "a list",
+    inspect.ListType: "a list",
+}

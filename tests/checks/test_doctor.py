@@ -245,3 +245,37 @@ def test_a_call_to_the_api_server_is_known_in_any_spelling() -> None:
     )
     made = Patient(openshift=False).fails("nfd-worker").log("nfd-worker", call)
     assert made.diagnosis()[0].cause == "apiserver-unreachable"
+
+
+class TestWithoutLogs:
+    """What is told by the state of things alone is a hint, or not much more."""
+
+    def test_a_manager_that_fails_where_a_driver_was_did_not_get_it_away(self) -> None:
+        made = Patient().fails("driver", init="k8s-driver-manager")
+        assert made.diagnosis()[0].cause == "driver-in-use-cannot-unload"
+        made.log("driver", "something else", container="k8s-driver-manager")
+        assert all(one.cause != "driver-in-use-cannot-unload" for one in made.diagnosis())
+
+    def test_an_old_worker_that_fails_beside_a_master_that_is_well_does_not_reach_it(self) -> None:
+        made = Patient(openshift=False).fails("nfd-worker", image="x/nfd:v0.12.1")
+        assert made.diagnosis()[0].cause == "nfd-worker-cannot-reach-master"
+
+    def test_a_newer_worker_calls_no_master(self) -> None:
+        made = Patient(openshift=False).fails("nfd-worker", image="x/nfd:v0.16.6")
+        assert all(one.cause != "nfd-worker-cannot-reach-master" for one in made.diagnosis())
+
+    def test_a_plugin_of_ones_own_that_offers_nothing_beside_a_working_driver(self) -> None:
+        made = Patient(openshift=False).without("operator", "driver", "toolkit", "validator")
+        made.drop("clusterpolicies").node(capacity={}, allocatable={})
+        for part in ("capacity", "allocatable"):
+            made.one("nodes", NODE)["status"][part].pop("nvidia.com/gpu", None)
+        first = made.diagnosis()[0]
+        assert first.cause == "runtime-not-injecting-driver"
+        assert first.confidence < SURE
+
+    def test_a_build_with_an_entitlement_that_ends_without_a_word(self) -> None:
+        made = AILMENTS["entitlement-stale"][0]()
+        made.one("clusterversions", "version")["status"]["desired"]["version"] = "4.7.13"
+        made.texts.clear()
+        found = {one.cause: one.confidence for one in made.diagnosis()}
+        assert found["entitlement-stale"] < SURE

@@ -84,6 +84,8 @@ _REFUSED = (
     "no repository match",
     "error: 'rhocp",
 )
+_HINT = 0.47
+"""Confidence of what is only the usual reason of a build that ends without a word."""
 _WHERE = ("/etc/pki/entitlement", "/etc/rhsm")
 
 
@@ -167,6 +169,11 @@ def _stale(case: Case, says: str) -> Results:
     if not deployed:
         return ()
     quotes = _live(case, (*_REFUSED, *_NOT_REGISTERED, *_NO_PACKAGE))
+    for one in _silent(case) if not quotes else []:
+        name, told = one.pod.metadata.name, about(one.pod, one.container)
+        seen = Evidence(f"status of Pod/{name}", f"{one.container} {one.state}")
+        both, objects = (deployed[0], seen), (f"Pod/{name}",)
+        return (Result(Severity.ERROR, says, None, objects, both, confidence=_HINT, about=told),)
     if not quotes or _blocked(case):
         return ()
     return (result(says, quotes, at=0.9, more=tuple(deployed[:1])),)

@@ -138,7 +138,7 @@ def _in_use(case: Case, says: str) -> Results:
             node, evidence = held[0]
             more = (evidence, *_users(case, node.metadata.name)[:1])
             return (_made(case, node, says, more, 0.7),)
-        return ()
+        return _manager_stopped(case, says)
     quotes = direct or loaded
     users = _users(case, quotes[0].node)
     if _packages(case) or _quotes(case, _ON_HOST):
@@ -148,6 +148,26 @@ def _in_use(case: Case, says: str) -> Results:
     else:
         at = 0.86 if users or _history(case) else 0.6
     return (result(says, quotes, at=at, more=tuple(users[:2])),)
+
+
+def _manager_stopped(case: Case, says: str) -> Results:
+    """Find managers that end without a word of why, where a driver of ours ran before.
+
+    To take that one away is all that a manager does.
+    """
+    silent = not any(part == DRIVER and "manager" in ref.container for ref, _, part in case.logs)
+    for one in case.troubles_of(DRIVER, fails=True) if silent and _history(case) else []:
+        if "manager" in one.container and one.state not in PULLING:
+            name = one.pod.metadata.name
+            evidence = (
+                Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),
+                *_users(case, one.pod.spec.node_name)[:1],
+            )
+            objects, told = (f"Pod/{name}",), about(one.pod, one.container)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.55, about=told),
+            )
+    return ()
 
 
 def _made(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:

@@ -25,6 +25,7 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Pod
 
 _TAG = re.compile(r"v?(\d+\.\d+)")
@@ -251,6 +252,29 @@ API = cause(
 )
 
 
+_NO_CALLS = (0, 14)
+"""First release of NFD whose workers do not call the master any more."""
+
+
+def _silent_worker(case: Case, says: str) -> Results:
+    """Find workers that call the master and end without a word, while the master is well."""
+    if any(part == NFD_WORKER for _, _, part in case.logs) or case.troubles_of(NFD_MASTER):
+        return ()
+    for one in case.troubles_of(NFD_WORKER, fails=True):
+        release = version(one.image.rpartition(":")[2])
+        if release and release < _NO_CALLS and one.state not in PULLING:
+            name = one.pod.metadata.name
+            evidence = (
+                Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),
+                Evidence(f"image of Pod/{name}", one.image),
+            )
+            objects, told = (f"Pod/{name}",), about(one.pod, one.container)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.62, about=told),
+            )
+    return ()
+
+
 NO_MASTER = cause(
     "OCG0625",
     "nfd-worker-cannot-reach-master",
@@ -286,6 +310,7 @@ NO_MASTER = cause(
             sources=("log",),
             at=0.66,
         ),
+        _silent_worker,
     ),
 )
 

@@ -116,6 +116,22 @@ def _not_injected(case: Case, says: str) -> Results:
             name = one.pod.metadata.name
             evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
             return (pod_result(one.pod, says, evidence, 0.55, one.container),)
+    return _nothing_offered(case, says)
+
+
+def _nothing_offered(case: Case, says: str) -> Results:
+    """Find plugins that somebody runs by himself, beside a driver that works, and for nothing."""
+    for pod in case.pods_of(PLUGIN) if not case.managed else []:
+        node, name = case.node(pod.spec.node_name), pod.metadata.name
+        held = any(d.driver == "nvidia" for d in case.devices.get(pod.spec.node_name, []))
+        silent = not any(ref.pod == name for ref in case.snapshot.texts)
+        if held and silent and node is not None and not offers_gpu(node):
+            evidence = (
+                Evidence(f"lspci of Node/{node.metadata.name}", "Kernel driver in use: nvidia"),
+                Evidence(f"status of Node/{node.metadata.name}", "offers no nvidia.com/gpu"),
+                Evidence(f"Pod/{name}", "a device plugin without GPU Operator"),
+            )
+            return (pod_result(pod, says, evidence, 0.47),)
     return ()
 
 

@@ -23,6 +23,7 @@ setup: .venv/.ready ## Install everything into .venv
 
 demo: setup ## Watch a simulated cluster get GPUs: check, plan, enable, verify
 	@$(RUN) oc-gpu demo
+	@echo 'oc-gpu is in .venv/bin; to have it by name: source .venv/bin/activate'
 
 test: setup ## Run the test suite
 	@$(RUN) pytest -q -n 2

@@ -72,7 +72,7 @@ def test_a_script_prints_and_its_exit_code_is_ours(gpus: Cluster, script: Path) 
     assert "train.py runs on gpu-" in run.err
     assert "train.py ended with exit code 7 on gpu-" in run.err
     assert "  | complaint\n" in run.err
-    assert "runs as a process of this machine" in run.err
+    assert "runs the program as a process of its machine" in run.err
     assert left(gpus) == []
 
 

@@ -111,6 +111,16 @@ def _worker(**spec: Any) -> Patient:
     return made.pod("train-0", "ml", body)
 
 
+def _given_up() -> Patient:
+    """A node that the upgrade controller gave up: a pod without a controller holds its GPU."""
+    made = Patient()
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "app", "image": "cuda:12", "resources": gpu}
+    made.pod("notebook", "ml", {"containers": [container], "nodeName": NODE})
+    made.one("nodes", NODE)["spec"]["unschedulable"] = True
+    return made.labels(**{"nvidia.com/gpu-driver-upgrade-state": "upgrade-failed"})
+
+
 def _containerd(made: Patient, kubelet: str = "v1.29.7") -> Patient:
     info = {**made.one("nodes", NODE)["status"]["nodeInfo"], "kubeletVersion": kubelet}
     return made.node(nodeInfo=info)
@@ -873,6 +883,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
                 container="k8s-driver-manager",
             )
         ),
+        _given_up,
     ),
     "driver-upgrade-stale-gpu-pods": (
         lambda: (

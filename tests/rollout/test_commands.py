@@ -18,7 +18,7 @@ from oc_gpu.kube.resources import (
 )
 from oc_gpu.manifests.entitlement import SERIAL
 from oc_gpu.rollout import commands
-from oc_gpu.rollout.events import Event, StageChanged, Written
+from oc_gpu.rollout.events import Event, Notice, StageChanged, Written
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.rights import MissingRightsError
 from oc_gpu.rollout.survey import Survey, survey
@@ -154,7 +154,22 @@ def test_a_taint_is_set_later_and_taken_back_with_what_it_brought() -> None:
             await commands.isolate(client, wish(), QUIET)
         assert passed(await commands.isolate(client, wish(TAINT), QUIET, timeout=30))
         assert await proven(client)
-        assert passed(await commands.isolate(client, wish(), QUIET, remove=True, timeout=30))
+        told: list[str] = []
+        planned: list[str] = []
+
+        def observe(event: Event) -> None:
+            if isinstance(event, Notice):
+                told.append(event.message)
+
+        async def agree(found: Survey) -> None:
+            planned.extend(str(action.ref) for action in found.actions)
+
+        ended = await commands.isolate(
+            client, wish(), observe, remove=True, agree=agree, timeout=30
+        )
+        assert passed(ended)
+        assert "ClusterPolicy/gpu-cluster-policy" in planned
+        assert any("driver pods restart" in message for message in told), told
         after = await client.get(CLUSTER_POLICIES, "gpu-cluster-policy")
         assert after["spec"] == before["spec"]
         nodes = (await client.list(NODES)).items

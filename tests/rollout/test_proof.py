@@ -133,6 +133,24 @@ def test_who_holds_all_gpus_is_said_at_once(readable: bool) -> None:  # noqa: FB
     on_cluster(act, denied=() if readable else (rule,))
 
 
+def test_a_cordoned_node_is_named_and_not_waited_for() -> None:
+    async def act(client: Client, _: Wire) -> None:
+        await commands.enable(client, wish(), QUIET)
+        await client.patch(NODES, NODE, {"spec": {"unschedulable": True}})
+        found = await survey(client, wish())
+        evidence = await collect(client, found, nodes=(NODE,))
+        finding = next(
+            f
+            for f in verify.judge(inputs(found.context), evidence)
+            if f.check == "cuda-sample" and f"Node/{NODE}" in f.objects
+        )
+        assert finding.severity is Severity.ERROR
+        assert "the node is cordoned" in finding.title
+        assert f"oc adm uncordon {NODE}" in " ".join(finding.remedy)
+
+    on_cluster(act)
+
+
 def test_a_log_that_may_not_be_read_is_named_and_not_waited_for() -> None:
     rule = DenyRule(verbs=("get",), resources=("pods/log",))
 

@@ -96,7 +96,7 @@ def _samples_on(proof: Proof, node: Node) -> Iterator[Result]:
     """Yield a result for each kind of device that a node offers, one where none was tried."""
     given, seen = proof.of(node.metadata.name), proof.seen(node.metadata.name)
     for sample in given.samples:
-        yield _all_in_use(node, sample) or _sample_on(given, sample, seen)
+        yield _all_in_use(node, sample) or _sample_on(node, given, sample, seen)
     tried = {sample.resource for sample in given.samples}
     missing = [resource for resource in node.devices or (GPU,) if resource not in tried]
     for resource in missing:
@@ -124,7 +124,7 @@ def _all_in_use(node: Node, sample: Sample) -> Result | None:
     return Result(Severity.UNKNOWN, title, None, objects, evidence, remedy, "capacity")
 
 
-def _sample_on(given: NodeEvidence, sample: Sample, seen: Report | None) -> Result:
+def _sample_on(on: Node, given: NodeEvidence, sample: Sample, seen: Report | None) -> Result:
     node, objects = given.node, (f"Node/{given.node}",)
     evidence = _ran(sample)
     if sample.unread:
@@ -135,9 +135,12 @@ def _sample_on(given: NodeEvidence, sample: Sample, seen: Report | None) -> Resu
         return Result(Severity.UNKNOWN, title, None, objects, (*evidence, *told), remedy)
     wrong = _failure(node, sample)
     if wrong:
-        remedy = (f"oc describe node {node}",)
-        return Result(Severity.ERROR, wrong, _why(sample.log), objects, evidence, remedy)
-    devices = _devices(sample)
+        todo: tuple[str, ...] = (f"oc describe node {node}",)
+        if not sample.node and on.spec.unschedulable:
+            wrong = f"no CUDA sample ran on {node}: the node is cordoned and takes no pods"
+            todo = _uncordoning(node)
+        return Result(Severity.ERROR, wrong, _why(sample.log), objects, evidence, todo)
+    devices = uuids(sample.log)
     if not sample.image_id or not devices or seen is None:
         lacking = "image" if not sample.image_id else "device"
         title = f"the CUDA sample on {node} passed, but it is not known on which {lacking}"
@@ -198,7 +201,8 @@ def _kept_off(node: Node, wanted: Taint | None, given: NodeEvidence) -> Result:
     taints = node.keeping_off
     if wanted is not None and wanted not in node.spec.taints:
         title = f"{name} lacks the taint {wanted}"
-        remedy = (f"oc-gpu isolate --taint {wanted}",)
+        again = f"oc-gpu isolate --taint {wanted}"
+        remedy = (*(_uncordoning(name) if node.spec.unschedulable else ()), again)
         return Result(Severity.ERROR, title, objects=objects, remedy=remedy)
     if not taints:
         title = f"{name} has no taint, so pods that ask for no GPU may run there"

@@ -18,6 +18,8 @@ from oc_gpu.report import errors as report
 
 GC_THRESHOLD = 50_000
 """Objects between two collections: a short run creates many that live until its end."""
+_GO_ON = frozenset(("enable", "disable", "isolate"))
+"""Commands that go on where they were broken off; others begin anew."""
 PLUGIN_NAMES = {"kubectl-gpu": "kubectl gpu"}
 """How the program is called when a front program runs it as its plugin."""
 
@@ -41,7 +43,8 @@ def run(arguments: Sequence[str], *, name: str = "oc-gpu") -> int:
     try:
         return _perform(arguments, name)
     except KeyboardInterrupt:
-        report.show("interrupted", ("run the same command again to continue",))
+        goes_on = " to continue" if _GO_ON.intersection(arguments) else ""
+        report.show("interrupted", (f"run the same command again{goes_on}",))
         return defaults.INTERRUPTED
     except (OcGpuError, ExceptionGroup) as error:
         return _show(error)

@@ -12,8 +12,8 @@ from oc_gpu.stages.platform import openshift_version
 from oc_gpu.workload.model import Ended, Event, Line, Observer
 
 LOCALLY = (
-    "this cluster is simulated: the program runs as a process of this machine, with its Python; "
-    "image, node and limits are simulated"
+    "this cluster is simulated: started with --run-pods, it runs the program as a process of its "
+    "machine, with its Python; image, node and limits are simulated"
 )
 _SHOWN = 5
 """Last lines that are shown again where the log went elsewhere."""

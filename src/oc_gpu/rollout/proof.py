@@ -47,6 +47,8 @@ PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
 _LITTLE = Retry(outage=5.0)
 """How patient it is where no answer is an answer too, and is told as such."""
+_CORDONED = "were unschedulable"
+"""How the scheduler speaks of nodes that are cordoned."""
 _MARGIN = 60.0
 """Seconds for what comes after the waiting: reading the last log, removing the pods."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
@@ -301,6 +303,8 @@ def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
     """Tell whether a pod's part of the proof is there: where it was put, or its log."""
     if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
         return bool(pod.spec.node_name or workloads.unscheduled(pod))
+    if _CORDONED in workloads.unscheduled(pod):
+        return True  # its node takes no pod until somebody lets it, which no wait brings about
     name = _full_name(pod)
     return name in {*snapshot.logs, *snapshot.unlogged} or workloads.crash(pod) is not None
 

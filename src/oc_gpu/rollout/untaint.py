@@ -9,8 +9,9 @@ from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.resources import CLUSTER_POLICIES
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.rollout.survey import guarded
-from oc_gpu.snapshot.model import spec_of
-from oc_gpu.stages import drivers, entitlement, gpu_operator, isolation, nfd
+from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.model import Snapshot, spec_of
+from oc_gpu.stages import drivers, entitlement, gpu_operator, isolation, marks, nfd
 from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, StagePlan
@@ -40,7 +41,9 @@ def untainting(context: Context) -> tuple[StagePlan, ...]:
 
     The record loses the taint only when no node has it any more.
     """
-    untainted = msgspec.structs.replace(context, taint=None)
+    untainted = msgspec.structs.replace(
+        context, taint=None, snapshot=_without_our_taint(context.snapshot)
+    )
     plans = (
         isolation.undo(context),
         _forgotten(context.record),
@@ -51,6 +54,23 @@ def untainting(context: Context) -> tuple[StagePlan, ...]:
     )
     asked = {isolation.NAME, RECORD, TOLERATIONS, gpu_operator.NAME}
     return _only(asked, plans)
+
+
+def _without_our_taint(snapshot: Snapshot) -> Snapshot:
+    """Return what is known as it will be when our taint is off the nodes.
+
+    While they have it, the operands have to tolerate it, and nothing would show that this ends.
+    """
+    nodes = tuple(_untainted(node) for node in snapshot.nodes)
+    return msgspec.structs.replace(snapshot, tables={**snapshot.tables, "nodes": nodes})
+
+
+def _untainted(node: Node) -> Node:
+    ours = marks.of(node)
+    if ours is None:
+        return node
+    kept = [taint for taint in node.spec.taints if taint != ours]
+    return msgspec.structs.replace(node, spec=msgspec.structs.replace(node.spec, taints=kept))
 
 
 def _only(names: set[str], plans: Iterable[StagePlan]) -> tuple[StagePlan, ...]:

@@ -81,7 +81,10 @@ class NoLocalPods:
         del container, view
         if not _asks(pod):
             return None
-        return _NotStarted("this simulation was not started with --run-pods, so nothing was run")
+        return _NotStarted(
+            "this simulation was not started with --run-pods, so nothing was run; "
+            "`oc-gpu sim up NAME --run-pods` starts one that runs programs"
+        )
 
     def forget(self, uid: str) -> None:
         """There is nothing to forget."""

@@ -3,9 +3,10 @@
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.upgrading import not_upgraded
 from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, result
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result
 from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node
 
@@ -428,11 +429,15 @@ IN_USE = cause(
         "oc get pods -A -o wide --field-selector spec.nodeName={node}",
         "oc adm drain {node} --ignore-daemonsets --delete-emptydir-data",
         (
+            "oc label node {node} nvidia.com/gpu-driver-upgrade-state=upgrade-required --overwrite"
+            "   # where it says upgrade-failed: lets the operator try again"
+        ),
+        (
             "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
             '\'{"spec":{"driver":{"upgradePolicy":{"autoUpgrade":true,"drain":{"enable":true}}}}}\''
         ),
     ),
-    look=_in_use,
+    look=any_of(_in_use, not_upgraded),
 )
 OLD_PODS = cause(
     "OCG0854",

@@ -1,0 +1,52 @@
+"""Layer driver: nodes on which the operator gave up replacing the driver."""
+
+from oc_gpu import facts
+from oc_gpu.checks.case import Case
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import WORKLOAD, wants_gpu
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.snapshot.kinds import Node, Pod
+
+FAILED = "upgrade-failed"
+"""State in which the upgrade controller leaves a node (NVIDIA/k8s-operator-libs pkg/upgrade)."""
+_SHOWN = 2
+
+
+def not_upgraded(case: Case, says: str) -> Results:
+    """Find GPU nodes that the upgrade controller gave up, by their label.
+
+    It deletes pods that use GPUs when something makes them anew; a pod without a controller it
+    leaves, and with it the earlier driver.
+    """
+    label = facts.gpu_labels().upgrade_state
+    nodes = [n for n in case.snapshot.nodes if n.metadata.labels.get(label) == FAILED]
+    if not nodes:
+        return ()
+    alone = [pod for node in nodes for pod in _alone(case, node)]
+    evidence = (
+        *(Evidence(f"Node/{node.metadata.name}", _told(node, label)) for node in nodes[:_SHOWN]),
+        *(Evidence(f"Pod/{p.metadata.name} in {p.metadata.namespace}", _WHY) for p in alone[:1]),
+    )
+    objects = tuple(f"Node/{node.metadata.name}" for node in nodes)
+    confidence = 0.8 if alone else 0.5
+    told = {"node": nodes[0].metadata.name}
+    found = Result(Severity.ERROR, says, None, objects, evidence, confidence=confidence, about=told)
+    return (found,)
+
+
+_WHY = "holds a GPU and has no controller, so that nothing deletes it"
+
+
+def _told(node: Node, label: str) -> str:
+    return f"{label}={FAILED}{', cordoned' if node.spec.unschedulable else ''}"
+
+
+def _alone(case: Case, node: Node) -> list[Pod]:
+    return [
+        pod
+        for pod in case.pods_of(WORKLOAD)
+        if pod.spec.node_name == node.metadata.name
+        and wants_gpu(pod)
+        and not any(owner.controller for owner in pod.metadata.owner_references)
+        and not pod.has_ended
+    ]

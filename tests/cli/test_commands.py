@@ -56,6 +56,7 @@ record        not needed  nothing was made here
 entitlement   not needed  OpenShift 4.20 builds the driver with its Driver Toolkit
 nfd           due         1/3 operator nfd runs: nfd is not installed
 gpu-operator  due         1/4 operator gpu-operator-certified runs: gpu-operator-certified is not installed
+mig           not needed  no layout asked for
 isolation     not needed  no taint asked for
 
 No node is known to have an NVIDIA GPU.

@@ -140,7 +140,7 @@ def _sample_on(on: Node, given: NodeEvidence, sample: Sample, seen: Report | Non
             wrong = f"no CUDA sample ran on {node}: the node is cordoned and takes no pods"
             todo = _uncordoning(node)
         return Result(Severity.ERROR, wrong, _why(sample.log), objects, evidence, todo)
-    devices = uuids(sample.log)
+    devices = _devices(sample)
     if not sample.image_id or not devices or seen is None:
         lacking = "image" if not sample.image_id else "device"
         title = f"the CUDA sample on {node} passed, but it is not known on which {lacking}"
@@ -160,6 +160,13 @@ def _devices(sample: Sample) -> tuple[str, ...]:
     """Return the devices that a sample had: parts of a card, where it was given such."""
     seen = uuids(sample.log)
     return tuple(uuid for uuid in seen if uuid.startswith("MIG-")) or seen
+
+
+def _uncordoning(node: str) -> tuple[str, ...]:
+    return (
+        "oc-gpu doctor   # whether a drain or an upgrade of the driver left it so",
+        f"oc adm uncordon {node}   # once nothing needs it cordoned",
+    )
 
 
 def _ran(sample: Sample) -> tuple[Evidence, ...]:

@@ -417,6 +417,16 @@ def _is_passing(error: ForbiddenError) -> bool:
     return "being terminated" in error.server_message
 
 
+def _of_document(action: Action) -> tuple[str, ...]:
+    """Return what to do about an object into which the user's own fields were merged."""
+    if not (isinstance(action, Apply) and action.document):
+        return ()
+    said = (
+        f"{action.document} of the GpuPlatform document is merged into {action.ref.resource.kind}"
+    )
+    return (f"{said}: correct it there, then run the command again",)
+
+
 def _trouble(action: Action, error: ApiError) -> Progress | None:
     """Return what a refusal means for the stage; None when looking again is the answer."""
     if isinstance(error, ForbiddenError) or (
@@ -424,7 +434,8 @@ def _trouble(action: Action, error: ApiError) -> Progress | None:
     ):
         return None
     if not isinstance(error, ConflictError):
-        return Progress(State.FAILED, str(error), error.hints, objects=(str(action.ref),))
+        hints = (*_of_document(action), *error.hints)
+        return Progress(State.FAILED, str(error), hints, objects=(str(action.ref),))
     return Progress(
         State.BLOCKED,
         f"{action.ref} has fields of another owner: {'; '.join(error.causes)}",

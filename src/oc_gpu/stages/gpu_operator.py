@@ -41,6 +41,7 @@ from oc_gpu.stages.ownership import is_ours, owner_of
 from oc_gpu.stages.record import GPU_KEYS
 
 NAME = "gpu-operator"
+_OVERRIDES = "spec.gpuOperator.clusterPolicy"
 TITLE = "NVIDIA GPU Operator"
 GROUPS = ("nvidia.com",)
 GFD = "gpu-feature-discovery"
@@ -99,8 +100,9 @@ def _applied(context: Context, wanted: RawObject) -> Apply:
     nothing. `isolate --remove` does, for it is asked to.
     """
     live = context.snapshot.raw("clusterpolicies", wanted["metadata"]["name"])
+    document = _OVERRIDES if context.config.spec.gpu_operator.cluster_policy else ""
     if live is None:
-        return olm.apply(CLUSTER_POLICIES, wanted)
+        return msgspec.structs.replace(olm.apply(CLUSTER_POLICIES, wanted), document=document)
     spec = wanted["spec"]
     for path in context.platform.operator.era.tolerations:
         present, asked = at(spec_of(live), path) or [], at(spec, path) or [clusterpolicy.BUILT_IN]
@@ -108,7 +110,7 @@ def _applied(context: Context, wanted: RawObject) -> Apply:
             spec = put(spec, path, [*present, *(t for t in asked if t not in present)])
     disturbs = drivers.disturbance(context.snapshot, context.platform, spec_of(live), spec)
     action = olm.apply(CLUSTER_POLICIES, {**wanted, "spec": spec})
-    return msgspec.structs.replace(action, disturbs=disturbs)
+    return msgspec.structs.replace(action, disturbs=disturbs, document=document)
 
 
 def _wishes(context: Context) -> clusterpolicy.PolicyWishes:

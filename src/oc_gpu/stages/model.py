@@ -57,6 +57,8 @@ class Apply(Struct, frozen=True):
     """What it does to workloads that run already, empty when nothing."""
     takes_over: bool = False
     forces: bool = False
+    document: str = ""
+    """Path in the GpuPlatform document of fields that were merged into it as they stand."""
 
 
 class Patch(Struct, frozen=True):

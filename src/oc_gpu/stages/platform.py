@@ -249,6 +249,7 @@ def _gpu(
     channel = choice.offer.channel if choice else ""
     head = _head(package, channel)
     namespace = chosen(config.spec.gpu_operator.namespace, release.era.namespace)
+    asked = chosen(config.spec.gpu_operator.version, "")
     install = Install(
         package=about.package,
         catalog=package.status.catalog_source if package else about.catalog,
@@ -260,7 +261,7 @@ def _gpu(
         deployment=about.deployment,
         pinned=bool(choice and not choice.offer.head),
         reason=choice.reason if choice else f"{csv} is installed",
-        problem=None if sub else _not_offered(snapshot, about.package, channel, head),
+        problem=None if sub else _not_offered(snapshot, about.package, channel, head, asked),
         example=_example(snapshot, sub, head, "ClusterPolicy"),
     )
     return install, release
@@ -301,7 +302,7 @@ def _catalog_namespace(package: PackageManifest | None) -> str:
 
 
 def _not_offered(
-    snapshot: Snapshot, package: str, channel: str, head: Channel | None
+    snapshot: Snapshot, package: str, channel: str, head: Channel | None, version: str = ""
 ) -> Progress | None:
     if head is not None:
         return None
@@ -314,9 +315,20 @@ def _not_offered(
     if "packagemanifests" in snapshot.unread:
         detail = f"what the catalogs offer could not be read, so {package} cannot be chosen"
         return Progress(State.BLOCKED, detail, hints)
-    where = f" in channel {channel}" if channel and _package(snapshot, package) else ""
-    detail = f"no catalog offers {package}{where} in a release that fits this cluster"
-    return Progress(State.BLOCKED, detail, hints, cause="olm-package-not-in-catalog")
+    found = _package(snapshot, package)
+    where = f" in channel {channel}" if channel and found else ""
+    fitting = "a release that fits this cluster"
+    what = f"version {version}, which was asked for" if version else fitting
+    detail = f"no catalog offers {package}{where} in {what}"
+    offered = _offered(found) if found else ()
+    return Progress(State.BLOCKED, detail, (*offered, *hints), cause="olm-package-not-in-catalog")
+
+
+def _offered(package: PackageManifest) -> tuple[str, ...]:
+    """Return a hint with the channels of a package and the release at the head of each."""
+    heads = (f"{c.name} ({c.head.version or c.current_csv})" for c in package.status.channels)
+    told = ", ".join(sorted(heads))
+    return (f"offered are {told}; oc-gpu chooses by itself where nothing is asked for",)
 
 
 def _example(

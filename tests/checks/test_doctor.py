@@ -279,3 +279,11 @@ class TestWithoutLogs:
         made.texts.clear()
         found = {one.cause: one.confidence for one in made.diagnosis()}
         assert found["entitlement-stale"] < SURE
+
+
+def test_an_exporter_that_runs_on_without_some_metrics_explains_no_trouble() -> None:
+    said = "Not collecting DCP metrics: Profiling is not supported for this group of GPUs or GPU"
+    made = Patient().fails("nfd-worker").log("exporter", said)
+    assert all(one.confidence < SURE for one in made.diagnosis() if "dcgm" in str(one.cause))
+    made = Patient().fails("exporter").log("exporter", said)
+    assert made.diagnosis()[0].cause == "dcgm-profiling-unsupported"

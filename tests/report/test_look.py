@@ -67,3 +67,10 @@ def test_colour_is_left_out_when_the_user_wants_none(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Look.of(Terminal()).color
     assert Look.of(io.StringIO(), "always").color
+
+
+def test_a_command_stays_one_line_and_prose_does_not() -> None:
+    look = Look(width=30)
+    command = "oc debug node/a -- chroot /host mokutil --sb-state"
+    assert look.todo("do  ", command) == f"do  {command}"
+    assert "\n" in look.todo("do  ", "turn Secure Boot off in the firmware")

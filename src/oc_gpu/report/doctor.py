@@ -1,5 +1,6 @@
 """A diagnosis as text: the cause in one sentence, the evidence, the fix, on one screen."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -76,7 +77,7 @@ def text(made: Diagnosis, look: Look, *, verbose: int = 0) -> Iterator[str]:
     for number, one in enumerate(roots):
         if number:
             yield ""
-        yield from _one(one, look, first=number == 0)
+        yield from _one(one, look, first=number == 0, verbose=verbose)
     if folded and verbose:
         yield ""
         for one in folded:
@@ -84,7 +85,12 @@ def text(made: Diagnosis, look: Look, *, verbose: int = 0) -> Iterator[str]:
     yield from _ending(made, look, len(folded), verbose)
 
 
-def _one(finding: Finding, look: Look, *, first: bool) -> Iterator[str]:
+_LOG = re.compile(r"^(?:.*/)?namespaces/[^/]+/pods/([^/]+)/([^/]+)/\2/logs/(?:.*/)?([^/]+)$")
+"""Where an inspect tree has its logs."""
+_IN_SHORT = r"log of \2 of Pod/\1, \3"
+
+
+def _one(finding: Finding, look: Look, *, first: bool, verbose: int) -> Iterator[str]:
     word = "cause" if finding.confidence >= SURE else "unclear"
     lead = f"{word if finding.severity is Severity.ERROR else finding.severity:{_LEAD}}"
     sure = f"{finding.confidence:.0%} sure"
@@ -94,11 +100,12 @@ def _one(finding: Finding, look: Look, *, first: bool) -> Iterator[str]:
     if finding.objects:
         yield look.hanging(gap, ", ".join(finding.objects))
     for evidence in finding.evidence:
-        yield look.hanging(f"{'seen':{_LEAD}}", f"{evidence.where}: {evidence.quote}")
+        place = evidence.where if verbose else _LOG.sub(_IN_SHORT, evidence.where)
+        yield look.hanging(f"{'seen':{_LEAD}}", f"{place}: {evidence.quote}")
     if first and finding.means:
         yield look.hanging(f"{'why':{_LEAD}}", finding.means)
     for line in finding.remedy:
-        yield look.hanging(f"{'do':{_LEAD}}", line)
+        yield look.todo(f"{'do':{_LEAD}}", line)
 
 
 def _ending(made: Diagnosis, look: Look, folded: int, verbose: int) -> Iterator[str]:

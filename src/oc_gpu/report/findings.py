@@ -43,7 +43,8 @@ def one(finding: Finding, look: Look, *, verbose: int = 0) -> Iterator[str]:
     for evidence in finding.evidence:
         yield from _below(look, "seen", f"{evidence.where}: {evidence.quote}")
     for remedy in finding.remedy:
-        yield from _below(look, "do", remedy)
+        for number, line in enumerate(remedy.splitlines()):
+            yield look.todo(" " * _WORD + f"{'do' if number == 0 else '':6}", line)
 
 
 def _below(look: Look, word: str, said: str) -> Iterator[str]:

@@ -11,6 +11,9 @@ MAX_WIDTH = 100
 DEFAULT_WIDTH = 80
 """What a terminal has that does not tell."""
 
+_PROGRAMS = ("oc ", "oc-gpu ", "kubectl ", "helm ", "systemctl ", "curl ", "podman ")
+"""How the commands begin that are to be copied."""
+
 _CODES: Mapping[str, str] = {
     "ok": "32",
     "done": "32",
@@ -61,6 +64,10 @@ class Look:
         return "\n".join(
             [self.paint(lead, paint) + folded[0], *(gap + line for line in folded[1:])]
         )
+
+    def todo(self, lead: str, text: str) -> str:
+        """Return what to do after a lead: a command stays one line, so that it can be copied."""
+        return lead + text if text.startswith(_PROGRAMS) else self.hanging(lead, text)
 
     def fold(self, text: str, used: int = 0) -> list[str]:
         """Break a text at spaces into lines that fit beside what is already used."""

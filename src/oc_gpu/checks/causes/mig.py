@@ -162,7 +162,9 @@ def _mismatch(case: Case, says: str) -> Results:
     for one in case.troubles_of(PLUGIN, fails=True):
         node = case.node(one.pod.spec.node_name)
         capable = node is not None and node.metadata.labels.get("nvidia.com/mig.capable") == "true"
-        silent = not any(part == PLUGIN for _, _, part in case.logs)
+        silent = not any(part == PLUGIN for _, _, part in case.logs) or find(
+            case, ("failed to construct*resource managers",), (PLUGIN,), ("log",)
+        )
         if strategy in ("single", "mixed") and silent and (capable or _splits(case, one.pod)):
             text = f"{one.container} {one.state}"
             evidence = (

@@ -251,7 +251,7 @@ def test_without_leave_an_annotated_pod_fails_and_another_is_played() -> None:
 
 def test_a_pod_that_does_not_ask_is_played_although_others_may_run(tmp_path: Path) -> None:
     async def act(here: Cluster) -> None:
-        await here.create(PODS, pod("played", container("uname"), restartPolicy="Never"))
+        await here.create(PODS, pod("played", container("uname -r"), restartPolicy="Never"))
         await here.wait(lambda: here.ended("played"))
         node = await here.node((await here.pod("played"))["spec"]["nodeName"])
         kernel = node["status"]["nodeInfo"]["kernelVersion"]

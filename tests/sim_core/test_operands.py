@@ -154,7 +154,9 @@ def test_joined_commands_run_until_one_fails() -> None:
     scenario = load("seed")
     node = scenario.node(NODE)
     assert node is not None
-    script = "nvidia-smi --query-gpu=uuid --format=csv,noheader && /cuda-samples/vectorAdd; sleep 2"
+    script = (
+        "nvidia-smi --query-gpu=uuid --format=csv,noheader && /cuda-samples/vectorAdd && sleep 2"
+    )
     seen = view(
         scenario,
         NODE,
@@ -171,8 +173,12 @@ def test_joined_commands_run_until_one_fails() -> None:
     assert broken.exit_code == 127
 
 
-def test_an_unknown_program_runs_on_or_ends_as_the_restart_policy_has_it() -> None:
+def test_an_unknown_program_runs_on_or_fails_as_the_restart_policy_has_it() -> None:
     unknown = ("/usr/bin/serve-things",)
     assert behave(view("seed", NODE, command=unknown)).exit_code is None
-    assert behave(view("seed", NODE, command=unknown, restart_policy="Never")).exit_code == 0
+    once = behave(view("seed", NODE, command=unknown, restart_policy="Never"))
+    assert once.exit_code == 127
+    assert once.log == (
+        "oc-gpu sim: containers are played, and what this one runs is not: /usr/bin/serve-things",
+    )
     assert behave(view("seed", NODE, command=unknown, init=True)).exit_code == 0

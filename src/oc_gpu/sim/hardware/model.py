@@ -51,6 +51,11 @@ class View(Struct, frozen=True, kw_only=True):
     siblings: dict[str, str] = {}
     """Images of the pod's containers, by their names."""
     init: bool = False
+    hostname: str = ""
+    user: int = 0
+    """Who it runs as; root where its pod does not say, as images do that name no user."""
+    group: int = 0
+    groups: tuple[int, ...] = ()
 
     @property
     def command_line(self) -> str:

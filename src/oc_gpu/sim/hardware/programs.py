@@ -6,10 +6,13 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from oc_gpu.sim.hardware import driver, operands, packages, shell
-from oc_gpu.sim.hardware.model import Outcome, View
+from oc_gpu.sim.hardware.model import Outcome, View, failing
+from oc_gpu.sim.hardware.script import Unknown
 
 Behaviour = Callable[[View], Outcome]
 
+CANNOT_RUN = 127
+"""Exit code of a command that is not played: that of a shell which does not find one."""
 _BARRIER = re.compile(r"until \[ -f (/run/nvidia/validations/[\w.-]+) \]")
 
 
@@ -77,8 +80,17 @@ def behave(view: View) -> Outcome:
     for program in PROGRAMS:
         if program.fits(view):
             return program.does(view)
-    known = shell.outcome(view, view.command) if view.command else None
-    if known is not None:
-        return known
     serves = view.restart_policy == "Always" and not view.init
+    try:
+        if view.command:
+            return shell.outcome(view, view.command)
+    except Unknown as error:
+        # Init containers of operators prepare what the simulator has prepared already.
+        if not serves and not view.init:
+            return failing(not_played(error), exit_code=CANNOT_RUN)
     return Outcome(exit_code=None if serves else 0)
+
+
+def not_played(error: Unknown) -> str:
+    """Return what stands in place of the output of a command that is not played."""
+    return f"oc-gpu sim: containers are played, and what this one runs is not: {error}"

@@ -1,25 +1,22 @@
 """A very small shell: the commands that GPU pods and users run in containers."""
 
 import fnmatch
+import math
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_network
 
-from oc_gpu.sim.hardware import packages, smi
+from oc_gpu.sim.hardware import packages, script, smi
 from oc_gpu.sim.hardware.images import loaded_release
 from oc_gpu.sim.hardware.kernel_files import kernel_files
 from oc_gpu.sim.hardware.model import Outcome, View
+from oc_gpu.sim.hardware.script import Unknown
 from oc_gpu.sim.hardware.smi import Answer
 from oc_gpu.sim.hardware.smi_card import cards_of
 
-_JOIN = re.compile(r"\s*(?:;|&&|\n)\s*")
-_SHELLS = {"sh", "bash", "/bin/sh", "/bin/bash"}
+_SHELLS = {"sh", "bash"}
 _FOREVER = {"inf", "infinity"}
-
-
-class Unknown(Exception):  # noqa: N818  # not an error: the caller then lets the program just run
-    """A command that the simulator knows nothing of."""
 
 
 def vector_add(view: View) -> Answer:
@@ -52,52 +49,57 @@ def run(view: View, command: Sequence[str]) -> tuple[Answer, float | None]:
         What it printed and its exit code; and how long it took, None if it never ends.
 
     Raises:
-        Unknown: A part of the command is not known.
+        Unknown: A part of the command is not played.
     """
-    out: list[str] = []
-    err: list[str] = []
-    code, seconds = 0, 0.0
-    for words in _parts(command):
-        if words[0] == "sleep" and len(words) > 1:
-            if words[1] in _FOREVER:
-                return Answer("\n".join(out), "\n".join(err), 0), None
-            seconds += _duration(words[1])
-            continue
-        answer, took = _one(view, words)
-        seconds += took
-        out += [answer.out] if answer.out else []
-        err += [answer.err] if answer.err else []
-        code = answer.code
-        if code:
-            break
-    return Answer("\n".join(out), "\n".join(err), code), seconds
+    if command and command[0].rpartition("/")[2] in _SHELLS:
+        return _script(view, command)
+    answer, seconds = _one(view, list(command))
+    return answer, None if seconds == math.inf else seconds
 
 
-def outcome(view: View, command: Sequence[str]) -> Outcome | None:
-    """Return what a container with this command does; None when the command is not known."""
-    try:
-        answer, seconds = run(view, command)
-    except Unknown:
-        return None
+def _script(view: View, command: Sequence[str]) -> tuple[Answer, float | None]:
+    options = [word for word in command[1:3] if word.startswith("-")]
+    text = command[1 + len(options) : 2 + len(options)]
+    letters = "".join(option for option in options if not option.startswith("--"))
+    if "c" not in letters or not text:
+        raise Unknown(" ".join(command))
+    played = script.play(
+        text[0], environment(view), lambda words: _one(view, words), strict="e" in letters
+    )
+    answer = Answer("\n".join(played.out), "\n".join(played.err), played.code)
+    return answer, None if played.seconds == math.inf else played.seconds
+
+
+def outcome(view: View, command: Sequence[str]) -> Outcome:
+    """Return what a container with this command does.
+
+    Raises:
+        Unknown: A part of the command is not played.
+    """
+    answer, seconds = run(view, command)
     log = tuple(f"{answer.out}\n{answer.err}".strip("\n").splitlines())
     if seconds is None:
         return Outcome(log=log, exit_code=None)
     return Outcome(log=log, seconds=seconds, exit_code=answer.code)
 
 
-def _parts(command: Sequence[str]) -> list[list[str]]:
-    words = list(command)
-    if words and words[0] in _SHELLS:
-        scripts = [w for w in words[1:] if not w.startswith("-")]
-        if not scripts:
-            raise Unknown
-        words = scripts[:1]
-        try:
-            parts = [shlex.split(p) for p in _JOIN.split(words[0])]
-        except ValueError as error:
-            raise Unknown from error
-        return [p for p in parts if p]
-    return [words] if words else []
+def environment(view: View) -> dict[str, str]:
+    """Return the variables of a container: its own, and those that kubelet and CRI-O add."""
+    api = str(ip_network(view.scenario.network.service_cidr)[1])
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOSTNAME": view.hostname,
+        "KUBERNETES_SERVICE_HOST": api,
+        "KUBERNETES_SERVICE_PORT": "443",
+        "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+        "KUBERNETES_PORT": f"tcp://{api}:443",
+        "KUBERNETES_PORT_443_TCP": f"tcp://{api}:443",
+        "KUBERNETES_PORT_443_TCP_PROTO": "tcp",
+        "KUBERNETES_PORT_443_TCP_PORT": "443",
+        "KUBERNETES_PORT_443_TCP_ADDR": api,
+        "HOME": "/" if view.user else "/root",
+        **view.env,
+    }
 
 
 def _one(view: View, words: list[str]) -> tuple[Answer, float]:
@@ -107,9 +109,11 @@ def _one(view: View, words: list[str]) -> tuple[Answer, float]:
         return Answer(out="\n".join(found.log), code=found.exit_code or 0), found.seconds
     if name == "vectorAdd":
         return vector_add(view), view.scenario.latencies.cuda_sample
+    if name == "sleep" and len(words) > 1:
+        return Answer(), sum(map(_duration, words[1:]))
     known = _COMMANDS.get(name)
     if known is None:
-        raise Unknown(name)
+        raise Unknown(words[0])
     return known(view, words[1:]), 0.0
 
 
@@ -149,16 +153,55 @@ def _grep(view: View, words: list[str]) -> Answer:
     return Answer(out="\n".join(lines), code=0 if lines else 1)
 
 
+_IMAGE = {
+    *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root"),
+    *("run", "sbin", "srv", "sys", "tmp", "usr", "var"),
+}
+"""Folders of every image, by the Filesystem Hierarchy Standard."""
+
+
 def _ls(view: View, words: list[str]) -> Answer:
     out = []
-    for folder in [w.rstrip("/") for w in words if not w.startswith("-")]:
+    for folder in [w.rstrip("/") for w in words if not w.startswith("-")] or [""]:
         paths = [*view.files, *(k for k in view.host if k.startswith("/"))]
-        inside = sorted({p.rpartition("/")[2] for p in paths if p.rpartition("/")[0] == folder})
+        below = {p.removeprefix(f"{folder}/") for p in paths if p.startswith(f"{folder}/")}
+        inside = {name.partition("/")[0] for name in below}
+        if not folder:
+            inside |= _IMAGE
+        elif not inside and folder.removeprefix("/") in _IMAGE:
+            msg = f"ls {folder}"  # full of the image's own files, which the simulator does not have
+            raise Unknown(msg)
         if not inside and folder not in paths:
             text = f"ls: cannot access '{folder}': No such file or directory"
             return Answer(err=text, code=2)
-        out += inside or [folder]
+        out += sorted(inside) or [folder]
     return Answer(out="\n".join(out))
+
+
+def _id(view: View, words: list[str]) -> Answer:
+    """Print who the container runs as; CRI-O gives a number without a name its own as a name."""
+    user, group, groups = view.user, view.group, sorted({view.group, *view.groups})
+    if words == ["-u"]:
+        return Answer(out=str(user))
+    if words == ["-g"]:
+        return Answer(out=str(group))
+    if words:
+        raise Unknown(" ".join(["id", *words]))
+    shown = ",".join(_named(number) if not number else str(number) for number in groups)
+    name = f"{group}(root)" if not group else str(group)
+    return Answer(out=f"uid={_named(user)} gid={name} groups={shown}")
+
+
+def _named(number: int) -> str:
+    return f"{number}({number or 'root'})"
+
+
+def _uname(view: View, words: list[str]) -> Answer:
+    machine = "aarch64" if view.node.architecture == "arm64" else "x86_64"
+    known = {"-s": "Linux", "-n": view.hostname, "-r": view.node.kernel, "-m": machine}
+    if any(word not in known for word in words):
+        raise Unknown(" ".join(["uname", *words]))
+    return Answer(out=" ".join(text for word, text in known.items() if word in (words or ["-s"])))
 
 
 def _lsmod(view: View, _words: list[str]) -> Answer:
@@ -178,7 +221,7 @@ def _date(view: View, _words: list[str]) -> Answer:
 
 
 def _env(view: View, _words: list[str]) -> Answer:
-    return Answer(out="\n".join(f"{k}={v}" for k, v in view.env.items()))
+    return Answer(out="\n".join(f"{k}={v}" for k, v in environment(view).items()))
 
 
 _COMMANDS: dict[str, Callable[[View, list[str]], Answer]] = {
@@ -189,10 +232,12 @@ _COMMANDS: dict[str, Callable[[View, list[str]], Answer]] = {
     "echo": lambda _v, words: Answer(out=" ".join(words)),
     "true": lambda _v, _w: Answer(),
     ":": lambda _v, _w: Answer(),
-    "set": lambda _v, _w: Answer(),
     "false": lambda _v, _w: Answer(code=1),
-    "uname": lambda v, _w: Answer(out=v.node.kernel),
-    "hostname": lambda v, _w: Answer(out=v.node.name),
+    "uname": _uname,
+    "hostname": lambda v, _w: Answer(out=v.hostname),
+    "id": _id,
+    "whoami": lambda v, _w: Answer(out=str(v.user or "root")),
+    "pwd": lambda _v, _w: Answer(out="/"),
     "lsmod": _lsmod,
     "lspci": _lspci,
     "date": _date,
@@ -202,6 +247,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _duration(text: str) -> float:
+    if text in _FOREVER:
+        return math.inf
     unit = _UNITS.get(text[-1])
     try:
         return float(text[:-1]) * unit if unit else float(text)

@@ -1,4 +1,4 @@
-"""Environment variables of a container, references resolved. Pure."""
+"""What a container's process is given: variables, references resolved, host name and user. Pure."""
 
 import re
 from typing import Any
@@ -88,3 +88,23 @@ def field_of(pod: RawObject, path: str) -> str:
         return str(special[path])
     bracket = re.fullmatch(r"metadata\.(labels|annotations)\['([^']+)'\]", path)
     return str((pod["metadata"].get(bracket[1]) or {}).get(bracket[2], "")) if bracket else ""
+
+
+def hostname_of(pod: RawObject) -> str:
+    """Return what a pod's containers call their machine."""
+    spec = pod["spec"]
+    if spec.get("hostNetwork"):
+        return str(spec.get("nodeName", ""))
+    return str(spec.get("hostname") or pod["metadata"].get("name", ""))[:63]
+
+
+def identity_of(container: RawObject, pod: RawObject) -> dict[str, Any]:
+    """Return user, group and further groups of a container, as far as its pod says."""
+    of_pod = pod["spec"].get("securityContext") or {}
+    said = {**of_pod, **(container.get("securityContext") or {})}
+    more = [*(of_pod.get("supplementalGroups") or []), of_pod.get("fsGroup")]
+    return {
+        "user": said.get("runAsUser") or 0,
+        "group": said.get("runAsGroup") or 0,
+        "groups": tuple(group for group in more if group is not None),
+    }

@@ -9,6 +9,8 @@ from oc_gpu.sim.actors.node.worker import PodWorker
 from oc_gpu.sim.actors.objects import name_of, timestamp
 from oc_gpu.sim.api.messages import StatusError
 from oc_gpu.sim.hardware import shell
+from oc_gpu.sim.hardware.programs import CANNOT_RUN, not_played
+from oc_gpu.sim.hardware.script import Unknown
 
 
 class LogOptions(Protocol):
@@ -90,12 +92,11 @@ def execute(worker: PodWorker, container: str, command: Sequence[str]) -> tuple[
     """Run a command in a running container."""
     run = worker.state.find(container)
     if run is None or "running" not in run.state:
-        return b"", f"container {container} is not running".encode(), 1
+        return b"", f"container {container} is not running\n".encode(), 1
     try:
         answer, _ = shell.run(worker.view(run), command)
-    except shell.Unknown:
-        text = f'exec failed: exec: "{command[0]}": executable file not found in $PATH'
-        return b"", text.encode(), 127
+    except Unknown as error:
+        return b"", f"{not_played(error)}\n".encode(), CANNOT_RUN
     out = f"{answer.out}\n" if answer.out else ""
     err = f"{answer.err}\n" if answer.err else ""
     return out.encode(), err.encode(), answer.code

@@ -8,7 +8,12 @@ from oc_gpu.kube import NotFoundError, RawObject
 from oc_gpu.kube.resources import PODS
 from oc_gpu.sim.actors.framework import ActorContext, EventSource
 from oc_gpu.sim.actors.node.containers import ContainerRun, PodState
-from oc_gpu.sim.actors.node.environment import MissingReferenceError, environment_of
+from oc_gpu.sim.actors.node.environment import (
+    MissingReferenceError,
+    environment_of,
+    hostname_of,
+    identity_of,
+)
 from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
 from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.node.mig_manager import MigManager
@@ -191,6 +196,8 @@ class PodWorker:
             restart_policy=self.policy,
             siblings={c.name: c.spec["image"] for c in self.state.mains},
             init=run in self.state.inits,
+            hostname=hostname_of(pod),
+            **identity_of(spec, pod),
         )
 
     def _now(self) -> float:

@@ -15,10 +15,12 @@ h1{font-size:1.4rem}h2{font-size:1.1rem;margin:0 0 .3rem}
 article{border-left:4px solid var(--line);padding:.2rem 1rem;margin:1.2rem 0}
 article.error{border-color:var(--bad)}article.warning{border-color:var(--warn)}
 .meta{opacity:.75;font-size:.9rem}dt{font-size:.85rem;opacity:.75}dd{margin:0 0 .4rem}
+summary{cursor:pointer;margin:1rem 0}
 pre,code{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
 pre{background:#8881;padding:.5rem .8rem;margin:.3rem 0}
 svg{width:100%;height:auto}svg text{font:13px system-ui,sans-serif;fill:currentColor}
-svg rect{fill:none;stroke:var(--line)}svg .hit{stroke:var(--bad);stroke-width:2.5}
+svg rect{stroke:var(--line)}svg .hit{stroke:var(--bad);stroke-width:2.5}
+svg .none{opacity:.55}svg circle{fill:var(--line)}svg rect{fill:Canvas}
 svg .after{stroke:var(--warn);stroke-dasharray:4 3}svg path{stroke:var(--line);fill:none}
 """
 _HEAD = {
@@ -41,8 +43,9 @@ def document(made: Diagnosis) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(_HEAD[made.verdict])}</h1>",
         f'<p class="meta">{escape(made.source)}{_release(made)}</p>',
+        *(_article(one) for one in made.findings if one.explained_by is None),
         chain(made.findings) if made.findings else "",
-        *(_article(one) for one in made.findings),
+        _folded([one for one in made.findings if one.explained_by is not None]),
         _list("Missing", [f"{one.what}: {one.why}; {one.command}" for one in made.unheard]),
         _list("Not read", [f"{name}: {why}" for name, why in made.unread.items()]),
         _list("Notes", made.notes),
@@ -75,27 +78,44 @@ def _article(one: Finding) -> str:
     )
 
 
+def _folded(following: list[Finding]) -> str:
+    """Return what follows from the cause: there to be opened, and not in the way."""
+    if not following:
+        return ""
+    count = f"{len(following)} more, which {'follows' if len(following) == 1 else 'follow'} from it"
+    inner = "".join(map(_article, following))
+    return f"<details><summary>{count}</summary>{inner}</details>"
+
+
 _WIDTH, _ROW, _BOX, _LEFT = 760, 34, 26, 170
+_EMPTY = 20
+"""Height of a layer in which nothing was found."""
 
 
 def chain(findings: Iterable[Finding]) -> str:
     """Return the causal chain as SVG: the layers in causal order, with what was found."""
     every = [one for one in findings if one.severity is Severity.ERROR]
     root = next((one for one in every if one.explained_by is None), None)
-    rows = []
-    for number, layer in enumerate(LAYERS):
+    rows, top, line = [], 4, _LEFT + 20
+    for layer in LAYERS:
         here = [one for one in every if one.layer == layer]
-        top = number * _ROW + 4
-        kind = "hit" if root in here and root is not None else "after" if here else ""
-        label = escape(_short(here[0])) if here else ""
-        rows.append(
-            f'<text x="0" y="{top + 18}">{layer}</text>'
-            f'<rect class="{kind}" x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - 4}" '
-            f'height="{_BOX}" rx="4"/><text x="{_LEFT + 10}" y="{top + 18}">{label}</text>'
-        )
-        if number:
-            rows.append(f'<path d="M{_LEFT + 20} {top - _ROW + _BOX} v{_ROW - _BOX}"/>')
-    height = len(LAYERS) * _ROW + 4
+        if here:
+            kind = "hit" if root in here and root is not None else "after"
+            rows.append(
+                f'<text x="0" y="{top + 18}">{layer}</text>'
+                f'<rect class="{kind}" x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - 4}" '
+                f'height="{_BOX}" rx="4"/>'
+                f'<text x="{_LEFT + 10}" y="{top + 18}">{escape(_short(here[0]))}</text>'
+            )
+            top += _ROW
+        else:
+            rows.append(
+                f'<text class="none" x="0" y="{top + 13}">{layer}</text>'
+                f'<circle class="none" cx="{line}" cy="{top + 9}" r="3"/>'
+            )
+            top += _EMPTY
+    height = top + 4
+    rows.insert(0, f'<path d="M{line} 8 V{top - 8}"/>')
     body = "".join(rows)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" '

@@ -1,6 +1,7 @@
 """Enable, enable again, disable: nothing twice, nothing left, nothing of others touched."""
 
 import json
+from base64 import urlsafe_b64encode
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,43 @@ def test_road_is_taken_back_completely_without_its_record(
         on.ask(lambda client: client.delete(NAMESPACES, "oc-gpu"))
         run = on.oc_gpu("disable", "--yes").ok()
         assert "the record of what was here before is lost" in run.err
+        assert difference(before, on.objects()) == ""
+
+
+VIRTUAL = """
+spec:
+  gpuOperator:
+    driver:
+      repository: registry.example.com/nvidia
+      image: vgpu-guest-driver
+      version: 550.90.07
+      pullSecrets: [registry-login]
+    vgpu: {token: client.tok}
+"""
+
+
+@pytest.mark.long
+def test_virtual_gpu_gets_its_driver_and_licence_and_the_token_is_shown_nowhere(
+    tmp_path: Path,
+) -> None:
+    file, secret = tmp_path / "gpu.yaml", "SIGNATURE-OF-THE-TOKEN"
+    parts = ({"alg": "RS256"}, {"exp": 9_999_999_999})
+    encoded = (urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts)
+    (tmp_path / "client.tok").write_text(".".join((*encoded, secret)))
+    file.write_text(VIRTUAL)
+    with cluster("vgpu-4.16", tmp_path) as on:
+        before = on.objects()
+        shown = []
+        for command in ("check", "plan", "render", "enable --yes", "status", "verify"):
+            run = on.oc_gpu(*command.split(), "--config", str(file)).ok()
+            shown.append(run.out + run.err)
+        assert "NVIDIA A10-24Q of gpu-a10-0 has a licence" in shown[-1]
+        bundle = tmp_path / "bundle"
+        shown.append(on.oc_gpu("gather", str(bundle)).ok().out)
+        shown += [p.read_text(errors="replace") for p in bundle.rglob("*") if p.is_file()]
+        assert secret in json.dumps(on.objects())
+        assert not any(secret in text for text in shown)
+        on.oc_gpu("disable", "--yes").ok()
         assert difference(before, on.objects()) == ""
 
 

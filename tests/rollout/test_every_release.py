@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 KNOWN = [r.version for r in facts.openshift_releases() if not r.version.startswith("5.")]
 
-WALKED_ELSEWHERE = {"no-gpu", "seed", "ocp-4.20"}
+WALKED_ELSEWHERE = {"no-gpu", "seed", "ocp-4.20", "vgpu-4.16"}
 """Scenarios of the acceptance tests."""
 SCENARIOS = sorted({*names()} - WALKED_ELSEWHERE)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from oc_gpu import facts
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.evidence import NodeEvidence, Sample, StayOff
 from oc_gpu.checks.model import Evidence, Severity
@@ -248,6 +249,47 @@ SMI = Check(
     "driver",
     "nvidia-smi sees the cards of every GPU node, and its outputs agree",
     _smi,
+    ("nodes",),
+)
+
+
+def _licences(proof: Proof) -> Results:
+    return tuple(
+        _licence(node.metadata.name, card)
+        for node in proof.nodes
+        for card in _virtual(node, proof.seen(node.metadata.name))
+    )
+
+
+def _virtual(node: Node, seen: Report | None) -> tuple[Card | None, ...]:
+    """Return the virtual cards of a node, None for one of which nothing is known."""
+    if seen is None:
+        present = node.metadata.labels.get(facts.gpu_labels().vgpu) == "true"
+        return (None,) if present else ()
+    return tuple(card for card in seen.cards if card.licence)
+
+
+def _licence(name: str, card: Card | None) -> Result:
+    objects = (f"Node/{name}",)
+    if card is None:
+        title = f"it is not known whether the virtual GPU of {name} has a licence"
+        return Result(Severity.UNKNOWN, title, objects=objects)
+    told = clean(card.licence)
+    evidence = (Evidence(f"nvidia-smi on {name}, {card.name}", f"license status: {told}"),)
+    if told.lower().startswith("licensed"):
+        title = f"{card.name} of {name} has a licence"
+        return Result(Severity.OK, title, objects=objects, evidence=evidence)
+    title = f"{card.name} of {name} has no licence ({told}), so it slows down or refuses work"
+    remedy = ("give it with spec.gpuOperator.vgpu.token of the GpuPlatform document",)
+    return Result(Severity.ERROR, title, "vgpu-unlicensed", objects, evidence, remedy)
+
+
+LICENCES = Check(
+    "OCG0806",
+    "vgpu-licences",
+    "driver",
+    "every virtual GPU has a licence",
+    _licences,
     ("nodes",),
 )
 SAMPLE = Check(

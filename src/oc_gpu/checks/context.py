@@ -17,8 +17,10 @@ from oc_gpu.kube import RawObject
 from oc_gpu.manifests.clusterpolicy import BUILT_IN
 from oc_gpu.manifests.entitlement import CONFIG_NAMES
 from oc_gpu.manifests.merging import at
+from oc_gpu.stages import licence
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.gpu_operator import node_operands
+from oc_gpu.stages.model import Progress
 from oc_gpu.stages.platform import Install
 
 NFD = "Node Feature Discovery"
@@ -45,6 +47,7 @@ def inputs(context: Context, rights: Rights | None = None) -> Inputs:
         taint=context.taint,
         rights=rights,
         software=_software(context),
+        virtual=_problem(licence.problem(context)),
     )
 
 
@@ -59,7 +62,7 @@ def _operator(title: str, install: Install) -> Operator:
         namespace=install.namespace,
         own_group=install.own_group,
         reason=install.reason,
-        problem=Problem(trouble.detail, trouble.hints, trouble.cause) if trouble else None,
+        problem=_problem(trouble),
     )
 
 
@@ -106,3 +109,7 @@ def _entitlement(context: Context) -> Entitlement:
         on_nodes=all(context.snapshot.raw("machineconfigs", name) for name in CONFIG_NAMES),
         warning=decision.warning,
     )
+
+
+def _problem(trouble: Progress | None) -> Problem | None:
+    return Problem(trouble.detail, trouble.hints, trouble.cause) if trouble else None

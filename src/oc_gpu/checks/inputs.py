@@ -137,6 +137,7 @@ class Inputs(Struct, frozen=True, kw_only=True):
         taint: The taint that GPU nodes are to have, None for none.
         rights: What the user may do, None where it was not asked for.
         software: What is to run on the GPU nodes.
+        virtual: Why virtual GPUs would not work, None where there are none or they would.
         probes: What a probe printed on a node, by name, where nodes were probed.
         unprobed: Why a probe told nothing, by name of the node.
     """
@@ -152,5 +153,6 @@ class Inputs(Struct, frozen=True, kw_only=True):
     taint: Taint | None = None
     rights: Rights | None = None
     software: Software = Software()
+    virtual: Problem | None = None
     probes: Mapping[str, str] = {}
     unprobed: Mapping[str, str] = {}

@@ -51,6 +51,7 @@ CHECKS: tuple[Check[Inputs], ...] = (
     machines.NOUVEAU,
     machines.HOST_DRIVER,
     software.CARDS,
+    software.VIRTUAL,
     taints.TAINTS,
     hardware.GPU_NODES,
     machines.BARS,

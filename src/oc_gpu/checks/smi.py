@@ -39,6 +39,7 @@ class Card(Struct, frozen=True, kw_only=True):
         utilization_percent: Time in which a kernel ran.
         mig: MIG mode, `Enabled` or `Disabled`; empty on cards without it.
         mig_uuids: UUIDs of the MIG devices, one each even where it is not printed.
+        licence: What a virtual GPU says of its licence; empty on whole cards.
         trouble: Complaints that stand in place of values, such as `ERR!`.
     """
 
@@ -53,6 +54,7 @@ class Card(Struct, frozen=True, kw_only=True):
     utilization_percent: float | None = None
     mig: str = ""
     mig_uuids: tuple[str, ...] = ()
+    licence: str = ""
     trouble: tuple[str, ...] = ()
 
 
@@ -105,6 +107,7 @@ def _card(gpu: ET.Element) -> Card:
         utilization_percent=reading("utilization/gpu_util"),
         mig=mode(_first(gpu, "mig_mode/current_mig")),
         mig_uuids=tuple(_first(part, "uuid") for part in gpu.iterfind("mig_devices/mig_device")),
+        licence=_first(gpu, "vgpu_software_licensed_product/license_status"),
         trouble=complaints(element.text or "" for element in gpu.iter()),
     )
 

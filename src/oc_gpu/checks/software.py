@@ -163,6 +163,21 @@ def _fits(software: Software, name: str, architecture: str, where: str) -> Resul
     return Result(Severity.OK, f"{what}; driver {software.driver} drives it", objects=objects)
 
 
+def _virtual(inputs: Inputs) -> Results:
+    problem = inputs.virtual
+    if problem is None:
+        return ()
+    return (Result(Severity.ERROR, problem.detail, problem.cause, remedy=problem.hints),)
+
+
+VIRTUAL = Check(
+    "OCG0807",
+    "vgpu-driver",
+    "driver",
+    "virtual GPUs get their driver and licence",
+    _virtual,
+    ("nodes",),
+)
 CATALOGS = Check(
     "OCG0504",
     "catalogs",

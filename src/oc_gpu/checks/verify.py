@@ -19,6 +19,7 @@ CHECKS: tuple[Check[Proof], ...] = (
     labels.NFD_LABELS,
     labels.GPU_LABELS,
     computing.SMI,
+    computing.LICENCES,
     operands.OPERANDS,
     operands.CLUSTER_POLICY,
     labels.ALLOCATABLE,

@@ -80,6 +80,20 @@ class MigProfile(Facts, frozen=True, kw_only=True):
     decoders: Amount = 0
 
 
+class Vgpu(Facts, frozen=True, kw_only=True):
+    """What a virtual GPU tells its machine of the hypervisor.
+
+    Attributes:
+        licensed_product: Product that its type wants a licence of.
+        host_driver: Version of the hypervisor's driver.
+        host_branch: Its branch.
+    """
+
+    licensed_product: str = "NVIDIA RTX Virtual Workstation"
+    host_driver: str
+    host_branch: str
+
+
 class Gpu(Facts, frozen=True, kw_only=True):
     """One card as its driver reports it when idle."""
 
@@ -98,6 +112,8 @@ class Gpu(Facts, frozen=True, kw_only=True):
     pstate: str = "P8"
     persistence: bool = True
     mig_capable: bool = False
+    vgpu: Vgpu | None = None
+    """What is known of the hypervisor, where it is a virtual card."""
     mig: tuple[MigProfile, ...] = ()
     """Parts that it can be divided into."""
     mig_balanced: tuple[str, ...] = ()
@@ -320,6 +336,8 @@ class ImageFacts(Facts, frozen=True, kw_only=True):
     driver: str | None = None
     digest: str | None = None
     pull_seconds: Seconds | None = None
+    guest: bool = False
+    """Whether its driver is the one for guests with a virtual GPU."""
     missing: bool = False
 
     def __post_init__(self) -> None:
@@ -370,6 +388,18 @@ class Latencies(Facts, frozen=True, kw_only=True):
     cuda_sample: Seconds = 3.0
 
 
+class Licensing(Facts, frozen=True, kw_only=True):
+    """The licence system of virtual GPUs.
+
+    Attributes:
+        reachable: Whether its servers answer.
+        grace_seconds: How long a guest without licence works as if it had one.
+    """
+
+    reachable: bool = True
+    grace_seconds: Seconds = 1200.0
+
+
 class DenyRule(Facts, frozen=True, kw_only=True):
     """Requests that the server answers with 403; an empty list means any."""
 
@@ -413,6 +443,7 @@ class Scenario(Facts, frozen=True, kw_only=True, dict=True):
     catalogs: tuple[Catalog, ...] = ()
     driver: Driver
     images: tuple[ImageFacts, ...] = ()
+    licensing: Licensing = Licensing()
     latencies: Latencies = Latencies()
     denied: tuple[DenyRule, ...] = ()
     webhooks: tuple[WebhookFacts, ...] = ()

@@ -76,6 +76,9 @@ def _policy(context: Context) -> Milestone:
     platform = context.platform
     title = "ClusterPolicy is made"
     wanted = wanted_policy(context)
+    blocked = licence.problem(context)
+    if blocked is not None:
+        return Milestone(title, progress=blocked)
     if wanted is None:
         return Milestone(title, progress=Progress(State.WAITING, "its example is read"))
     actions: list[Action] = []

@@ -7,7 +7,7 @@ from oc_gpu.kube.resources import CONFIGMAPS, SECRETS
 from oc_gpu.manifests import licence as manifests
 from oc_gpu.stages import olm
 from oc_gpu.stages.context import Context
-from oc_gpu.stages.model import Apply, Delete, ObjectRef
+from oc_gpu.stages.model import Apply, Delete, ObjectRef, Progress, State
 from oc_gpu.stages.ownership import is_ours
 
 TABLE = "licences"
@@ -22,6 +22,40 @@ def holder(context: Context) -> str:
     """Return the name of what holds the licence, empty where none is given."""
     named = chosen(context.config.spec.gpu_operator.vgpu.secret, "")
     return named or (manifests.NAME if context.licence is not None else "")
+
+
+def problem(context: Context) -> Progress | None:
+    """Return why virtual GPUs would not work, None where there are none or they would."""
+    spec = context.config.spec.gpu_operator
+    label, gpu = facts.gpu_labels().vgpu, frozenset(context.platform.gpu_nodes)
+    nodes = [n.metadata for n in context.snapshot.nodes if n.metadata.name in gpu]
+    virtual = tuple(f"Node/{meta.name}" for meta in nodes if meta.labels.get(label) == "true")
+    if context.snapshot.table("clusterpolicies") and not spec.vgpu.given:
+        return None  # what is there already has been given a driver, and verify judges it
+    if not (spec.vgpu.given or virtual):
+        return None
+    if not (spec.driver.given or "driver" in spec.cluster_policy):
+        detail = "virtual GPUs need the guest driver of their vGPU release, and none is named"
+        hints = ("give repository, image and version in spec.gpuOperator.driver",)
+        return Progress(State.BLOCKED, detail, hints, "vgpu-needs-guest-driver", virtual)
+    return _unlicensed(context, virtual)
+
+
+def _unlicensed(context: Context, virtual: tuple[str, ...]) -> Progress | None:
+    named = chosen(context.config.spec.gpu_operator.vgpu.secret, "")
+    era, space = context.platform.operator.era, context.platform.operand_namespace
+    if not era.licence:
+        detail = f"GPU Operator {context.platform.operator.version} takes no licence of vGPUs"
+        return Progress(State.BLOCKED, detail, cause="vgpu-unlicensed", objects=virtual)
+    if not holder(context):
+        detail = "virtual GPUs need a licence, and none is given"
+        hints = ("give spec.gpuOperator.vgpu.token of the GpuPlatform document",)
+        return Progress(State.BLOCKED, detail, hints, "vgpu-unlicensed", virtual)
+    if named and context.snapshot.known(TABLE) and not context.snapshot.raw(TABLE, named, space):
+        detail = f"{era.licence_kind}/{named} in {space} is to hold the licence and is not there"
+        hints = ("give files instead: spec.gpuOperator.vgpu.token of the GpuPlatform document",)
+        return Progress(State.BLOCKED, detail, hints, "vgpu-unlicensed", virtual)
+    return None
 
 
 def wanted(context: Context) -> tuple[Apply, ...]:

@@ -135,6 +135,9 @@ def _finished(
             container["image"] = image_of(component, default, tag, operand.component)
     main = pod["containers"][0]
     main["env"] = _merged(main.get("env") or [], component.get("env") or [])
+    if operand.component == _DRIVER:
+        _set_licence(pod, main, component)
+    _set_logins(pod, component)
     if operand.component in _DIVIDING:
         _set_layouts(pod, main, spec)
     if component.get("args") and operand.component != _DRIVER:
@@ -148,6 +151,36 @@ def _finished(
     notes = made["metadata"].setdefault("annotations", {})
     notes["nvidia.com/last-applied-hash"] = str(zlib.crc32(msgspec.json.encode(made["spec"])))
     return made
+
+
+_LICENCE_FILES = {
+    "gridd.conf": "/drivers/gridd.conf",
+    "client_configuration_token.tok": "/drivers/ClientConfigToken/client_configuration_token.tok",
+}
+
+
+def _set_licence(pod: RawObject, main: RawObject, component: RawObject) -> None:
+    """Mount the licence of virtual GPUs into the driver's container, as the ClusterPolicy says."""
+    given = component.get("licensingConfig") or {}
+    if name := given.get("secretName"):
+        source: RawObject = {"secret": {"secretName": name}}
+    elif name := given.get("configMapName"):
+        source = {"configMap": {"name": name}}
+    else:
+        return
+    pod.setdefault("volumes", []).append({"name": "licensing-config", **source})
+    main.setdefault("volumeMounts", []).extend(
+        {"name": "licensing-config", "mountPath": path, "subPath": key, "readOnly": True}
+        for key, path in _LICENCE_FILES.items()
+        if key == "gridd.conf" or given.get("nlsEnabled", True)
+    )
+
+
+def _set_logins(pod: RawObject, component: RawObject) -> None:
+    """Hand over the Secrets with which an operand's image is pulled."""
+    names = component.get("imagePullSecrets") or []
+    if names:
+        pod["imagePullSecrets"] = [{"name": name} for name in names]
 
 
 def _set_layouts(pod: RawObject, main: RawObject, spec: RawObject) -> None:

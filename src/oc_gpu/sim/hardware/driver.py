@@ -1,7 +1,16 @@
 """The driver container: builds and loads the kernel module, or says what stands in the way."""
 
-from oc_gpu.sim.hardware.images import driver_in
-from oc_gpu.sim.hardware.model import DRIVER, VALIDATIONS, Change, Outcome, View, failing
+from oc_gpu.sim.hardware.images import driver_in, facts_of
+from oc_gpu.sim.hardware.model import (
+    DRIVER,
+    LICENCE,
+    LICENSED,
+    VALIDATIONS,
+    Change,
+    Outcome,
+    View,
+    failing,
+)
 from oc_gpu.sim.hardware.packages import kernel_devel_problem
 from oc_gpu.sim.hardware.releases import Release
 from oc_gpu.sim.scenario import Gpu
@@ -118,10 +127,12 @@ def _load(view: View, release: Release, log: tuple[str, ...]) -> Outcome:
     trouble = load_problem(view, release)
     if trouble:
         return Outcome(log=loading, ending=trouble, seconds=latencies.driver_build, exit_code=1)
+    licence, words = _licensed(view)
     done = (
         "+ modprobe nvidia-uvm",
         "+ modprobe nvidia-modeset",
         "Starting NVIDIA persistence daemon...",
+        *words,
         "Mounting NVIDIA driver rootfs...",
         "Done, now waiting for signal",
     )
@@ -129,8 +140,39 @@ def _load(view: View, release: Release, log: tuple[str, ...]) -> Outcome:
         log=(*loading, *done),
         seconds=latencies.driver_build + latencies.driver_load,
         exit_code=None,
-        starts=Change(sets={DRIVER: release.version, _READY_FILE: ""}),
-        stops=Change(clears=(DRIVER, _READY_FILE)),
+        starts=Change(sets={DRIVER: release.version, _READY_FILE: "", **licence}),
+        stops=Change(clears=(DRIVER, _READY_FILE, LICENCE)),
+    )
+
+
+_TOKEN = "/drivers/ClientConfigToken/client_configuration_token.tok"  # noqa: S105  # a path
+_TOKEN_PARTS = 3
+
+
+def _licensed(view: View) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return what the licence system gives a virtual GPU, and what its client prints of it."""
+    if not any(d.gpu and d.gpu.vgpu for d in view.node.gpu_devices):
+        return {}, ()
+    words = ("Copying gridd.conf...", "Starting NVIDIA gridd daemon...")
+    token = view.files.get(_TOKEN, b"").strip()
+    if len(token.split(b".")) == _TOKEN_PARTS and view.scenario.licensing.reachable:
+        return {LICENCE: LICENSED}, words
+    return {LICENCE: str(view.now)}, words
+
+
+def _not_for_guests(view: View, release: Release) -> tuple[str, ...]:
+    """Return what the kernel says when a driver for whole cards meets virtual ones."""
+    facts = facts_of(view.scenario, view.image)
+    virtual = [d for d in view.node.gpu_devices if d.gpu and d.gpu.vgpu]
+    if not virtual or (facts and facts.guest):
+        return ()
+    return (
+        *(
+            f"NVRM: The NVIDIA GPU {d.address} (PCI ID: {d.vendor}:{d.device}) installed in this "
+            f"system is not supported by the NVIDIA {release.version} driver release."
+            for d in virtual
+        ),
+        "modprobe: ERROR: could not insert 'nvidia': No such device",
     )
 
 
@@ -164,6 +206,8 @@ def load_problem(view: View, release: Release) -> tuple[str, ...]:
             ),
             "modprobe: ERROR: could not insert 'nvidia': No such device",
         )
+    if strange := _not_for_guests(view, release):
+        return strange
     gpus = [(d, d.gpu) for d in view.node.gpu_devices if d.gpu]
     if any(release.drives(g.architecture) for _, g in gpus):
         return ()

@@ -13,7 +13,7 @@ from msgspec import Struct
 from oc_gpu.sim.hardware.images import driver_in, loaded_release
 from oc_gpu.sim.hardware.mig import Device, Part, parts_of, resource_of
 from oc_gpu.sim.hardware.releases import Release
-from oc_gpu.sim.scenario import NodeFacts, PciDevice, Scenario
+from oc_gpu.sim.scenario import Gpu, NodeFacts, PciDevice, Scenario
 
 _PREFIX = "nvidia.com/"
 _DISCOVERY = "gpu-feature-discovery"
@@ -136,7 +136,18 @@ def _extended(release: Release, node: NodeFacts, cards: list[PciDevice]) -> dict
         "gpu.sharing-strategy": "none",
         "mig.capable": str(gpu.mig_capable).lower(),
         "mps.capable": "false",
-        "vgpu.present": "false",
+        "vgpu.present": str(gpu.vgpu is not None).lower(),
+        **_virtual(gpu),
+    }
+
+
+def _virtual(gpu: Gpu) -> dict[str, str]:
+    """Return what a virtual card tells of its hypervisor."""
+    if gpu.vgpu is None:
+        return {}
+    return {
+        "vgpu.host-driver-branch": gpu.vgpu.host_branch,
+        "vgpu.host-driver-version": gpu.vgpu.host_driver,
     }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -34,13 +35,18 @@ def image_id(scenario: Scenario, reference: str) -> str:
     return f"{bare}@{digest or 'sha256:' + hashlib.sha256(reference.encode()).hexdigest()}"
 
 
-def pull_problem(scenario: Scenario, reference: str) -> str | None:
+def pull_problem(scenario: Scenario, reference: str, logins: Collection[str] = ()) -> str | None:
     """Return why an image cannot be pulled, as the kubelet words it; None when it can.
 
     Mirrors of its repository are asked first, then the registry itself.
+
+    Args:
+        scenario: The cluster's facts.
+        reference: The image.
+        logins: Registries for which the pod has credentials of its own.
     """
     places = (*mirrored(scenario.network, reference), reference)
-    problems = [_problem(scenario, place) for place in places]
+    problems = [_problem(scenario, place, logins) for place in places]
     return None if None in problems else problems[-1]
 
 
@@ -55,7 +61,7 @@ def mirrored(network: Network, reference: str) -> tuple[str, ...]:
     )
 
 
-def _problem(scenario: Scenario, place: str) -> str | None:
+def _problem(scenario: Scenario, place: str, logins: Collection[str]) -> str | None:
     facts, host, network = facts_of(scenario, place), registry_of(place), scenario.network
     prefix = "rpc error: code = Unknown desc ="
     ping = f'{prefix} error pinging docker registry {host}: Get "https://{host}/v2/":'
@@ -63,7 +69,7 @@ def _problem(scenario: Scenario, place: str) -> str | None:
         return f"{ping} {why}"
     if facts and facts.missing:
         return f"{prefix} reading manifest in {place}: manifest unknown"
-    if host in network.refusing_registries:
+    if host in network.refusing_registries and host not in logins:
         return f"{prefix} reading manifest in {place}: unauthorized: authentication required"
     return None
 

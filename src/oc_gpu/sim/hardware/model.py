@@ -11,6 +11,9 @@ VALIDATIONS = "/run/nvidia/validations"
 DRIVER = "driver"
 TOOLKIT = "toolkit"
 DEVICE_PLUGIN = "device-plugin"
+LICENCE = "vgpu-licence"
+"""What the client of the licence system got, or since when it is without, on a virtual GPU."""
+LICENSED = "Licensed"
 
 Host = Mapping[str, str]
 """What runs on a node now: key -> value, for instance driver -> 450.80.02, or a barrier file."""

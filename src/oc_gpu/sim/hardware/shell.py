@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from oc_gpu.sim.hardware import packages, script, smi
 from oc_gpu.sim.hardware.images import loaded_release
 from oc_gpu.sim.hardware.kernel_files import kernel_files
-from oc_gpu.sim.hardware.model import Outcome, View
+from oc_gpu.sim.hardware.model import LICENCE, LICENSED, Outcome, View
 from oc_gpu.sim.hardware.script import Unknown
 from oc_gpu.sim.hardware.smi import Answer
 from oc_gpu.sim.hardware.smi_card import cards_of
@@ -28,6 +28,9 @@ def vector_add(view: View) -> Answer:
         return Answer(out=f"{head}\n{failed.format(why)}", code=1)
     if not cards_of(view, loaded_release(view.scenario, view.driver)):
         return Answer(out=f"{head}\n{failed.format('no CUDA-capable device is detected')}", code=1)
+    if _degraded(view):
+        why = "all CUDA-capable devices are busy or unavailable"
+        return Answer(out=f"{head}\n{failed.format(why)}", code=1)
     return Answer(
         out="\n".join(
             (
@@ -40,6 +43,14 @@ def vector_add(view: View) -> Answer:
             )
         )
     )
+
+
+def _degraded(view: View) -> bool:
+    """Tell whether a virtual GPU has been without licence for longer than its driver bears."""
+    state = view.host.get(LICENCE, LICENSED)
+    if state == LICENSED:
+        return False
+    return view.now - float(state) > view.scenario.licensing.grace_seconds
 
 
 def run(view: View, command: Sequence[str]) -> tuple[Answer, float | None]:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from oc_gpu.sim.hardware.mig import Part, parts_of
-from oc_gpu.sim.hardware.model import View
+from oc_gpu.sim.hardware.model import LICENCE, LICENSED, View
 from oc_gpu.sim.hardware.releases import Release
 from oc_gpu.sim.scenario import Gpu, PciDevice
 
@@ -20,6 +20,7 @@ class Card(Struct, frozen=True):
     gpu: Gpu
     divided: bool = False
     parts: tuple[Part, ...] = ()
+    licensed: bool = False
 
     @property
     def free_mib(self) -> int:
@@ -74,6 +75,7 @@ def cards_of(view: View, release: Release) -> tuple[Card, ...]:
             gpu=gpu,
             divided=device.address in view.layouts,
             parts=_parts(view, device),
+            licensed=view.host.get(LICENCE) == LICENSED,
         )
         for index, (device, gpu) in enumerate(seen)
     )

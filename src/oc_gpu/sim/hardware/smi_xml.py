@@ -41,6 +41,7 @@ def _versions(release: Release) -> list[Node]:
 def _card(card: Card, release: Release) -> list[Node]:
     return [
         *_identity(card, release),
+        *_licence(card),
         *_pci(card),
         *_state(card, release),
         *_readings(card, release),
@@ -68,6 +69,22 @@ def _identity(card: Card, release: Release) -> list[Node]:
         ("uuid", card.uuid),
         ("minor_number", str(card.minor)),
         ("vbios_version", gpu.vbios),
+    ]
+
+
+def _licence(card: Card) -> list[Node]:
+    """Return what a virtual GPU says of its licence."""
+    vgpu = card.gpu.vgpu
+    if vgpu is None:
+        return []
+    status = "Licensed (Expiry: N/A)" if card.licensed else "Unlicensed (Unrestricted)"
+    product: list[Node] = [
+        ("licensed_product_name", vgpu.licensed_product),
+        ("license_status", status),
+    ]
+    return [
+        ("gpu_virtualization_mode", [("virtualization_mode", "VGPU")]),
+        ("vgpu_software_licensed_product", product),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -82,6 +83,19 @@ def _volume_files(
     if items is None:
         return data
     return {i["path"]: data[i["key"]] for i in items if i["key"] in data}
+
+
+def logins_of(pod: RawObject, sources: Sources) -> frozenset[str]:
+    """Return the registries for which a pod's own pull secrets have credentials."""
+    found: set[str] = set()
+    for reference in pod["spec"].get("imagePullSecrets") or []:
+        content = data_of(sources.get(("Secret", reference.get("name", ""))))
+        try:
+            told = json.loads(content.get(".dockerconfigjson", b"{}"))
+            found |= set(told["auths"])
+        except (ValueError, KeyError, TypeError):  # of another kind, or broken: no login
+            continue
+    return frozenset(found)
 
 
 def data_of(source: RawObject | None) -> dict[str, bytes]:

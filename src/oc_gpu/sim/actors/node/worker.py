@@ -14,7 +14,7 @@ from oc_gpu.sim.actors.node.environment import (
     hostname_of,
     identity_of,
 )
-from oc_gpu.sim.actors.node.files import Sources, missing_sources, seen_by
+from oc_gpu.sim.actors.node.files import Sources, logins_of, missing_sources, seen_by
 from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.node.mig_manager import MigManager
 from oc_gpu.sim.actors.node.runtime import Process, Program, Runtime
@@ -273,7 +273,8 @@ class PodWorker:
             facts = facts_of(scenario, image)
             given = facts.pull_seconds if facts else None
             await self._sleep(scenario.latencies.image_pull if given is None else given)
-            problem = pull_problem(scenario, image)
+            logins = logins_of(self.pod(), self._around.sources(self.key[0]))
+            problem = pull_problem(scenario, image, logins)
             if problem is None:
                 self.machine.images.add(image)
                 await self._event("Pulled", f'Successfully pulled image "{image}"')

@@ -107,6 +107,9 @@ gpu-operator  to do
   until   every GPU node runs its operands
   until   every GPU node offers its cards
 
+mig  not needed
+  no layout asked for
+
 isolation  to do
   nodetype=gpu:NoSchedule on every GPU node
   until   the operands tolerate the taint

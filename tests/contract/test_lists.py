@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.api import Api, names, with_query
-from tests.contract.objects import config_map, labelled, pod
+from tests.contract.objects import GROUP, config_map, labelled, pod, widget
 from tests.contract.servers import Server
 
 
@@ -152,18 +152,22 @@ def test_a_limit_that_is_not_reached_leaves_no_token(api: Api, maps: str) -> Non
     assert "continue" not in api.get(with_query(maps, limit="3"))["metadata"]
 
 
-def test_a_page_of_a_forgotten_version_is_gone(server: Server, api: Api, maps: str) -> None:
-    token = _aged(api.get(with_query(maps, limit="1"))["metadata"]["continue"])
-    api.create(maps, config_map("d"))
+def test_a_page_of_a_forgotten_version_is_gone(server: Server, api: Api) -> None:
+    # Of a kind that came after the first version: of others the server's cache may still hold it.
+    path = api.path("widgets", group=GROUP)
+    for name in "abc":
+        api.create(path, widget(name))
+    token = _aged(api.get(with_query(path, limit="1"))["metadata"]["continue"])
+    api.create(path, widget("d"))
     server.forget()
-    answer = api.ask("GET", with_query(maps, limit="1", **{"continue": token}))
+    answer = api.ask("GET", with_query(path, limit="1", **{"continue": token}))
     code, reason, message = answer.refusal
     assert (code, reason) == (410, "Expired")
     assert message.startswith(
         "The provided continue parameter is too old to display a consistent list result."
     )
     again = answer.body["metadata"]["continue"]
-    rest = api.get(with_query(maps, limit="5", **{"continue": again}))
+    rest = api.get(with_query(path, limit="5", **{"continue": again}))
     assert names(rest) == ["b", "c", "d"]
 
 

@@ -34,6 +34,7 @@ def test_road_is_walked_proven_and_taken_back(lab: LabCluster, entitled: Path) -
         "nfd": "done",
         "gpu-operator": "done",
         "isolation": "not needed",
+        "mig": "not needed",
     }
     proven = lab.oc_gpu("verify").ok().out
     assert "proven on every GPU node" in proven

@@ -287,3 +287,13 @@ def test_an_exporter_that_runs_on_without_some_metrics_explains_no_trouble() -> 
     assert all(one.confidence < SURE for one in made.diagnosis() if "dcgm" in str(one.cause))
     made = Patient().fails("exporter").log("exporter", said)
     assert made.diagnosis()[0].cause == "dcgm-profiling-unsupported"
+
+
+def test_the_end_of_a_log_is_enough_where_it_names_what_stopped() -> None:
+    ends = {
+        "did you set the docker default runtime to 'nvidia'?": "runtime-not-injecting-driver",
+        "main.(*migStrategySingle).GetPlugins(0xc0001321b0)": "mig-strategy-mismatch",
+    }
+    for line, cause in ends.items():
+        made = Patient(openshift=False).fails("plugin").log("plugin", line)
+        assert made.diagnosis()[0].cause == cause

@@ -263,6 +263,7 @@ STRATEGY = cause(
             by=(PLUGIN, GFD),
             at=0.9,
         ),
+        said("migstrategysingle).getplugins", by=(PLUGIN,), sources=("log",), at=0.55),
         _mismatch,
     ),
 )

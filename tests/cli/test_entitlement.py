@@ -197,6 +197,24 @@ def test_engine_that_failed_says_nothing_of_the_certificate(
     assert "no kernel-devel package" not in ended.err
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "docker: Cannot connect to the Docker daemon. Is it up?\n\nRun 'docker run --help' for",
+        "no\ndocker: Cannot connect to the Docker daemon. Is it up?\nSee 'docker run --help'.",
+        "Error: Cannot connect to the Docker daemon. Is it up?\nhint: start it",
+        "Trying to pull\nCannot connect to the Docker daemon. Is it up?",
+    ],
+)
+def test_the_line_that_tells_why_an_engine_failed_is_shown(
+    pem: Path, engine: Path, cli: Cli, said: str
+) -> None:
+    _answer(engine, f"cat >&2 <<'END'\n{said}\nEND\nexit 125")
+    told = " ".join(cli("entitlement", "test", str(pem)).err.split())
+    assert "Cannot connect to the Docker daemon. Is it up?" in told
+    assert "--help" not in told
+
+
 def test_image_without_dnf_is_told_apart_from_a_bad_certificate(
     pem: Path, engine: Path, cli: Cli
 ) -> None:

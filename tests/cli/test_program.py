@@ -211,3 +211,20 @@ def test_program_knows_what_it_is_called_as_a_plugin() -> None:
     plugin = PROGRAM_FILE.with_name("kubectl-gpu")
     ended = subprocess.run([plugin, "--help"], capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("Usage: kubectl gpu ")
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("OCG9999", "docs/checks.md and docs/causes.md list every code"),
+        ("ocg05200", "close to it: OCG0520"),
+        ("olm-bundle-unpack-fail", "close to it: olm-bundle-unpack-failed"),
+    ],
+)
+def test_a_code_that_is_not_there_is_told_with_those_that_are_close(
+    cli: Cli, code: str, hint: str
+) -> None:
+    ended = cli("explain", code)
+    assert ended.code == 2
+    assert f"hint: {hint}" in ended.err
+    assert "ocg0" not in ended.err.replace(code, "")

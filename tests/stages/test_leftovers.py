@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from oc_gpu.snapshot.kinds import Meta, Named, Operator
+from oc_gpu.snapshot.kinds import Meta, Named, Node, Operator
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import leftovers
 from oc_gpu.stages import record as records
@@ -113,3 +113,17 @@ def test_operator_is_taken_off_an_install_plan_that_another_subscription_keeps(
     known = left(installplans=(plan,), subscriptions=({"metadata": {"uid": alive}},))
     found = leftovers.shared_plans(known, NAME)
     assert [p.patch for p in found] == [{"metadata": {"labels": {label: None}}}] * patched
+
+
+@pytest.mark.parametrize(
+    ("labels", "notes", "what"),
+    [(1, 1, "1 label and 1 annotation"), (2, 0, "2 labels"), (0, 3, "3 annotations")],
+)
+def test_what_is_taken_off_a_node_is_counted(labels: int, notes: int, what: str) -> None:
+    meta = Meta(
+        name="n",
+        labels={f"nvidia.com/l{number}": "" for number in range(labels)},
+        annotations={f"nvidia.com/a{number}": "" for number in range(notes)},
+    )
+    (patch,) = leftovers.node_keys(snapshot(nodes=[Node(meta)]), Record(), ("nvidia.com/",))
+    assert patch.why == f"take {what} of the operators off the node"

@@ -7,6 +7,7 @@ from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.errors import clean, without_credentials
+from oc_gpu.kube.words import counted
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import operators, pools
 
@@ -49,7 +50,8 @@ def _rights(inputs: Inputs) -> Results:
         remedy = (*given.commands[:1], _GRANT)
         results.append(_about_rights(Severity.ERROR, title, given.missing, remedy))
     if given.unasked:
-        title = f"it is not known whether you have {len(given.unasked)} rights that enable needs"
+        rights = counted(len(given.unasked), "right")
+        title = f"it is not known whether you have {rights} that enable needs"
         remedy = given.commands[:1]
         results.append(_about_rights(Severity.UNKNOWN, title, given.unasked, remedy))
     if not results:
@@ -133,12 +135,13 @@ def _nodes(inputs: Inputs) -> Results:
     ready = [node for node in inputs.workers if node.is_ready]
     results = [_not_ready(node) for node in bad[:_SHOWN]]
     if len(bad) > _SHOWN:
-        title = f"{len(bad) - _SHOWN} more nodes are not ready"
+        title = f"{counted(len(bad) - _SHOWN, 'more node is', 'more nodes are')} not ready"
         results.append(Result(Severity.WARNING, title, remedy=("oc get nodes",)))
     if not ready:
         title = "no worker node is ready"
         results.insert(0, Result(Severity.ERROR, title, remedy=("oc get nodes",)))
-    return tuple(results) or (Result(Severity.OK, f"all {len(nodes)} nodes are ready"),)
+    good = "the node is ready" if len(nodes) == 1 else f"all {len(nodes)} nodes are ready"
+    return tuple(results) or (Result(Severity.OK, good),)
 
 
 def _not_ready(node: Node) -> Result:

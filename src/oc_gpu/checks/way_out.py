@@ -9,6 +9,7 @@ from oc_gpu.checks.inputs import Inputs
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.config.certificates import judge
 from oc_gpu.kube import RawObject
+from oc_gpu.kube.words import counted
 from oc_gpu.snapshot.sources import CONFIG_MAPS, REGISTRIES
 
 _INSIDE = (".svc", ".cluster.local")
@@ -93,7 +94,7 @@ def _bundle(inputs: Inputs, text: str, objects: tuple[str, ...], look: str) -> R
     if all(end is not None and end < now for end in ends):
         title = f"every certificate of {objects[0]} has expired"
         return Result(Severity.ERROR, title, "registry-ca-untrusted", objects, remedy=(look,))
-    title = f"the proxy's trusted CA has {len(certificates)} certificates"
+    title = f"the proxy's trusted CA has {counted(len(certificates), 'certificate')}"
     return Result(Severity.OK, title, objects=objects)
 
 

@@ -1,6 +1,7 @@
 """Trying an entitlement out in a container of this machine, as the walk-through does it first."""
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ exec dnf search kernel-devel --showduplicates < /dev/null"""
 """What the container does: one file serves as certificate and as key, as on the nodes."""
 KILLING = 5.0
 """Seconds that an engine may take to end a container; a healthy one takes less than one."""
+_ADVICE = re.compile(r"(?:Run|See) '[^']*--help'", re.IGNORECASE)
+_FAILURE = re.compile(r"^(?:docker: |error: )|\bcannot connect\b", re.IGNORECASE)
 _ENGINE_FAILED = 125
 """Exit code of podman and docker for a failure of their own (podman-run(1), docker run)."""
 _NO_PROGRAM = (126, 127)
@@ -125,11 +128,18 @@ def _lines(said: bytes) -> list[str]:
     return [line for line in lines if line]
 
 
+def _reason(lines: list[str]) -> str:
+    """Return the line that says why an engine failed; docker names its help after that."""
+    telling = [line for line in lines if not _ADVICE.match(line)]
+    failed = [line for line in telling if _FAILURE.search(line)]
+    return (failed or telling or ["it does not say why"])[-1]
+
+
 def _judge(code: int, lines: list[str], engine: str, image: str) -> Trial:
     """Return what the search found; what kept it from searching says nothing of a certificate."""
     program = Path(engine).name
     if code == _ENGINE_FAILED:
-        said = lines[-1] if lines else "it does not say why"
+        said = _reason(lines)
         message = f"{program} could not run a container of {image}: {said}"
         hints = (
             f"`{program} info` tells whether it runs",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from oc_gpu.checks.model import Finding
+from oc_gpu.kube.words import counted
 from oc_gpu.report import stages, when
 from oc_gpu.report.documents import Cluster, Walk, all_passed, stage
 from oc_gpu.report.look import Look
@@ -86,5 +87,5 @@ def _ending(walk: Walk) -> str:
         if walk.kind == "Disable":
             return "Done: nothing of oc-gpu was there, nothing was written."
         return "Done: everything was there already, nothing was written."
-    count = f"{walk.writes} write{'s' if walk.writes != 1 else ''}"
+    count = counted(walk.writes, "write")
     return f"Done: {count}, {when.duration(walk.seconds)} by the cluster's clock."

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 
+from oc_gpu.kube.words import counted
 from oc_gpu.report import output
 from oc_gpu.report.documents import JobRun, cluster
 from oc_gpu.report.look import is_terminal
@@ -73,7 +74,7 @@ def talk(found: JobRun, title: str, folder: str) -> Iterator[str]:
         yield f"  clean up: oc delete job {place} {found.job}"
         return
     if folder:
-        yield f"{len(found.files)} files were brought back to {folder}"
+        yield f"{counted(len(found.files), 'file was', 'files were')} brought back to {folder}"
     for one in found.left_out:
         yield f"not brought back: {one}"
     why = f" ({found.reason})" if found.reason not in ("", "Completed", "Error") else ""

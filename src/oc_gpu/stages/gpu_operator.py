@@ -11,6 +11,7 @@ from oc_gpu import facts
 from oc_gpu.config import chosen
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES
+from oc_gpu.kube.words import counted
 from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
@@ -428,6 +429,6 @@ def _stopped(context: Context) -> Progress:
         and any(o.kind == "DaemonSet" for o in p.metadata.owner_references)
     ]
     if left or pods:
-        counts = f"{len(left)} DaemonSets and {len(pods)} pods"
+        counts = f"{counted(len(left), 'DaemonSet')} and {counted(len(pods), 'pod')}"
         return Progress(State.WAITING, f"until {counts} are gone")
     return Progress(State.DONE)

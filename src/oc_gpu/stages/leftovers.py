@@ -17,6 +17,7 @@ from oc_gpu.kube.resources import (
     NODES,
     OPERATORS,
 )
+from oc_gpu.kube.words import counted
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.snapshot.sources import CUSTOM_OBJECTS
@@ -51,7 +52,9 @@ def _node_patch(node: Node, record: Record, prefixes: tuple[str, ...]) -> Patch 
         change["labels"] = dict.fromkeys(labels)
     if notes:
         change["annotations"] = dict.fromkeys(notes)
-    why = f"take {len(labels)} labels and {len(notes)} annotations of the operators off the node"
+    taken = ((len(labels), "label"), (len(notes), "annotation"))
+    what = " and ".join(counted(number, noun) for number, noun in taken if number)
+    why = f"take {what} of the operators off the node"
     return Patch(ObjectRef(NODES, meta.name), {"metadata": change}, holds=False, why=why)
 
 

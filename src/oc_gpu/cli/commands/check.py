@@ -97,7 +97,8 @@ async def _probe(client: Client, settings: Settings, found: Survey) -> Probed:
         return Probed({}, {})
     for line in summary(pods):
         output.say(line)
-    if not confirm(settings, f"Make these {len(pods)} pods?"):
+    which = "this pod" if len(pods) == 1 else f"these {len(pods)} pods"
+    if not confirm(settings, f"Make {which}?"):
         message = "you did not agree, so no node was probed and nothing was written"
         raise OcGpuError(message, hints=("without --probe-nodes nothing is made",))
     return await probing.probe(client, pods, snapshot.now)

@@ -11,6 +11,9 @@ from oc_gpu.kube.errors import UsageError
 from oc_gpu.report import doctor as report
 from oc_gpu.report import output
 
+_CLOSE = 0.8
+"""How alike words are: less is another code altogether, which only confuses."""
+_WHERE = "docs/checks.md and docs/causes.md list every code"
 _HELP = "What a code such as OCG0520 means, and what to do."
 
 
@@ -29,8 +32,9 @@ def command(settings: Settings, code: str) -> int:
     known |= {check.name: check for check in every()}
     found = known.get(code.lower())
     if found is None:
-        near = get_close_matches(code.lower(), known, n=3)
-        hints = (f"close to it: {', '.join(near)}",) if near else ("codes are OCG and four digits",)
+        near = get_close_matches(code.lower(), known, n=3, cutoff=_CLOSE)
+        shown = (word.upper() if known[word].code.lower() == word else word for word in near)
+        hints = (f"close to it: {', '.join(shown)}",) if near else (_WHERE,)
         raise UsageError(f"there is no code {code}", hints=hints)
     output.put(report.explanation(found), report.explained, settings.output, settings.color)
     return 0

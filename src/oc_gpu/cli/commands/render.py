@@ -11,6 +11,7 @@ from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import Client
 from oc_gpu.kube.errors import OcGpuError
+from oc_gpu.kube.words import counted
 from oc_gpu.report import files, output
 from oc_gpu.rollout.survey import Survey, survey
 from oc_gpu.stages.model import State
@@ -58,7 +59,7 @@ def command(settings: Settings, only: tuple[str, ...], output_dir: Path | None) 
         files.write(output_dir, made)
         keys = any(file.manifest["kind"] == "Secret" for file in made)
         private = ": the entitlement's key is in them" if keys else ""
-        output.say(f"{len(made)} files in {output_dir}, readable by you only{private}")
+        output.say(f"{counted(len(made), 'file')} in {output_dir}, readable by you only{private}")
     for patch in files.patches(plans):
         output.say(f"not a file, a change of what exists: {patch}")
     stuck = [a for a in found.assessments if a.stage in names and a.state is State.BLOCKED]

@@ -8,6 +8,8 @@ A section is a module with `TITLE` and `text()`, which tries what it is about an
 
 import importlib
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ SECTIONS = {
     "chaos": "tests.chaos.table",
     "kills": "tests.chaos.kills",
     "lab": "tests.lab.kills",
+    "scale": "benchmarks.scale",
 }
 """Module of each section, in the order of the page."""
 ON_DEMAND = frozenset({"lab"})
@@ -47,7 +50,23 @@ def made(name: str) -> str:
     """Return a section from a run of now."""
     module = importlib.import_module(SECTIONS[name])
     stamp = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"## {module.TITLE}\n\nRun of {stamp}.\n\n{module.text().strip()}\n"
+    ran = f"Run of {stamp}{_commit()}."
+    return f"## {module.TITLE}\n\n{ran}\n\n{module.text().strip()}\n"
+
+
+def _commit() -> str:
+    """Return which commit was tried, nothing outside of a repository."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    told = subprocess.run(
+        [git, "rev-parse", "--short", "HEAD"],
+        cwd=PAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f" at commit {told.stdout.strip()}" if told.returncode == 0 else ""
 
 
 def page(parts: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ from oc_gpu.kube.codec import decode_list
 from oc_gpu.kube.errors import Asked, GoneError
 from oc_gpu.kube.objects import ListResult, Resource
 from oc_gpu.kube.sending import Call, Sender
+from oc_gpu.kube.sharing import Sharing
 
 T = TypeVar("T")
 
@@ -52,23 +53,37 @@ def with_query(path: str, **parameters: str | int | None) -> str:
 
 
 async def fetch(
-    sender: Sender, selection: Selection, type_: type[T], *, limit: int = PAGE
+    sender: Sender,
+    selection: Selection,
+    type_: type[T],
+    *,
+    limit: int = PAGE,
+    sharing: Sharing | None = None,
 ) -> ListResult[T]:
     """Return all selected objects, from one consistent version of the server's store.
+
+    Args:
+        sender: Sends.
+        selection: Which objects.
+        type_: What they are decoded to.
+        limit: Objects per request.
+        sharing: What the objects share parts with, one another by default.
 
     Raises:
         ApiError: The server answered with an error.
     """
     for page in (*(limit,) * _RESTARTS, 0):
         try:
-            return await _pages(sender, selection, type_, page)
+            return await _pages(sender, selection, type_, page, sharing or Sharing())
         except GoneError:
             if not page:
                 raise
     raise AssertionError  # the last round returns or raises
 
 
-async def _pages(sender: Sender, selection: Selection, type_: type[T], limit: int) -> ListResult[T]:
+async def _pages(
+    sender: Sender, selection: Selection, type_: type[T], limit: int, sharing: Sharing
+) -> ListResult[T]:
     asked = selection.asked("list")
     items: list[Any] = []
     token = ""
@@ -78,6 +93,8 @@ async def _pages(sender: Sender, selection: Selection, type_: type[T], limit: in
         call = Call(asked, "GET", target, accept=accept, repeatable=True, compressed=True)
         response = await sender.send(call)
         page = decode_list(response.body, type_, asked)
+        for item in page.items or ():
+            sharing.of(item)
         if not items:
             items = page.items or []
         else:

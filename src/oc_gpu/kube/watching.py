@@ -27,6 +27,7 @@ from oc_gpu.kube.errors import (
 from oc_gpu.kube.listing import Selection, fetch
 from oc_gpu.kube.objects import Deleted, ListResult, Replaced, Updated, WatchEvent
 from oc_gpu.kube.sending import Call, Sender
+from oc_gpu.kube.sharing import Sharing
 from oc_gpu.kube.transport import StreamResponse
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Watch(Generic[T]):
         self._type = type_
         self._asked = selection.asked("watch")
         self._decoder = decoder(_Body[type_])  # type: ignore[valid-type]
+        self._sharing = Sharing()
         self._version = ""
         self._failures = 0
         self._silent_since: float | None = None
@@ -116,12 +118,15 @@ class Watch(Generic[T]):
     async def _first(self) -> ListResult[T]:
         if self._patient:
             return await self._relist()
-        return await fetch(self._sender, self._selection, self._type)
+        return await self._list()
+
+    async def _list(self) -> ListResult[T]:
+        return await fetch(self._sender, self._selection, self._type, sharing=self._sharing)
 
     async def _relist(self) -> ListResult[T]:
         while True:
             try:
-                return await fetch(self._sender, self._selection, self._type)
+                return await self._list()
             except (ConnectionFailedError, ServerError, TooManyRequestsError) as error:
                 self._bear(error)
                 await self._back_off()
@@ -168,6 +173,7 @@ class Watch(Generic[T]):
             found: T = read(self._decoder, line).object
             if isinstance(found, dict):
                 insist_on_shape(found)
+            self._sharing.of(found)
             return Deleted(found) if head.type == "DELETED" else Updated(found)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise unreadable(self._asked, error) from error

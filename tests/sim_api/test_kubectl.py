@@ -318,6 +318,11 @@ def test_logs_and_commands_come_from_the_kubelet(cluster: Api, tmp_path: Path) -
 def test_auth_and_discovery_answer(cluster: Api, tmp_path: Path) -> None:
     async def work(kubectl: Kubectl) -> None:
         assert (await kubectl("auth", "can-i", "create", "pods")).out == "yes\n"
+        user = json.loads((await kubectl("auth", "whoami", "-o", "json")).out)["status"]["userInfo"]
+        assert user == {
+            "username": "system:admin",
+            "groups": ["system:masters", "system:authenticated"],
+        }
         rules = await kubectl("auth", "can-i", "--list")
         assert ["*.*", "[]", "[]", "[*]"] in rules.lines
         resources = await kubectl("api-resources", "-o", "name")

@@ -37,7 +37,8 @@ _RBAC = "rbac.authorization.k8s.io"
 _MCO = "machineconfiguration.openshift.io"
 _CONFIG = "config.openshift.io"
 _OLM = "operators.coreos.com"
-_AUTH = "authorization.k8s.io"
+_AUTHORIZATION = "authorization.k8s.io"
+_AUTHENTICATION = "authentication.k8s.io"
 
 
 class ObjectSchema(Protocol):
@@ -214,8 +215,8 @@ def _custom(  # noqa: PLR0913  # one row of the table
     )
 
 
-def _review(plural: str, kind: str) -> ServedKind:
-    resource = Resource(_AUTH, "v1", plural, kind, namespaced=False)
+def _review(group: str, plural: str, kind: str) -> ServedKind:
+    resource = Resource(group, "v1", plural, kind, namespaced=False)
     return ServedKind(resource, verbs=("create",))
 
 
@@ -262,8 +263,9 @@ BUILT_IN: tuple[ServedKind, ...] = (
         "validatingwebhookconfigurations",
         "ValidatingWebhookConfiguration",
     ),
-    _review("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-    _review("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    _review(_AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    _review(_AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
+    _review(_AUTHENTICATION, "selfsubjectreviews", "SelfSubjectReview"),
     _custom(f"{_MCO}/v1", "machineconfigs", "MachineConfig", "mc", namespaced=False, status=False),
     _custom(f"{_MCO}/v1", "machineconfigpools", "MachineConfigPool", "mcp", namespaced=False),
     _custom(f"{_CONFIG}/v1", "clusterversions", "ClusterVersion", namespaced=False),

@@ -1,7 +1,7 @@
 """Bodies in Kubernetes' protobuf form, in which kubectl sends what it builds from its own types.
 
-Only the messages that all of kubectl's `create`, `auth can-i` and `drain` send are known; the field
-numbers are those of the API's generated.proto files. Answers are always JSON, which kubectl takes.
+Only the messages that kubectl's `create` sends of kinds that are served, and those of its `auth`
+and `drain`, are known; the field numbers are those of the API's generated.proto files. Answers are always JSON, which kubectl takes.
 """
 
 import base64
@@ -63,6 +63,7 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
         namespace=1, verb=2, group=3, version=4, resource=5, subresource=6, name=7
     ),
     "path": _message(path=1, verb=2),
+    "SelfSubjectReview": _message(metadata=(1, "meta")),
     "SelfSubjectRulesReview": _message(metadata=(1, "meta"), spec=(2, "rulesOf")),
     "rulesOf": _message(namespace=1),
     "Eviction": _message(metadata=(1, "meta"), deleteOptions=(2, "DeleteOptions")),

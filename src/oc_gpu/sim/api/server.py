@@ -146,7 +146,7 @@ class ApiServer:
             return await self._beside(request)
         call = route(self.backend.registry, request)
         self.backend.access.check(call.attempt)
-        if call.kind.resource.group == reviews.GROUP:
+        if call.kind.resource.group in reviews.GROUPS:
             return reviews.review(self.backend, call)
         if call.subresource in _OBJECT_PARTS:
             render.check_form(request)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from oc_gpu.kube import Resource
+from oc_gpu.kube import RawObject, Resource
 from oc_gpu.kube.errors import clean
 from oc_gpu.kube.resources import CONFIGMAPS, MACHINE_CONFIGS, SECRETS
 from oc_gpu.manifests.licence import TOKEN
@@ -75,7 +75,21 @@ def _leaves(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any,
             other = after[number] if number < len(after) else _ABSENT
             yield from _leaves(one, other, f"{path}[{number}]")
     elif before != after:
-        yield path, before, after
+        # A text that is a document itself, such as the record, is told by what changes in it.
+        inside = (
+            list(_leaves(*documents, path)) if (documents := _read(before, after, path)) else []
+        )
+        yield from inside or [(path, before, after)]
+
+
+def _read(before: Any, after: Any, path: str) -> tuple[RawObject, RawObject] | None:
+    """Return both sides decoded where they are the text of a JSON document."""
+    if not (path.endswith(".json") and isinstance(before, str) and isinstance(after, str)):
+        return None
+    try:
+        return msgspec.json.decode(before, type=dict), msgspec.json.decode(after, type=dict)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
 
 
 def _is_branch(before: Any, after: Any) -> bool:

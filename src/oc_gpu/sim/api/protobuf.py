@@ -1,7 +1,8 @@
 """Bodies in Kubernetes' protobuf form, in which kubectl sends what it builds from its own types.
 
 Only the messages that kubectl's `create` sends of kinds that are served, and those of its `auth`
-and `drain`, are known; the field numbers are those of the API's generated.proto files. Answers are always JSON, which kubectl takes.
+and `drain`, are known; the field numbers are those of the API's generated.proto files. Answers
+are always JSON, which kubectl takes.
 """
 
 import base64

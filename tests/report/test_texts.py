@@ -70,7 +70,7 @@ PLAN = documents.Plan(
                                 documents.FieldChange(path="spec.a", before="1", after="2"),
                                 documents.FieldChange(path="spec.b", after="new"),
                                 documents.FieldChange(path="spec.c", before="old"),
-                                documents.FieldChange(path="spec.d", before="x", after="y"),
+                                documents.FieldChange(path="spec.d", before="x", after=""),
                                 documents.FieldChange(path="spec.e", before="x", after="y"),
                             ),
                             reboots="worker",
@@ -225,7 +225,7 @@ entitlement  to do
           spec.a: 1 -> 2
           spec.b: new
           spec.c: old -> gone
-          spec.d: x -> y
+          spec.d: x -> (empty)
           and 1 more, shown with -v
   refused Subscription/nfd
           fields of another owner: .spec.channel of argocd

@@ -154,9 +154,10 @@ def _change(change: PlannedChange, look: Look, *, verbose: int) -> Iterator[str]
 
 def _field(field: FieldChange) -> str:
     """Return a field as `path: before -> after`; without a value where it is not there."""
+    after = "gone" if field.after is None else field.after or "(empty)"
     if field.before is None:
-        return f"{field.path}: {field.after}"
-    return f"{field.path}: {field.before} -> {field.after if field.after is not None else 'gone'}"
+        return f"{field.path}: {after}"
+    return f"{field.path}: {field.before or '(empty)'} -> {after}"
 
 
 def _reboots(plan: Plan, look: Look) -> Iterator[str]:

@@ -18,6 +18,7 @@ SILENT = {
     "OCG0203",  # nor a certificate authority of the site
     "OCG0504",  # no catalog that the world of these tests does not have
     *("OCG0804", "OCG0805", "OCG1502", "OCG1503"),  # asked of machines, with --probe-nodes
+    *("OCG0806", "OCG0807"),  # of virtual GPUs
 }
 """Checks that have nothing to say of the good cluster."""
 NEEDED = sorted({source for check in EVERY for source in check.needs})

@@ -282,7 +282,8 @@ class _Exchange:
                     break
                 self._writer.write(self._here.send(h11.Data(data=bytes(event.data))) or b"")
                 await self._writer.drain()
-                if fault is not None:
+                # A server tells of an error between two events, and one may come in pieces.
+                if fault is not None and (not fault.status or event.data.endswith(b"\n")):
                     if fault is MUTE:
                         await gone
                         return self._cut()

@@ -4,7 +4,8 @@ from msgspec import structs
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import diagnose
-from oc_gpu.checks.unheard import Unheard, unheard
+from oc_gpu.checks.model import Unheard
+from oc_gpu.checks.unheard import unheard
 from oc_gpu.report import doctor as report
 from oc_gpu.report.look import Look
 from tests.checks.patient import NODE, Patient

@@ -55,3 +55,17 @@ class Finding(Struct, frozen=True):
     means: str = ""
     confidence: float = 1.0
     explained_by: str | None = None
+
+
+class Unheard(Struct, frozen=True):
+    """A text that is not there.
+
+    Attributes:
+        what: Log of which container, or kernel messages of which node.
+        why: Why it is not there.
+        command: What gets it.
+    """
+
+    what: str
+    why: str
+    command: str

@@ -2,30 +2,15 @@
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.components import DRIVER, GPU_STACK, NFD, WORKLOAD
+from oc_gpu.checks.model import Unheard
 from oc_gpu.checks.quotes import KERNEL
 from oc_gpu.checks.troubles import CREATING, PULLING, Trouble
 
 _NOT_THERE = "not in what was read"
 _NEVER_RAN = PULLING | CREATING | {"CreateContainerConfigError", "InvalidImageName"}
 """States of containers that wrote nothing, or say all in their status."""
-
-
-class Unheard(Struct, frozen=True):
-    """A text that is not there.
-
-    Attributes:
-        what: Log of which container, or kernel messages of which node.
-        why: Why it is not there.
-        command: What gets it.
-    """
-
-    what: str
-    why: str
-    command: str
 
 
 def unheard(case: Case) -> tuple[Unheard, ...]:

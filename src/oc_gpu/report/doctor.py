@@ -8,8 +8,7 @@ from msgspec import structs
 
 from oc_gpu.checks.catalogue import Check
 from oc_gpu.checks.doctor import SURE
-from oc_gpu.checks.model import Finding, Severity
-from oc_gpu.checks.unheard import Unheard
+from oc_gpu.checks.model import Finding, Severity, Unheard
 from oc_gpu.report import findings, stages
 from oc_gpu.report.documents import Cluster, Diagnosis, Explanation, Verdict
 from oc_gpu.report.look import Look

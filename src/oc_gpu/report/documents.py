@@ -10,8 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from oc_gpu.checks.model import Finding, Severity
-from oc_gpu.checks.unheard import Unheard
+from oc_gpu.checks.model import Finding, Severity, Unheard
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Assessment, State
 

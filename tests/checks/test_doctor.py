@@ -1,6 +1,7 @@
 """The doctor names each cause where it is, and none where all is well."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,16 @@ class TestUnderWay:
         made = Patient().waits("driver", minutes=3)
         made.now = 0
         assert made.diagnosis()[0].severity is Severity.ERROR
+
+    def test_olm_may_take_a_minute_to_make_what_a_csv_requires(self) -> None:
+        lacking = "olm-csv-requirements-not-met"
+        for seconds, plan_failed, named in ((5, False, False), (90, False, True), (5, True, True)):
+            made = (given_up if plan_failed else AILMENTS[lacking][0])()
+            made.now = 1_800_000_000.0
+            since = datetime.fromtimestamp(made.now - seconds, UTC).isoformat()
+            made.one("csvs", "a.v1")["status"]["lastTransitionTime"] = since
+            causes = [finding.cause for finding in made.diagnosis()]
+            assert (lacking in causes) == named, (seconds, plan_failed, causes)
 
     def test_a_pool_may_take_its_time_for_each_node(self) -> None:
         for minutes, updated, severity in (

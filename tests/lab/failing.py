@@ -17,8 +17,6 @@ NAMESPACE, PACKAGE = "nvidia-gpu-operator", "gpu-operator-certified"
 MARKETPLACE = "openshift-marketplace"
 RECORD = "oc-gpu"
 _PATIENCE = 120.0
-_LOOKS = 5
-"""Looks of the doctor, each of a second or more."""
 _SECONDS = 60.0
 """Within which `enable` ends where the cause is there from the start; a busy machine takes most."""
 _NAMED = (NAMESPACE, MARKETPLACE, "openshift-nfd", "openshift-operator-lifecycle-manager")
@@ -120,17 +118,8 @@ def inspected(lab: LabCluster, folder: Path) -> str:
 
 def is_named(lab: LabCluster, cause: str, folder: Path) -> None:
     """Insist that the doctor names a cause first, live and from what `oc adm inspect` writes."""
-    _look(lambda _: causes(lab), cause)
-    _look(lambda number: causes(lab, inspected(lab, folder / str(number))), cause)
-
-
-def _look(look: Callable[[int], list[str]], cause: str) -> None:
-    """Look until what else is under way, such as an operator being installed, has settled."""
-    for number in range(_LOOKS):
-        found = look(number)
-        if found[:1] == [cause]:
-            return
-    raise AssertionError(found)
+    for found in (causes(lab), causes(lab, inspected(lab, folder))):
+        assert found[:1] == [cause], found
 
 
 def do(lab: LabCluster, remedy: str) -> None:

@@ -15,6 +15,9 @@ START = 25 * 60.0
 """Seconds that a pod of the stack may take: the startup probe of the driver, which all others
 wait for, gives its build 60 s + 120 x 10 s (gpu-operator, assets/state-driver/0500_daemonset.yaml),
 and images of some GiB come first."""
+CSV = 60.0
+"""Seconds that OLM may take to make what a CSV requires; its InstallPlans try for as long
+(operator-lifecycle-manager, defaultInstallPlanTimeout)."""
 NODE = 40 * 60.0
 """Seconds that a node may take in a MachineConfig rollout: drain, update and reboot."""
 
@@ -42,6 +45,12 @@ def stack_is_starting(case: Case) -> bool:
     return bool(troubles) and all(
         is_starting(case, t) or (not t.fails and t.pod.spec.node_name in drivers) for t in troubles
     )
+
+
+def is_installing(case: Case, csv: RawObject) -> bool:
+    """Tell whether OLM has only just begun with a CSV, so that it lacks what is being made."""
+    since = age(case, status(csv).get("lastTransitionTime"))
+    return since is not None and since < CSV
 
 
 def is_rolling(case: Case, pool: RawObject) -> bool:

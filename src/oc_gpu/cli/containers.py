@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oc_gpu.cli.ending import interruptible
+from oc_gpu.cli.ending import cleaning_up
 from oc_gpu.config import Entitlement
 from oc_gpu.kube.errors import OcGpuError, TimeoutExceededError, UsageError, clean
 from oc_gpu.report.documents import Trial
@@ -80,7 +80,7 @@ def search(entitlement: Entitlement, engine: str, image: str, limit: float) -> T
     except OSError as error:
         message = f"cannot run {engine}: {error.strerror}"
         raise EngineError(message) from error
-    with process, interruptible(), _ending(process, engine, name):
+    with process, cleaning_up(), _ending(process, engine, name):
         try:
             said, _ = process.communicate(bytes(entitlement.pem), limit)
         except subprocess.TimeoutExpired as error:

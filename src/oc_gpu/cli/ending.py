@@ -8,7 +8,7 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def cleaning_up() -> Iterator[None]:
     """Take being told to end as Ctrl-C, so that what was begun is cleaned up.
 
     Raises:

@@ -47,8 +47,6 @@ PATIENCE = 600.0
 """Seconds for the test pods of all nodes: most of it is pulling the CUDA image, 0.2 to 3 GB."""
 _LITTLE = Retry(outage=5.0)
 """How patient it is where no answer is an answer too, and is told as such."""
-_CORDONED = "were unschedulable"
-"""How the scheduler speaks of nodes that are cordoned."""
 _MARGIN = 60.0
 """Seconds for what comes after the waiting: reading the last log, removing the pods."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
@@ -113,7 +111,8 @@ async def collect(
         waiting = _Waiting(client, tested, tell, patience)
         try:
             refused = await asyncio.shield(making)
-            await _settle(view, [p for p in pods if _name(p) not in refused], ends, waiting)
+            awaited = {_name(pod) for pod in pods} - refused.keys() - _hopeless(tested)
+            await _settle(view, awaited, ends, waiting)
             snapshot = view.snapshot()
             return tuple(_evidence(one, snapshot, refused, waiting.held) for one in tested)
         finally:
@@ -281,11 +280,15 @@ class _Waiting:
                 )
 
 
-async def _settle(
-    view: LiveView, pods: Sequence[RawObject], ends: float, waiting: _Waiting
-) -> None:
+def _hopeless(tested: Iterable[_Node]) -> set[str]:
+    """Return the samples of cordoned nodes, which take no pod until somebody lets them."""
+    return {
+        _name(pod) for one in tested if one.node.spec.unschedulable for pod in one.samples.values()
+    }
+
+
+async def _settle(view: LiveView, wanted: set[str], ends: float, waiting: _Waiting) -> None:
     """Wait until each test pod has told what it is for, or the time is over."""
-    wanted = {_name(pod) for pod in pods}
     try:
         async with asyncio.timeout_at(ends) as limit:
             while True:
@@ -303,8 +306,6 @@ def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
     """Tell whether a pod's part of the proof is there: where it was put, or its log."""
     if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
         return bool(pod.spec.node_name or workloads.unscheduled(pod))
-    if _CORDONED in workloads.unscheduled(pod):
-        return True  # its node takes no pod until somebody lets it, which no wait brings about
     name = _full_name(pod)
     return name in {*snapshot.logs, *snapshot.unlogged} or workloads.crash(pod) is not None
 

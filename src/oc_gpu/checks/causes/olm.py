@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from msgspec import structs
 
 from oc_gpu.checks import components
+from oc_gpu.checks.ages import is_installing
 from oc_gpu.checks.case import Case, conditions, name_of, namespace_of, spec, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.model import Evidence, Severity
@@ -144,10 +145,13 @@ def _requirements(case: Case, says: str) -> Results:
         ]
         if not missing and now.get("reason") != "RequirementsNotMet":
             continue
+        plan = _failed_plan(case, raw)
+        if plan is None and is_installing(case, raw):
+            continue
         where = f"status of {name_of(raw)} in {namespace_of(raw)}"
         lines = missing or [str(now.get("message") or "RequirementsNotMet")]
         evidence = tuple(Evidence(where, shown(line)) for line in lines[:3])
-        return (_not_met(raw, _failed_plan(case, raw), says, evidence),)
+        return (_not_met(raw, plan, says, evidence),)
     return ()
 
 

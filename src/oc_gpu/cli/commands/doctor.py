@@ -9,7 +9,7 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import CHECKS, diagnose
 from oc_gpu.checks.unheard import unheard
 from oc_gpu.cli import defaults
-from oc_gpu.cli.ending import interruptible
+from oc_gpu.cli.ending import cleaning_up
 from oc_gpu.cli.options import Command, cluster_options, pass_settings
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
@@ -54,7 +54,7 @@ def command(
 
 
 def _offline(path: Path) -> Diagnosis:
-    with interruptible(), open_bundle(path) as bundle:
+    with cleaning_up(), open_bundle(path) as bundle:
         made = _diagnosis(bundle.snapshot)
         return report.with_notes(made, bundle.notes)
 

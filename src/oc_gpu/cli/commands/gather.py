@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from oc_gpu.cli import defaults
-from oc_gpu.cli.ending import interruptible
+from oc_gpu.cli.ending import cleaning_up
 from oc_gpu.cli.options import Command, cluster_options, pass_settings
 from oc_gpu.cli.running import with_client
 from oc_gpu.cli.settings import Settings
@@ -31,7 +31,7 @@ def command(settings: Settings, place: Path | None) -> int:
     path = place or Path(f"oc-gpu-gather-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     bundles.require_free(path)
     contents = with_client(settings, gather, limit=settings.timeout or defaults.GATHERING)
-    with interruptible():
+    with cleaning_up():
         size = bundles.write(path, files(contents))
     made = bundles.document(path, contents, size)
     output.put(made, bundles.text, settings.output, settings.color)

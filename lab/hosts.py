@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from oc_gpu.sim.scenario import NodeFacts, PciDevice
+from oc_gpu.sim.machine_facts import NodeFacts, PciDevice
 
 FEATURES: Final = "/etc/kubernetes/node-feature-discovery/features.d"
 """Where programs on a machine leave features for NFD's `local` source."""

@@ -9,7 +9,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from oc_gpu.checks.doctor import CHECKS
-from oc_gpu.report import doctor, documents, output, schemas, walk
+from oc_gpu.report import doctor, documents, output, schemas, simulations, walk
 from tests.checks.ailments import AILMENTS
 from tests.report import samples
 from tests.report.test_texts import CHECK, PLAN, STATUS
@@ -48,11 +48,13 @@ EXAMPLES = (
         exit_code=3,
         files=("model.pt",),
     ),
-    documents.Simulations(
-        items=(documents.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),)
+    simulations.Simulations(
+        items=(
+            simulations.Simulation(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),
+        )
     ),
-    documents.Faults(name="a", items=(documents.Fault(name="nouveau", says="b", active=True),)),
-    documents.Started(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),
+    simulations.Faults(name="a", items=(simulations.Fault(name="nouveau", says="b", active=True),)),
+    simulations.Started(name="a", scenario="seed", kubeconfig="/k", pid=7, server="s"),
 )
 
 
@@ -65,7 +67,7 @@ def test_document_matches_its_published_schema(document: documents.Document) -> 
 
 
 def test_every_document_has_an_example_here() -> None:
-    assert {type(example) for example in EXAMPLES} == set(documents.DOCUMENTS)
+    assert {type(example) for example in EXAMPLES} == {*documents.DOCUMENTS, *simulations.DOCUMENTS}
 
 
 def test_published_schemas_are_those_of_the_models() -> None:

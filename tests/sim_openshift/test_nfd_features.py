@@ -10,7 +10,8 @@ from oc_gpu.sim.actors.nfd_features import (
     worker_labels,
 )
 from oc_gpu.sim.actors.nfd_operands import operands, worker_tolerations
-from oc_gpu.sim.scenario import NodeFacts, load
+from oc_gpu.sim.machine_facts import NodeFacts
+from oc_gpu.sim.scenario import load
 
 OLD, NEW = (4, 4), (4, 20)
 

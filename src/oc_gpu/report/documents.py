@@ -349,36 +349,6 @@ class Trial(Document, frozen=True, kw_only=True):
     output: tuple[str, ...] = ()
 
 
-class Simulation(Value, frozen=True, kw_only=True):
-    """One simulated cluster that runs."""
-
-    name: str
-    scenario: str
-    kubeconfig: str
-    pid: int
-    server: str
-
-
-class Simulations(Document, frozen=True, kw_only=True):
-    """The simulated clusters of this user that run."""
-
-    kind: Literal["Simulations"] = "Simulations"
-    simulated: bool = True
-    items: tuple[Simulation, ...] = ()
-
-
-class Started(Document, frozen=True, kw_only=True):
-    """A simulated cluster that was started."""
-
-    kind: Literal["Simulation"] = "Simulation"
-    simulated: bool = True
-    name: str
-    scenario: str
-    kubeconfig: str
-    pid: int
-    server: str
-
-
 class JobRun(Document, frozen=True, kw_only=True):
     """How `run` ended, or where it left the Job running.
 
@@ -416,30 +386,6 @@ class JobRun(Document, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
-class Fault(Value, frozen=True, kw_only=True):
-    """A fault that a simulated cluster can have.
-
-    Attributes:
-        says: The fact that it changes, in one sentence.
-        untold: What a simulation cannot tell of it.
-        active: Whether the cluster has it now.
-    """
-
-    name: str
-    says: str
-    untold: str = ""
-    active: bool = False
-
-
-class Faults(Document, frozen=True, kw_only=True):
-    """The faults of a simulated cluster: those that it has, and those that it can have."""
-
-    kind: Literal["Faults"] = "Faults"
-    simulated: bool = True
-    name: str
-    items: tuple[Fault, ...] = ()
-
-
 DOCUMENTS: tuple[type[Document], ...] = (
     Findings,
     Diagnosis,
@@ -451,11 +397,8 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Certificates,
     Trial,
     JobRun,
-    Simulations,
-    Started,
-    Faults,
 )
-"""What has a schema here; `schemas` adds those of `bench`."""
+"""What has a schema here; `schemas` adds those of `bench` and `sim`."""
 
 _PASSED = frozenset({State.DONE, State.NOT_NEEDED})
 

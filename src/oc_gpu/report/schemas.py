@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from oc_gpu.report import documents
+from oc_gpu.report import documents, simulations
 from oc_gpu.report.bench import document as bench
 from oc_gpu.report.documents import Document
 
-DOCUMENTS = (*documents.DOCUMENTS, *bench.DOCUMENTS)
+DOCUMENTS = (*documents.DOCUMENTS, *bench.DOCUMENTS, *simulations.DOCUMENTS)
 """Everything that has a schema."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -1,9 +1,67 @@
-"""Simulated clusters as text."""
+"""Simulated clusters: their documents, and these as text."""
 
 from collections.abc import Iterator
+from typing import Literal
 
-from oc_gpu.report.documents import Faults, Simulations, Started
+from oc_gpu.report.documents import Document, Value
 from oc_gpu.report.look import Look
+
+
+class Simulation(Value, frozen=True, kw_only=True):
+    """One simulated cluster that runs."""
+
+    name: str
+    scenario: str
+    kubeconfig: str
+    pid: int
+    server: str
+
+
+class Simulations(Document, frozen=True, kw_only=True):
+    """The simulated clusters of this user that run."""
+
+    kind: Literal["Simulations"] = "Simulations"
+    simulated: bool = True
+    items: tuple[Simulation, ...] = ()
+
+
+class Started(Document, frozen=True, kw_only=True):
+    """A simulated cluster that was started."""
+
+    kind: Literal["Simulation"] = "Simulation"
+    simulated: bool = True
+    name: str
+    scenario: str
+    kubeconfig: str
+    pid: int
+    server: str
+
+
+class Fault(Value, frozen=True, kw_only=True):
+    """A fault that a simulated cluster can have.
+
+    Attributes:
+        says: The fact that it changes, in one sentence.
+        untold: What a simulation cannot tell of it.
+        active: Whether the cluster has it now.
+    """
+
+    name: str
+    says: str
+    untold: str = ""
+    active: bool = False
+
+
+class Faults(Document, frozen=True, kw_only=True):
+    """The faults of a simulated cluster: those that it has, and those that it can have."""
+
+    kind: Literal["Faults"] = "Faults"
+    simulated: bool = True
+    name: str
+    items: tuple[Fault, ...] = ()
+
+
+DOCUMENTS: tuple[type[Document], ...] = (Simulations, Started, Faults)
 
 
 def started(one: Started, look: Look) -> Iterator[str]:

@@ -18,7 +18,8 @@ from oc_gpu.sim.actors.mco_status import (
 )
 from oc_gpu.sim.actors.node.registration import node_object
 from oc_gpu.sim.actors.objects import name_of, timestamp
-from oc_gpu.sim.scenario import NodeFacts, OpenShift, Scenario
+from oc_gpu.sim.machine_facts import NodeFacts
+from oc_gpu.sim.scenario import OpenShift, Scenario
 
 _ROLE = f"{PREFIX}/role"
 _CONTROL_PLANE_SINCE = (4, 12)

@@ -8,7 +8,7 @@ from oc_gpu.cli import completing
 from oc_gpu.cli.options import Command, output_options, pass_settings
 from oc_gpu.cli.settings import Settings
 from oc_gpu.kube import UsageError
-from oc_gpu.report import documents, output
+from oc_gpu.report import output
 from oc_gpu.report import simulations as report
 from oc_gpu.sim import instances
 
@@ -62,7 +62,7 @@ def up(
     made = instances.up(name, scenario, speed=speed, run_pods=run_pods)
     if run_pods:
         output.say(WARNING)
-    document = documents.Started(
+    document = report.Started(
         name=made.name,
         scenario=made.scenario,
         kubeconfig=made.kubeconfig,
@@ -85,9 +85,9 @@ def down(name: str) -> None:
 @pass_settings
 def list_(settings: Settings) -> None:
     """List the simulated clusters of this user that run."""
-    found = documents.Simulations(
+    found = report.Simulations(
         items=tuple(
-            documents.Simulation(
+            report.Simulation(
                 name=one.name,
                 scenario=one.scenario,
                 kubeconfig=one.kubeconfig,
@@ -140,12 +140,10 @@ def fault_(settings: Settings, name: str, action: str, fault: str | None) -> Non
         raise UsageError(message, hints=(f"oc-gpu sim fault {name} list shows them",))
     change = {"add": control.add, "remove": control.remove}.get(action)
     active = control.active(name) if change is None or fault is None else change(name, fault)
-    document = documents.Faults(
+    document = report.Faults(
         name=name,
         items=tuple(
-            documents.Fault(
-                name=one.name, says=one.says, untold=one.untold, active=one.name in active
-            )
+            report.Fault(name=one.name, says=one.says, untold=one.untold, active=one.name in active)
             for one in control.every()
         ),
     )

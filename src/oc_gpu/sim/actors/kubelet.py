@@ -26,7 +26,7 @@ from oc_gpu.sim.actors.objects import (
 from oc_gpu.sim.actors.podsets import ENDED, phase
 from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.journal import journal
-from oc_gpu.sim.scenario import NodeFacts
+from oc_gpu.sim.machine_facts import NodeFacts
 
 _SILENCE = 40.0
 """Seconds after which the node controller calls a node that it does not hear of unknown

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from oc_gpu.kube import RawObject
 from oc_gpu.sim import yamltext
-from oc_gpu.sim.scenario import NodeFacts, PciDevice
+from oc_gpu.sim.machine_facts import NodeFacts, PciDevice
 
 PREFIX = "feature.node.kubernetes.io/"
 FEATURE_LABELS = "nfd.node.kubernetes.io/feature-labels"

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct, field
 
 from oc_gpu.sim import bundles, yamltext
-from oc_gpu.sim.scenario import Facts, RawObject, Scenario, ScenarioError
+from oc_gpu.sim.machine_facts import Facts
+from oc_gpu.sim.scenario import RawObject, Scenario, ScenarioError
 from oc_gpu.sim.scenario import from_document as scenario_from
 from oc_gpu.sim.scenario import to_document as document_of
 

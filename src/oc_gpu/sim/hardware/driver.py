@@ -13,7 +13,7 @@ from oc_gpu.sim.hardware.model import (
 )
 from oc_gpu.sim.hardware.packages import kernel_devel_problem
 from oc_gpu.sim.hardware.releases import Release
-from oc_gpu.sim.scenario import Gpu
+from oc_gpu.sim.machine_facts import Gpu
 
 _READY_FILE = f"{VALIDATIONS}/.driver-ctr-ready"
 _TOOLKIT_CONTAINER = "openshift-driver-toolkit-ctr"

@@ -13,7 +13,8 @@ from msgspec import Struct
 from oc_gpu.sim.hardware.images import driver_in, loaded_release
 from oc_gpu.sim.hardware.mig import Device, Part, parts_of, resource_of
 from oc_gpu.sim.hardware.releases import Release
-from oc_gpu.sim.scenario import Gpu, NodeFacts, PciDevice, Scenario
+from oc_gpu.sim.machine_facts import Gpu, NodeFacts, PciDevice
+from oc_gpu.sim.scenario import Scenario
 
 _PREFIX = "nvidia.com/"
 _DISCOVERY = "gpu-feature-discovery"

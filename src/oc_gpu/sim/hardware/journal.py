@@ -7,7 +7,7 @@ anything runs on it (Linux, drivers/pci/probe.c).
 import datetime as dt
 import re
 
-from oc_gpu.sim.scenario import NodeFacts, PciDevice
+from oc_gpu.sim.machine_facts import NodeFacts, PciDevice
 
 _HEADER = "-- Logs begin at {begin} UTC, end at {end} UTC. --"
 

@@ -1,7 +1,7 @@
 """What the kernel of a machine shows under /proc and /sys, from the machine's facts."""
 
 from oc_gpu.sim.hardware.model import View
-from oc_gpu.sim.scenario import PciDevice
+from oc_gpu.sim.machine_facts import PciDevice
 
 _SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _ATTRIBUTES = "\x06\0\0\0"

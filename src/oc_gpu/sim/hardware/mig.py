@@ -10,7 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from oc_gpu.sim.scenario import Gpu, MigProfile, NodeFacts, PciDevice, Scenario, gpu_uuid
+from oc_gpu.sim.machine_facts import Gpu, MigProfile, NodeFacts, PciDevice
+from oc_gpu.sim.scenario import Scenario, gpu_uuid
 
 GPU_RESOURCE = "nvidia.com/gpu"
 _PART_RESOURCE = "nvidia.com/mig-"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from oc_gpu.sim.scenario import NodeFacts, PciDevice, Scenario, gpu_uuid
+from oc_gpu.sim.machine_facts import NodeFacts, PciDevice
+from oc_gpu.sim.scenario import Scenario, gpu_uuid
 
 VALIDATIONS = "/run/nvidia/validations"
 DRIVER = "driver"

@@ -5,7 +5,7 @@ from msgspec import Struct
 from oc_gpu.sim.hardware.mig import Part, parts_of
 from oc_gpu.sim.hardware.model import LICENCE, LICENSED, View
 from oc_gpu.sim.hardware.releases import Release
-from oc_gpu.sim.scenario import Gpu, PciDevice
+from oc_gpu.sim.machine_facts import Gpu, PciDevice
 
 
 class Card(Struct, frozen=True):

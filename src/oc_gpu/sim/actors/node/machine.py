@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from oc_gpu.sim.actors.signals import Signal
 from oc_gpu.sim.hardware.mig import Device, Layouts, MixedSizesError, offered
 from oc_gpu.sim.hardware.model import DEVICE_PLUGIN, DRIVER, Change
-from oc_gpu.sim.scenario import NodeFacts, Scenario
+from oc_gpu.sim.machine_facts import NodeFacts
+from oc_gpu.sim.scenario import Scenario
 
 
 class Machine:

@@ -8,7 +8,8 @@ from oc_gpu.kube.resources import NODES
 from oc_gpu.sim.actors.framework import ActorContext, EventSource
 from oc_gpu.sim.actors.node.machine import Machine
 from oc_gpu.sim.actors.objects import timestamp, with_condition
-from oc_gpu.sim.scenario import NodeFacts, Scenario
+from oc_gpu.sim.machine_facts import NodeFacts
+from oc_gpu.sim.scenario import Scenario
 
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _NOT_READY = "node.kubernetes.io/not-ready"

@@ -27,20 +27,25 @@ def with_client(
         TimeoutExceededError: The time is over.
     """
 
-    async def connected() -> T:
-        async with Client.connect(options(settings)) as client:
-            return await work(client)
+    # Beside the task: at its end asyncio makes a text of a task with its result (it asks for the
+    # handler of SIGINT), and the text of a large cluster is hundreds of megabytes.
+    done: list[T] = []
 
-    async def limited() -> T:
+    async def connected() -> None:
+        async with Client.connect(options(settings)) as client:
+            done.append(await work(client))
+
+    async def limited() -> None:
         try:
             async with asyncio.timeout(limit):
-                return await connected()
+                await connected()
         except TimeoutError as error:
             message = f"not finished after {limit:.0f} seconds"
             hint = "give it longer with --timeout, or look at the cluster with `oc get nodes`"
             raise TimeoutExceededError(message, hints=(hint,)) from error
 
-    return asyncio.run(limited())
+    asyncio.run(limited())
+    return done[0]
 
 
 def interruptible(settings: Settings, work: Callable[[Client], Awaitable[T]]) -> T:

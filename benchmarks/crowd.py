@@ -2,13 +2,14 @@
 
 The road is walked on a small simulated cluster. One node without and one with a GPU, and all that
 concerns them (pods, features, leases), are then repeated as often as wanted, and pods of users are
-added. Nothing acts in it: an API server answers what is read, in a process of its own.
+added. Nothing acts in it: an API server answers what is read, in a process of its own, and every
+machine tells its kernel's messages.
 """
 
 import asyncio
 import multiprocessing
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,13 +20,17 @@ import msgspec
 
 from oc_gpu.config import GpuPlatform
 from oc_gpu.kube import RawObject
+from oc_gpu.kube.resources import PODS
 from oc_gpu.rollout import commands
 from oc_gpu.rollout.survey import Wish
-from oc_gpu.sim.api.backend import Identity
+from oc_gpu.sim.api.backend import Identity, LogOptions
+from oc_gpu.sim.api.errors import not_found
 from oc_gpu.sim.api.http import serve
 from oc_gpu.sim.api.server import ApiServer
 from oc_gpu.sim.clock import VirtualClock
 from oc_gpu.sim.cluster import Simulation
+from oc_gpu.sim.hardware.journal import journal
+from oc_gpu.sim.machine_facts import NodeFacts
 from oc_gpu.sim.scenario import load
 
 _SMALL = 23
@@ -79,8 +84,10 @@ async def crowded(nodes: int, pods: int) -> ApiServer:
         store = small.server.backend.store
         objects = {kind: [e.decode() for e in store.of(kind).select()] for kind in store.kinds()}
         clock = VirtualClock(small.clock.now())
+        machines = {facts.name: facts for facts in small.scenario.nodes}
         identity = Identity("crowd", "big", small.server.backend.identity.kubernetes)
     server = ApiServer(clock, identity)
+    server.kubelet = _Kubelets(machines, clock)
     gpus = nodes // 10
     count = {_GPU: gpus, _WORKER: nodes - gpus - _MASTERS}
     made = 0
@@ -93,6 +100,34 @@ async def crowded(nodes: int, pods: int) -> ApiServer:
     return server
 
 
+class _Kubelets:
+    """What the machines tell: the messages of their kernels, and nothing of pods."""
+
+    def __init__(self, machines: Mapping[str, NodeFacts], clock: VirtualClock) -> None:
+        self._machines = machines
+        self._clock = clock
+
+    async def journal(self, node: str, pattern: str) -> str | None:
+        facts = self._machines.get(node) or self._machines[_first(node)]
+        now = self._clock.now()
+        return journal(msgspec.structs.replace(facts, name=node), now, now, pattern)
+
+    async def logs(
+        self, pod: RawObject, _container: str, _options: LogOptions
+    ) -> AsyncIterator[bytes]:
+        raise not_found(PODS, pod["metadata"]["name"])
+
+    async def exec(
+        self, pod: RawObject, _container: str, _command: Sequence[str], _stdin: bytes
+    ) -> tuple[bytes, bytes, int]:
+        raise not_found(PODS, pod["metadata"]["name"])
+
+
+def _first(node: str) -> str:
+    """Return the first node of a node's group."""
+    return f"{node.rpartition('-')[0]}-0"
+
+
 def _put(server: ApiServer, obj: RawObject) -> None:
     kind = server.backend.registry.find_kind(obj["apiVersion"], obj["kind"])
     assert kind is not None
@@ -102,7 +137,7 @@ def _put(server: ApiServer, obj: RawObject) -> None:
 def _copies(plural: str, obj: RawObject, count: dict[str, int]) -> Iterator[RawObject]:
     """Yield what an object of the small cluster becomes: itself, many, or one with other counts."""
     node = _node_of(plural, obj)
-    group = node.rpartition("-")[0] + "-0"
+    group = _first(node)
     if group not in count:
         yield _counted(plural, obj, count)
     elif node == group:

@@ -26,7 +26,6 @@ def with_client(
     Raises:
         TimeoutExceededError: The time is over.
     """
-
     # Beside the task: at its end asyncio makes a text of a task with its result (it asks for the
     # handler of SIGINT), and the text of a large cluster is hundreds of megabytes.
     done: list[T] = []

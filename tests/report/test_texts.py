@@ -10,8 +10,8 @@ from oc_gpu.report import documents, findings, plan, stages, status, walk
 from oc_gpu.report.live import LiveProgress
 from oc_gpu.report.look import Look
 from oc_gpu.report.progress import PlainProgress
-from oc_gpu.rollout.events import Notice, StageChanged, Written
-from oc_gpu.stages.model import State
+from oc_gpu.rollout.events import Event, Notice, StageChanged, Written
+from oc_gpu.stages.model import Assessment, State
 from tests.report import samples
 
 TERMINAL = Look(width=80)
@@ -189,22 +189,105 @@ def test_status_of_many_gpu_nodes_tells_them_in_groups_the_exceptions_first() ->
     known = documents.Status(cluster=samples.CLUSTER, done=False, stages=(), nodes=nodes)
     lines = [line for line in status.text(known, PIPE) if "gpu-" in line]
     assert [" ".join(line.split()) for line in "\n".join(lines).splitlines()[-2:]] == [
-        "gpu-500 1 no 1/1 A100 -",
-        "gpu-0, gpu-1, gpu-2 and 497 more 500 yes 1/1 A100 -",
+        "gpu-500 no 1/1 A100 -",
+        "500 nodes like gpu-0 yes 1/1 A100 -",
+    ]
+    every = _text(status.text(known, PIPE, verbose=1))
+    assert all(f"gpu-{number} " in every for number in range(501))
+
+
+def test_of_many_gpu_nodes_those_that_take_no_pods_come_first_however_many() -> None:
+    def gpu(number: int) -> documents.GpuNode:
+        lacks = number % 3 == 1
+        return documents.GpuNode(
+            name=f"gpu-{number}", ready=number % 3 > 0, capacity=2, allocatable=1 if lacks else 2
+        )
+
+    nodes = tuple(gpu(number) for number in range(50))
+    known = documents.Status(cluster=samples.CLUSTER, done=False, stages=(), nodes=nodes)
+    lines = _text(status.text(known, PIPE)).splitlines()
+    assert [line.split("  ")[0] for line in lines if " like " in line] == [
+        "17 nodes like gpu-0",
+        "17 nodes like gpu-1",
+        "16 nodes like gpu-2",
     ]
 
 
-def test_many_findings_of_one_kind_are_told_as_the_first_and_a_number() -> None:
+def _of_node(number: int, said: str, severity: Severity = Severity.OK) -> Finding:
+    name = f"gpu-{number}"
+    title = said.format(name=name)
+    return Finding("OCG0103", "nodes", severity, "access", title, objects=(f"Node/{name}",))
+
+
+def _check(*found: Finding) -> documents.Findings:
+    return documents.findings("Check", samples.CLUSTER, found, clean=True, simulated=False)
+
+
+def test_of_many_nodes_those_that_differ_are_told_first_and_the_others_as_a_group() -> None:
+    document = _check(
+        *(_of_node(n, "{name} is fine") for n in range(500)),
+        _of_node(500, "{name} is fine, but slow"),
+        _of_node(501, "{name} is lost", Severity.ERROR),
+        Finding("OCG0104", "pools", Severity.OK, "access", "pools are fine"),
+    )
+    assert _text(findings.text(document, PIPE)).splitlines()[2:-2] == [
+        "error    gpu-501 is lost [OCG0103]",
+        "ok       gpu-500 is fine, but slow",
+        "ok       500 nodes like gpu-0: gpu-0 is fine",
+        "ok       pools are fine",
+    ]
+    every = _text(findings.text(document, PIPE, verbose=1))
+    assert every.count("OCG0103") == 502
+
+
+def test_cards_of_many_nodes_are_alike_but_for_their_uuids() -> None:
+    found = (
+        _of_node(n, f"a sample ran on GPU-{n:08x}-0000-0000-0000-000000000000 of {{name}}")
+        for n in range(30)
+    )
+    assert "ok       30 nodes like gpu-0: a sample ran on GPU-" in _text(
+        findings.text(_check(*found), PIPE)
+    )
+
+
+def test_few_findings_keep_their_lines_and_order() -> None:
+    found = [_of_node(n, "{name} is fine") for n in range(20)]
+    lines = _text(findings.text(_check(*found), PIPE)).splitlines()[2:-2]
+    assert lines == [f"ok       gpu-{n} is fine" for n in range(20)]
+
+
+def test_many_findings_that_all_differ_are_told_as_the_first_and_a_number() -> None:
     bad = tuple(
         Finding("OCG0103", "nodes", Severity.WARNING, "access", f"node-{n} is not ready")
         for n in range(1000)
     )
-    document = documents.findings("Check", samples.CLUSTER, bad, clean=True, simulated=False)
-    lines = [line for line in _text(findings.text(document, PIPE)).splitlines() if "0103" in line]
-    assert len(lines) == 4
-    assert "997 more of [OCG0103]" in lines[-1]
-    whole = _text(findings.text(document, PIPE, verbose=1))
-    assert whole.count("OCG0103") == 1000
+    lines = [
+        line for line in _text(findings.text(_check(*bad), PIPE)).splitlines() if "0103" in line
+    ]
+    assert len(lines) == 21
+    assert "980 more of [OCG0103]" in lines[-1]
+    assert _text(findings.text(_check(*bad), PIPE, verbose=1)).count("OCG0103") == 1000
+
+
+def test_plan_tells_the_same_change_of_many_nodes_once() -> None:
+    changes = tuple(
+        documents.PlannedChange(change="change", target=f"Node/gpu-{n}", note="keeps pods off")
+        for n in range(500)
+    )
+    refused = documents.PlannedChange(change="refused", target="Node/gpu-500", note="not allowed")
+    step = documents.PlannedStep(until="the GPU nodes are tainted", changes=(*changes, refused))
+    stage = documents.PlannedStage(
+        stage="isolation", title="Isolation", state=State.DUE, steps=(step,)
+    )
+    made = documents.Plan(cluster=samples.CLUSTER, clean=True, stages=(stage,))
+    assert _text(plan.text(made, PIPE)).splitlines()[3:8] == [
+        "  refused Node/gpu-500",
+        "          not allowed",
+        "  change  500 nodes like gpu-0",
+        "          keeps pods off",
+        "  until   the GPU nodes are tainted",
+    ]
+    assert _text(plan.text(made, PIPE, verbose=1)).count("Node/gpu-") == 501
 
 
 def test_status_of_a_cluster_without_gpu_nodes_says_so() -> None:
@@ -291,6 +374,35 @@ def test_progress_without_a_terminal_is_one_dated_line_an_event() -> None:
 2021-03-01T12:00:02Z  nfd           notice      Node/worker03 changed meanwhile; tried again
 2021-03-01T12:05:00Z  gpu-operator  blocked     1/5 operator installed: Subscription/gpu-operator-certified exists and belongs to Argo CD gpu
 """)
+
+
+def _progress(*events: Event) -> list[str]:
+    stream = io.StringIO()
+    with PlainProgress(stream) as progress:
+        for event in events:
+            progress(event)
+    return [" ".join(line.split()[1:]) for line in stream.getvalue().splitlines()]
+
+
+def test_progress_of_many_nodes_is_a_line_a_minute_and_the_last() -> None:
+    def step(number: int, milestone: str = "labels") -> StageChanged:
+        detail = f"{number} of 5000 labelled"
+        return StageChanged(
+            number * 10.0, Assessment("nfd", "NFD", State.WAITING, milestone, detail=detail)
+        )
+
+    told = _progress(*(step(n) for n in range(50)), step(50, "done"))
+    numbers = [int(said.partition(": ")[2].partition(" ")[0]) for said in told]
+    assert numbers == [*range(20), 25, 31, 37, 43, 49, 50]
+    assert _progress(*(step(n) for n in range(24)))[-1].endswith("23 of 5000 labelled")
+
+
+def test_progress_of_many_writes_tells_the_first_and_how_many_more() -> None:
+    writes = [Written(n / 10, "isolation", "patched", f"Node/gpu-{n}") for n in range(500)]
+    done = StageChanged(60.0, Assessment("isolation", "Isolation", State.DONE))
+    told = _progress(*writes, done)
+    assert len(told) == 22
+    assert told[-2:] == ["isolation patched Node/gpu-499 and 479 before it", "isolation done"]
 
 
 def test_live_progress_ends_with_a_table_that_fits() -> None:

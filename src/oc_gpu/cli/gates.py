@@ -38,7 +38,7 @@ class Gates:
         if not errors:
             return
         look = Look.of(sys.stderr, self._settings.color)
-        for finding in errors:
+        for finding in findings.grouped(errors, verbose=self._settings.verbose):
             for line in findings.one(finding, look):
                 sys.stderr.write(f"{line}\n")
         if self._settings.output != "text":

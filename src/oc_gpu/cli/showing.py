@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from functools import partial
 
 from oc_gpu.cli import defaults, wanted
 from oc_gpu.cli.running import with_client
@@ -21,7 +22,8 @@ def status(settings: Settings) -> int:
         return report.document(await commands.status(client, wish))
 
     document = with_client(settings, look, limit=settings.timeout or defaults.READING)
-    output.put(document, report.text, settings.output, settings.color)
+    text = partial(report.text, verbose=settings.verbose)
+    output.put(document, text, settings.output, settings.color)
     return report.exit_code(document)
 
 

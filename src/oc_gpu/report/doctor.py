@@ -9,10 +9,11 @@ from msgspec import structs
 from oc_gpu.checks.catalogue import Check
 from oc_gpu.checks.doctor import SURE
 from oc_gpu.checks.model import Finding, Severity, Unheard
-from oc_gpu.report import findings, stages
+from oc_gpu.report import alike, findings, stages
 from oc_gpu.report.documents import Cluster, Diagnosis, Explanation, Verdict
 from oc_gpu.report.look import Look
 from oc_gpu.snapshot.model import Snapshot
+from oc_gpu.snapshot.naming import named
 
 _NEEDED = ("nodes", "pods")
 """Without these nothing can be called healthy."""
@@ -71,7 +72,8 @@ def _verdict(found: tuple[Finding, ...], unread: dict[str, str], *, installed: b
 def text(made: Diagnosis, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a diagnosis; what follows from the cause only when asked for."""
     yield from stages.heading(made.cluster, look, simulated=made.simulated)
-    roots = [one for one in made.findings if one.explained_by is None]
+    causes = [one for one in made.findings if one.explained_by is None]
+    roots = findings.grouped(causes, verbose=verbose)
     folded = [one for one in made.findings if one.explained_by is not None]
     for number, one in enumerate(roots):
         if number:
@@ -97,7 +99,8 @@ def _one(finding: Finding, look: Look, *, first: bool, verbose: int) -> Iterator
     yield look.hanging(lead, title, paint=finding.severity)
     gap = " " * _LEAD
     if finding.objects:
-        yield look.hanging(gap, ", ".join(finding.objects))
+        shown = finding.objects if verbose else (named(finding.objects, alike.LISTED),)
+        yield look.hanging(gap, ", ".join(shown))
     for evidence in finding.evidence:
         place = evidence.where if verbose else _LOG.sub(_IN_SHORT, evidence.where)
         yield look.hanging(f"{'seen':{_LEAD}}", f"{place}: {evidence.quote}")

@@ -1,35 +1,69 @@
 """Findings as text: one line each, with evidence and remedy below those that are not good."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from msgspec import structs
 
 from oc_gpu.checks.model import Finding, Severity
-from oc_gpu.report import stages
+from oc_gpu.checks.smi import uuids
+from oc_gpu.report import alike, stages
 from oc_gpu.report.documents import Findings
 from oc_gpu.report.look import Look
 
 _GOOD = frozenset({Severity.OK, Severity.INFO})
 _WORD = max(len(severity) for severity in Severity) + 2
-_LISTED, _SHOWN = 20, 3
-"""So many findings of one check and severity are all told; of more, the first few."""
+_RANK = {severity: -number for number, severity in enumerate(Severity)}
 _PLURAL = {Severity.ERROR: "errors", Severity.WARNING: "warnings"}
 
 
 def text(document: Findings, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a document; evidence of good findings only when asked for."""
     yield from stages.heading(document.cluster, look, simulated=document.simulated)
-    alike = Counter((f.code, f.severity) for f in document.findings)
-    told: Counter[tuple[str, Severity]] = Counter()
-    for finding in document.findings:
-        kind = (finding.code, finding.severity)
-        told[kind] += 1
-        if verbose or alike[kind] <= _LISTED or told[kind] <= _SHOWN:
-            yield from one(finding, look, verbose=verbose)
-        elif told[kind] == alike[kind]:
-            more = f"{alike[kind] - _SHOWN} more of [{finding.code}]; -v shows all"
-            yield look.hanging(f"{finding.severity:{_WORD}}", more, paint=finding.severity)
+    for finding in grouped(document.findings, verbose=verbose):
+        yield from one(finding, look, verbose=verbose)
     yield ""
     yield summary(document)
+
+
+def grouped(found: Iterable[Finding], *, verbose: int = 0) -> Iterator[Finding]:
+    """Yield findings to tell: of many by one check, one for those that differ in names only.
+
+    The worst of a check come first then, and what is told of few objects before what is told of
+    many. With `verbose` nothing is left out.
+    """
+    for _, items in groupby(found, key=lambda finding: finding.code):
+        by_check = list(items)
+        if verbose:
+            yield from by_check
+        else:
+            yield from _grouped(by_check)
+
+
+def _grouped(by_check: list[Finding]) -> Iterator[Finding]:
+    groups = alike.groups(by_check, _unnamed, lambda finding: _RANK[finding.severity])
+    for group in groups[: alike.LISTED]:
+        first = group[0]
+        yield first if len(group) == 1 else _for_all(first, len(group))
+    left = [finding for group in groups[alike.LISTED :] for finding in group]
+    if left:
+        title = f"{len(left)} more of [{left[0].code}]; -v shows all"
+        yield structs.replace(left[0], title=title, objects=(), evidence=(), remedy=())
+
+
+def _unnamed(finding: Finding) -> tuple[str, str, tuple[str, ...]]:
+    """Return what a finding says, whichever objects it says it of."""
+    kinds, names = (
+        zip(*map(alike.split, finding.objects), strict=True) if finding.objects else ((), ())
+    )
+    return finding.severity, alike.blanked(finding.title, (*names, *uuids(finding.title))), kinds
+
+
+def _for_all(first: Finding, count: int) -> Finding:
+    if not first.objects:
+        return structs.replace(first, title=f"{count} times: {first.title}")
+    kind, name = alike.split(first.objects[0])
+    return structs.replace(first, title=f"{alike.like(count, kind, name)}: {first.title}")
 
 
 def one(finding: Finding, look: Look, *, verbose: int = 0) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import structs
+
 from oc_gpu.checks.model import Finding
-from oc_gpu.report import estimate, findings, stages, when
+from oc_gpu.report import alike, estimate, findings, stages, when
 from oc_gpu.report.documents import (
     FieldChange,
     Plan,
@@ -100,7 +102,7 @@ def _planned_change(change: Change) -> PlannedChange:
 def text(plan: Plan, look: Look, *, verbose: int = 0) -> Iterator[str]:
     """Yield the lines of a plan."""
     yield from stages.heading(plan.cluster, look, simulated=plan.simulated)
-    for finding in plan.findings:
+    for finding in findings.grouped(plan.findings, verbose=verbose):
         yield from findings.one(finding, look, verbose=verbose)
     if plan.findings:
         yield ""
@@ -130,13 +132,33 @@ def _stage(stage: PlannedStage, look: Look, *, verbose: int) -> Iterator[str]:
     for hint in stage.hints:
         yield look.hanging("  do      ", hint)
     for step in stage.steps:
-        for change in step.changes:
-            if change.change != _NOTHING or verbose:
-                yield from _change(change, look, verbose=verbose)
+        for change in _told(step.changes, verbose=verbose):
+            yield from _change(change, look, verbose=verbose)
         yield look.hanging("  until   ", step.until)
     kept = sum(change.change == _NOTHING for change in _changes([stage]))
     if kept and not verbose:
         yield f"  {kept} {'objects are' if kept != 1 else 'object is'} as wanted already"
+
+
+def _told(changes: Iterable[PlannedChange], *, verbose: int) -> Iterator[PlannedChange]:
+    """Yield the changes to tell; of many, one for those that differ in the object's name only."""
+    if verbose:
+        yield from changes
+        return
+    due = [change for change in changes if change.change != _NOTHING]
+    for group in alike.groups(due, _unnamed, lambda change: change.change != "refused"):
+        first = group[0]
+        if len(group) > 1:
+            first = structs.replace(
+                first, target=alike.like(len(group), *alike.split(first.target))
+            )
+        yield first
+
+
+def _unnamed(change: PlannedChange) -> PlannedChange:
+    """Return what a change does, whichever object it does it to."""
+    kind, name = alike.split(change.target)
+    return structs.replace(change, target=kind, note=alike.blanked(change.note, [name]))
 
 
 def _change(change: PlannedChange, look: Look, *, verbose: int) -> Iterator[str]:

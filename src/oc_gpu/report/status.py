@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 
-from oc_gpu.report import stages
+from oc_gpu.report import alike, stages
 from oc_gpu.report.documents import GpuNode, Operand, Status, all_passed, cluster, stage
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.survey import Survey
 from oc_gpu.snapshot.kinds import DaemonSet, Node, is_gpu
-from oc_gpu.snapshot.naming import named
 
 _COLUMNS = ("READY", "GPUS", "PRODUCT", "TAINTS")
-_LISTED = 20
-"""So many GPU nodes have a line each; more are told in groups."""
 _CORDONED = "node.kubernetes.io/unschedulable"
 
 
@@ -63,25 +60,33 @@ def _operand(item: DaemonSet) -> Operand:
     )
 
 
-def text(status: Status, look: Look) -> Iterator[str]:
-    """Yield the lines of a status."""
+def text(status: Status, look: Look, *, verbose: int = 0) -> Iterator[str]:
+    """Yield the lines of a status; a line for each of many nodes only when asked for."""
     yield from stages.heading(status.cluster, look, simulated=status.simulated)
     yield from stages.table(status.stages, look)
     yield from stages.hints(status.stages, look)
     yield ""
-    yield from _nodes(status.nodes, look)
+    yield from _nodes(status.nodes, look, verbose=verbose)
     yield from _operands(status.operands, look)
 
 
-def _nodes(nodes: tuple[GpuNode, ...], look: Look) -> Iterator[str]:
+def _nodes(nodes: tuple[GpuNode, ...], look: Look, *, verbose: int) -> Iterator[str]:
     if not nodes:
         yield "No node is known to have an NVIDIA GPU."
         return
-    if len(nodes) > _LISTED:
-        yield from _groups(nodes, look)
-        return
-    rows = [(node.name, *_columns(node)) for node in nodes]
+    groups = [[node] for node in nodes] if verbose else alike.groups(nodes, _columns, _badness)
+    rows = [(_name(group), *_columns(group[0])) for group in groups]
     yield from look.table(rows, header=("GPU NODE", *_COLUMNS))
+
+
+def _badness(node: GpuNode) -> int:
+    """Return 0 for a node that takes no pods, 1 for one that offers less than it has, else 2."""
+    return 0 if not node.ready else 1 if node.allocatable < node.capacity else 2
+
+
+def _name(group: list[GpuNode]) -> str:
+    name = group[0].name
+    return name if len(group) == 1 else alike.like(len(group), "Node", name)
 
 
 def _columns(node: GpuNode) -> tuple[str, ...]:
@@ -91,16 +96,6 @@ def _columns(node: GpuNode) -> tuple[str, ...]:
         node.product or "-",
         ", ".join(node.taints) or "-",
     )
-
-
-def _groups(nodes: tuple[GpuNode, ...], look: Look) -> Iterator[str]:
-    """Yield a table of nodes that are alike, those that are few first: what differs is news."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for node in nodes:
-        groups.setdefault(_columns(node), []).append(node.name)
-    ordered = sorted(groups.items(), key=lambda group: len(group[1]))
-    rows = [(named(names), str(len(names)), *columns) for columns, names in ordered]
-    yield from look.table(rows, header=("GPU NODES", "COUNT", *_COLUMNS))
 
 
 def _operands(operands: tuple[Operand, ...], look: Look) -> Iterator[str]:

@@ -5,10 +5,11 @@ from typing import Literal
 
 from oc_gpu.checks.model import Finding
 from oc_gpu.kube.words import counted
-from oc_gpu.report import stages, when
+from oc_gpu.report import alike, stages, when
 from oc_gpu.report.documents import Cluster, Walk, all_passed, stage
 from oc_gpu.report.look import Look
 from oc_gpu.rollout.events import Outcome
+from oc_gpu.snapshot.naming import named
 
 NEXT = {"Enable": "oc-gpu verify", "Isolate": "oc-gpu verify"}
 """What to do after a command."""
@@ -71,7 +72,7 @@ def text(walk: Walk, look: Look, *, shown: bool = False) -> Iterator[str]:
 def _cause(finding: Finding, look: Look) -> Iterator[str]:
     """Yield what stands in the way, and by what it was seen; what to do is the stage's hint."""
     yield ""
-    objects = f" ({', '.join(finding.objects)})" if finding.objects else ""
+    objects = f" ({named(finding.objects, alike.LISTED)})" if finding.objects else ""
     yield look.hanging("Cause: ", f"{finding.title}{objects} [{finding.code}]", paint="error")
     for evidence in finding.evidence:
         yield look.hanging("  seen  ", f"{evidence.where}: {evidence.quote}")

@@ -21,15 +21,14 @@ Show = Callable[[Survey], None]
 def lines(stream: TextIO) -> Show:
     """Return what writes a dated line for each stage that changed."""
     told: dict[str, Assessment] = {}
+    put = progress.PlainProgress(stream)
 
     def show(found: Survey) -> None:
         for assessment in found.assessments:
             seen = replace(assessment, due=())
             if told.get(assessment.stage) != seen:
                 told[assessment.stage] = seen
-                line = progress.line(StageChanged(found.snapshot.now, assessment))
-                stream.write(f"{line}\n")
-        stream.flush()
+                put(StageChanged(found.snapshot.now, assessment))
 
     return show
 

@@ -24,7 +24,7 @@ from oc_gpu.cli.settings import Settings
 from oc_gpu.cli.talking import confirm
 from oc_gpu.kube import Client, OcGpuError
 from oc_gpu.manifests.probe import summary
-from oc_gpu.report import documents, findings, output
+from oc_gpu.report import alike, documents, findings, output
 from oc_gpu.rollout import probing, rights
 from oc_gpu.rollout.probing import Probed
 from oc_gpu.rollout.survey import Survey, survey
@@ -95,7 +95,7 @@ async def _probe(client: Client, settings: Settings, found: Survey) -> Probed:
     )
     if not pods:
         return Probed({}, {})
-    for line in summary(pods):
+    for line in summary(pods) if settings.verbose else alike.told(summary(pods)):
         output.say(line)
     which = "this pod" if len(pods) == 1 else f"these {len(pods)} pods"
     if not confirm(settings, f"Make {which}?"):

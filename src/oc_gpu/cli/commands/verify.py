@@ -21,6 +21,7 @@ from oc_gpu.kube import Client
 from oc_gpu.report import documents, findings, output
 from oc_gpu.rollout import proof
 from oc_gpu.rollout.survey import survey
+from oc_gpu.snapshot.naming import named
 
 
 @click.command(
@@ -44,7 +45,7 @@ def command(settings: Settings) -> int:
         found = await survey(client, wish, journal=hardware.JOURNAL_PATTERN)
         nodes = hardware.gpu_nodes(inputs(found.context))
         if nodes:
-            output.say(f"short-lived pods test {', '.join(nodes)}")
+            output.say(f"short-lived pods test {named(nodes)}")
         evidence = await proof.collect(
             client,
             found,

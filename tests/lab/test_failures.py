@@ -142,6 +142,7 @@ def test_channel_that_is_not_there_prevents_resolution(lab: LabCluster, tmp_path
         f"in the catalog referenced by subscription {PACKAGE}, subscription {PACKAGE} exists"
     )
     assert stopped(lab)["finding"]["cause"] == "olm-package-not-in-catalog"
+    until(lab, CSVS, lambda csv: _is_of_nfd(csv) and phase(csv) == "Succeeded")
     is_named(lab, "olm-package-not-in-catalog", tmp_path)
 
 

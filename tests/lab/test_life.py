@@ -64,6 +64,7 @@ def test_lab_listens_on_the_loopback_only_and_down_ends_all_of_it(home: Path) ->
 def test_crash_leaves_no_process_and_down_still_works(home: Path) -> None:
     made = instances.up("t", str(SCENARIO), daemon=DAEMON)
     os.kill(made.pid, signal.SIGKILL)
+    os.waitpid(made.pid, 0)  # it holds its lock for a moment after /proc has nothing of it any more
     assert _until_gone(home) == []
     assert instances.find("t") is None
     assert instances.down("t")

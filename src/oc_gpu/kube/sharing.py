@@ -22,16 +22,19 @@ class _Place(Struct):
     """What was seen in one field."""
 
     values: dict[int, Any] = msgspec.field(default_factory=dict)
+    last: Any = None
     tried: int = 0
     found: int = 0
 
     def share(self, value: Any) -> Any:
         """Return an equal value that was there before, else this one."""
+        if value == self.last:
+            return self.last  # of one namespace after the other: mostly of the same set of pods
         if self.tried >= _TRIED and self.found * _WORTH < self.tried:
             self.values.clear()
             return value
         self.tried += 1
-        held = self.values.setdefault(hash(_encoder.encode(value)), value)
+        held = self.last = self.values.setdefault(hash(_encoder.encode(value)), value)
         if held is value or held != value:
             return value
         self.found += 1

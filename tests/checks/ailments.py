@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.checks.patient import BUILD, NODE, OSTREE, SPACE, Patient
+from tests.checks.patient import BUILD, NODE, OSTREE, SETS, SPACE, Patient
 
 Make = Callable[[], Patient]
 PCI = "feature.node.kubernetes.io/pci-10de.present"
@@ -233,6 +233,20 @@ def _files(name: str, path: str) -> Patient:
     return _driver(
         "Error: Unable to find a match: kernel-headers-4.18.0-193.el8", operator="v1.7.1"
     ).add("machineconfigs", name, spec=config)
+
+
+def _bare() -> Patient:
+    """Return a cluster on which nothing of the GPU stack is installed yet."""
+    return Patient().without("operator", *SETS).drop("clusterpolicies")
+
+
+def tried_entitlement(made: Patient) -> Patient:
+    """Let a pod look in vain for the packages of the kernel with an entitlement that it mounts."""
+    name = "entitled-build-pod"
+    mount = {"name": "entitlement", "mountPath": "/etc/pki/entitlement"}
+    container = {"name": "dnf", "image": "registry.access.redhat.com/ubi8", "volumeMounts": [mount]}
+    made.pod(name, "default", {"containers": [container], "nodeName": NODE})
+    return made.log(name, "This system is not registered.", "No matches found")
 
 
 def _old(made: Patient) -> Patient:
@@ -592,6 +606,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "entitlement-stale": (
         lambda: _files("50-entitlement-pem", "/etc/pki/entitlement/entitlement.pem"),
+        lambda: tried_entitlement(_bare()),
     ),
     "kernel-headers-not-found": (
         lambda: _driver(

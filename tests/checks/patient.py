@@ -42,7 +42,7 @@ CONTAINERS = {
     "catalog": ("catalog-operator", "catalog-operator", ""),
 }
 """DaemonSet or Deployment, its container, and the one of its initialisation."""
-_SETS = ("driver", "toolkit", "plugin", "gfd", "dcgm", "exporter", "mig", "validator")
+SETS = ("driver", "toolkit", "plugin", "gfd", "dcgm", "exporter", "mig", "validator")
 _TOLERATES = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
@@ -120,7 +120,7 @@ class Patient:
         state = {"state": "ready"}
         self.add("clusterpolicies", "gpu-cluster-policy", spec={"driver": {}}, status=state)
         self.add("nodefeaturediscoveries", "nfd-instance", "openshift-nfd", spec={})
-        for part in _SETS:
+        for part in SETS:
             self.workload(part)
         for node in ("worker-0", NODE):
             self.workload("nfd-worker", space="openshift-nfd", node=node)

@@ -20,8 +20,6 @@ class Expected(Struct, frozen=True):
         pause: Simulated seconds that pass between the lifting and the next `enable`: what the
             kubelet or a controller takes at most before it tries again.
         later: Slug that the walk without the checks and the doctor name, where it is another one.
-        diagnosed: Whether the doctor knows of it: what only the command's own proof shows it does
-            not.
         completes: Whether the road is walked to its end in spite of the fault, as in life.
         only_checked: Whether only the checks before the road mind it.
     """
@@ -34,7 +32,6 @@ class Expected(Struct, frozen=True):
     within: float = AGAIN
     pause: float = 0.0
     later: str = ""
-    diagnosed: bool = True
     completes: bool = False
     only_checked: bool = False
 
@@ -65,7 +62,6 @@ CASES: tuple[Expected, ...] = (
         "No matches found",
         "seed",
         within=_BESIDE,
-        diagnosed=False,
     ),
     Expected(
         "expired-entitlement",
@@ -74,7 +70,6 @@ CASES: tuple[Expected, ...] = (
         "No matches found",
         "seed",
         within=_BESIDE,
-        diagnosed=False,
     ),
     Expected(
         "proxy-missing",

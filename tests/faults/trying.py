@@ -78,7 +78,7 @@ def _of_the_stop(expected: Expected, result: Result) -> list[str]:
         named = _of_finding(expected, later, result.ill.findings[:1])
         found += [f"the walk: {one}" for one in named]
     diagnosed = result.diagnosis[0].cause if result.diagnosis else None
-    if expected.diagnosed and diagnosed != later:
+    if diagnosed != later:
         found.append(f"the doctor says: {_titles(result.diagnosis[:2])}")
     if result.seconds is None:
         found.append(f"{expected.sign!r} was never to be seen")

@@ -22,7 +22,9 @@ EVERYBODYS = {"create selfsubjectaccessreviews.authorization.k8s.io"}
 def test_every_right_of_the_role_is_named_by_check_where_it_is_missing_and_no_other(
     lab: LabCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    users = {f"lacks-{first}": RULES[first::USERS] for first in range(USERS)} | {"lacks-nothing": []}
+    users = {f"lacks-{first}": RULES[first::USERS] for first in range(USERS)} | {
+        "lacks-nothing": []
+    }
     objects = [obj for user, lost in users.items() for obj in _user(user, lost)]
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     lab.as_cluster_admin("apply", "-f", "-", stdin=json.dumps(listed)).ok()

@@ -27,6 +27,8 @@ NFD_WORKER = "nfd-worker"
 NFD_OTHER = "nfd-other"
 MCO = "machine-config"
 OLM = "olm"
+PACKAGE_PROOF = "package-proof"
+"""A pod that looks for kernel packages, as Red Hat's walk-through of the entitlement has it."""
 WORKLOAD = "workload"
 OTHER = "other"
 
@@ -73,6 +75,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (DRIVER, r"nvidia-(gpu-|vgpu-)?driver|gpu-driver-container"),
         (OPERATOR, r"gpu-operator|special-resource-operator"),
         (MCO, r"machine-config-(daemon|controller|operator|server)"),
+        (PACKAGE_PROOF, r"entitled-build"),
         (OLM, r"olm-operator|catalog-operator|packageserver|marketplace-operator"),
     )
 )

@@ -125,6 +125,8 @@ def is_live(case: Case, pod: Pod | None, component: str) -> bool:
         return pod.spec.node_name in case.unwell_nodes or (component not in ON_NODE and case.unwell)
     if component in GPU_STACK | NFD:
         return case.unwell
+    if component == components.PACKAGE_PROOF:
+        return case.unwell or not case.installed
     return component in (MCO, components.OLM)
 
 

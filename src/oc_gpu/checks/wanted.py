@@ -1,7 +1,16 @@
 """Which logs and kernel messages of a live cluster are worth reading, by what its objects say."""
 
 from oc_gpu.checks.case import Case, key
-from oc_gpu.checks.components import GPU_STACK, MCO, NFD, OLM, OPERATOR, OTHER, WORKLOAD
+from oc_gpu.checks.components import (
+    GPU_STACK,
+    MCO,
+    NFD,
+    OLM,
+    OPERATOR,
+    OTHER,
+    PACKAGE_PROOF,
+    WORKLOAD,
+)
 from oc_gpu.snapshot.kinds import ContainerStatus, Pod
 from oc_gpu.snapshot.texts import TextRef
 
@@ -62,7 +71,7 @@ def _is_worth(case: Case, pod: Pod) -> bool:
     component = case.component[key(pod)]
     if component == OTHER:
         return False
-    if key(pod) in case.trouble or component == WORKLOAD:
+    if key(pod) in case.trouble or component in (WORKLOAD, PACKAGE_PROOF):
         return True
     if component in (OPERATOR, *NFD) and case.unwell:
         return True

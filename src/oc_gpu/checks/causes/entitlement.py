@@ -13,7 +13,7 @@ from oc_gpu.checks.causes.network import (
     by_build,
     needs_proxy,
 )
-from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.components import DRIVER, PACKAGE_PROOF
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, cause, find, result
 from oc_gpu.checks.systems import is_odd
@@ -28,6 +28,7 @@ _NO_PACKAGE = (
     "no package matches",
     "no match for argument: kernel",
     "no match for argument",
+    "no matches found",
     "no package elfutils",
     "nothing provides kernel",
     "e: failed to fetch*404",
@@ -90,7 +91,7 @@ _WHERE = ("/etc/pki/entitlement", "/etc/rhsm")
 
 
 def _deployed(case: Case) -> list[Evidence]:
-    """Return the MachineConfigs that carry an entitlement."""
+    """Return what carries an entitlement: MachineConfigs, and pods that try it beforehand."""
     found = []
     for raw in case.snapshot.table("machineconfigs"):
         if str(raw["metadata"]["name"]).startswith("rendered-"):
@@ -101,7 +102,20 @@ def _deployed(case: Case) -> list[Evidence]:
             if path.startswith(_WHERE):
                 found.append(Evidence(f"MachineConfig/{raw['metadata']['name']}", f"file {path}"))
                 break
-    return found
+    return found + _mounted(case)
+
+
+def _mounted(case: Case) -> list[Evidence]:
+    """Return the pods that try an entitlement which no node holds yet: they mount it."""
+    return [
+        Evidence(
+            f"Pod/{pod.metadata.name} in {pod.metadata.namespace}", f"mounts {mount.mount_path}"
+        )
+        for pod in case.pods_of(PACKAGE_PROOF)
+        for one in pod.spec.containers
+        for mount in one.volume_mounts
+        if mount.mount_path.startswith(_WHERE)
+    ]
 
 
 def _on_red_hat(case: Case) -> bool:
@@ -112,7 +126,7 @@ def _on_red_hat(case: Case) -> bool:
 
 def _live(case: Case, phrases: Collection[str]) -> list[Quote]:
     """Return what builds say now; one that is for another system than the node's tells nothing."""
-    quotes = find(case, phrases, (DRIVER,), ("log", "client"))
+    quotes = find(case, phrases, (DRIVER, PACKAGE_PROOF), ("log", "client"))
     wrong = mislabelled(case)
     return [q for q in quotes if q.live and by_build(q) and q.node not in wrong]
 

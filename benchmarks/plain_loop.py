@@ -2,7 +2,7 @@
 
 Needs PyTorch and the file of the workloads, nothing else, so that it runs where the card is:
 
-    python plain_loop.py --workloads workloads.py --device cuda --out plain.json
+    python plain_loop.py --workloads workloads.pyz --device cuda --out plain.json
 
 Both sides take turns, pair by pair, each first as often as the other, so that a clock that sinks
 or a neighbour that wakes up hits both.
@@ -11,7 +11,6 @@ or a neighbour that wakes up hits both.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import statistics
@@ -19,6 +18,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,7 +33,7 @@ SECONDS = 0.15
 """Length of one timing of one side."""
 GROUP_SECONDS = 0.02
 """Length of a group of calls between two readings of the clock, about."""
-WORKLOADS = Path(__file__).parents[1] / "src" / "oc_gpu" / "bench" / "workloads.py"
+WORKLOADS = Path(__file__).parents[1] / "src" / "oc_gpu" / "bench"
 CUDA = (
     *(("matmul", "", {"n": 8192}, dtype) for dtype in ("fp32", "tf32", "bf16", "fp16")),
     ("copy", "", {"mib": 256}, "fp32"),
@@ -48,31 +49,34 @@ KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Loop = Callable[[], float]
 
 
-def loaded(path: Path) -> ModuleType:
-    """Return the workloads' file as a module, without the package around it."""
-    spec = importlib.util.spec_from_file_location("workloads", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["workloads"] = module  # its data classes look themselves up there
-    spec.loader.exec_module(module)
-    return module
+@dataclass(frozen=True)
+class Workloads:
+    """The parts of the workloads that are held against the plain loop."""
+
+    points: ModuleType
+    timing: ModuleType
 
 
-def ours(workloads: ModuleType, point: dict[str, Any], device: str) -> Loop:
+def loaded(place: Path) -> Workloads:
+    """Return the workloads without the package around them, from their file or their folder."""
+    sys.path.insert(0, str(place))
+    return Workloads(import_module("workloads.points"), import_module("workloads.timing"))
+
+
+def ours(workloads: Workloads, point: dict[str, Any], device: str) -> Loop:
     """Return a timing by the workloads: the median seconds of a step."""
-    made = workloads.work(point, device, 0)
+    made = workloads.points.work(point, device, 0)
     made.prove(3)
 
     def wait() -> None:
         if device == "cuda":
             torch.cuda.synchronize()
 
-    calls = workloads.grouped(made.step, wait, math.inf)
+    calls = workloads.timing.grouped(made.step, wait, math.inf)
 
     def once() -> float:
-        rules = workloads.Rules(0.0, time.perf_counter() + SECONDS)
-        found: list[float] = workloads.timed(made.step, wait, calls, rules)
+        rules = workloads.timing.Rules(0.0, time.perf_counter() + SECONDS)
+        found: list[float] = workloads.timing.timed(made.step, wait, calls, rules)
         return statistics.median(found)
 
     return once
@@ -148,7 +152,7 @@ def compared(first: Loop, second: Loop) -> dict[str, Any]:
     }
 
 
-def measured(workloads: ModuleType, device: str) -> list[dict[str, Any]]:
+def measured(workloads: Workloads, device: str) -> list[dict[str, Any]]:
     """Return the comparison of every point that the device can do."""
     found = []
     for workload, mode, shape, dtype in CUDA if device == "cuda" else CPU:

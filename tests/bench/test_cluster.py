@@ -11,6 +11,7 @@ from msgspec import structs
 from oc_gpu.bench import catalogue, cluster
 from oc_gpu.bench.cluster import Told, Wish
 from oc_gpu.bench.model import Run
+from oc_gpu.bench.packing import archive
 from oc_gpu.kube import Client, OcGpuError, TimeoutExceededError
 from oc_gpu.rollout.rights import MissingRightsError
 from oc_gpu.snapshot.kinds import Meta, Node, NodeStatus
@@ -98,7 +99,8 @@ def test_each_leg_is_a_job_with_the_file_of_workloads(monkeypatch: pytest.Monkey
     run = world.bench(monkeypatch, cpu="2", memory="8Gi")
     gpu, cpu = world.requests
     assert (device_of(gpu), device_of(cpu)) == ("cuda", "cpu")
-    assert b"Time PyTorch workloads" in gpu.scripts["workloads.py"]
+    assert gpu.scripts["workloads.pyz"] == cpu.scripts["workloads.pyz"] == archive()
+    assert "workloads.pyz" in " ".join(gpu.command)
     assert gpu.limits.resources["limits"] == {GPU: "1", "cpu": "2", "memory": "8Gi"}
     assert cpu.limits.resources["limits"] == {"cpu": "2", "memory": "8Gi"}
     assert gpu.image == cpu.image != ""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from oc_gpu.bench import workloads
+from oc_gpu.bench.workloads import timing
 
 WATTS = 400.0
 PACE = 0.1
@@ -32,8 +32,8 @@ class Card:
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[float | None, str]]:
     def call(card: Card, until: float = 60.0) -> tuple[float | None, str]:
-        monkeypatch.setattr("oc_gpu.bench.workloads.time.perf_counter", card.clock)
-        return workloads.energy(card.group, card.read, until)
+        monkeypatch.setattr("oc_gpu.bench.workloads.timing.time.perf_counter", card.clock)
+        return timing.energy(card.group, card.read, until)
 
     return call
 
@@ -76,4 +76,4 @@ def test_without_a_counter_nothing_is_run() -> None:
     def fail() -> None:
         raise AssertionError
 
-    assert workloads.energy(fail, lambda: None, 1e9)[0] is None
+    assert timing.energy(fail, lambda: None, 1e9)[0] is None

@@ -30,7 +30,7 @@ def _file(device: Device, *batches: int, date: str = "2026-11-24T12:00:00+00:00"
 
 def test_a_kit_has_the_workloads_and_a_plan_for_each_device_with_half_of_the_time() -> None:
     kit = legs.kit(structs.replace(catalogue.plan("quick"), budget=50.0))
-    assert set(kit) == {"workloads.py", "cpu.json", "cuda.json"}
+    assert set(kit) == {"workloads.pyz", "cpu.json", "cuda.json"}
     plans = {name: msgspec.json.decode(kit[f"{name}.json"], type=Plan) for name in ("cpu", "cuda")}
     assert [plan.budget for plan in plans.values()] == [25.0, 25.0]
     assert any(point.dtype == "tf32" for point in plans["cuda"].points)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from oc_gpu.bench import workloads
+from oc_gpu.bench.workloads import machine
 
 CPUINFO = "processor\t: 0\nmodel name\t: Example CPU 9000\n\nprocessor\t: 1\n"
 
@@ -22,8 +22,8 @@ def test_a_pod_limited_to_two_cores_is_seen(tmp_path: Path) -> None:
         "sys/fs/cgroup/memory.max": "4294967296\n",
     }
     proc, sysfs = _write(tmp_path, files)
-    assert workloads.cpu_quota(proc, sysfs) == 2.0
-    assert workloads.memory_limit(proc, sysfs) == 4 * 2**30
+    assert machine.cpu_quota(proc, sysfs) == 2.0
+    assert machine.memory_limit(proc, sysfs) == 4 * 2**30
 
 
 def test_the_tightest_group_on_the_way_up_counts(tmp_path: Path) -> None:
@@ -35,8 +35,8 @@ def test_the_tightest_group_on_the_way_up_counts(tmp_path: Path) -> None:
         "sys/fs/cgroup/kubepods/pod1/main/memory.max": "max\n",
     }
     proc, sysfs = _write(tmp_path, files)
-    assert workloads.cpu_quota(proc, sysfs) == 1.5
-    assert workloads.memory_limit(proc, sysfs) is None
+    assert machine.cpu_quota(proc, sysfs) == 1.5
+    assert machine.memory_limit(proc, sysfs) is None
 
 
 def test_groups_of_version_one_are_read(tmp_path: Path) -> None:
@@ -49,19 +49,19 @@ def test_groups_of_version_one_are_read(tmp_path: Path) -> None:
         "sys/fs/cgroup/memory/pod/memory.limit_in_bytes": "9223372036854771712\n",
     }
     proc, sysfs = _write(tmp_path, files)
-    assert workloads.cpu_quota(proc, sysfs) == 0.5
-    assert workloads.memory_limit(proc, sysfs) is None
+    assert machine.cpu_quota(proc, sysfs) == 0.5
+    assert machine.memory_limit(proc, sysfs) is None
 
 
 def test_nothing_to_read_is_no_limit(tmp_path: Path) -> None:
     proc, sysfs = tmp_path / "proc", tmp_path / "sys"
-    assert workloads.cpu_quota(proc, sysfs) is None
-    assert workloads.memory_limit(proc, sysfs) is None
-    assert workloads.free_memory(proc) is None
+    assert machine.cpu_quota(proc, sysfs) is None
+    assert machine.memory_limit(proc, sysfs) is None
+    assert machine.free_memory(proc) is None
 
 
 def test_processor_and_free_memory_are_named(tmp_path: Path) -> None:
     files = {"proc/cpuinfo": CPUINFO, "proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 7 kB\n"}
     proc, _ = _write(tmp_path, files)
-    assert workloads.cpu_model(proc) == "Example CPU 9000"
-    assert workloads.free_memory(proc) == 7168
+    assert machine.cpu_model(proc) == "Example CPU 9000"
+    assert machine.free_memory(proc) == 7168

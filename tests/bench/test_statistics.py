@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from oc_gpu.bench import statistics
 from oc_gpu.bench.statistics import Interval
-from oc_gpu.bench.workloads import interval_ranks
+from oc_gpu.bench.workloads.timing import interval_ranks
 
 TIMES = st.lists(st.floats(1e-6, 10), min_size=1, max_size=60)
 

@@ -11,7 +11,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oc_gpu.bench import arithmetic, workloads
+from oc_gpu.bench import arithmetic
+from oc_gpu.bench.local import COMMAND
+from oc_gpu.bench.packing import ARCHIVE, archive
+from oc_gpu.bench.workloads.points import work
+from oc_gpu.bench.workloads.walk import Bench
 
 SHAPES: dict[str, dict[str, Any]] = {
     "mlp": {"width": 32, "layers": 3, "classes": 10},
@@ -46,7 +50,7 @@ def _run(*points: dict[str, Any], **plan: Any) -> list[dict[str, Any]]:
         "points": points,
         **plan,
     }
-    workloads.Bench(whole, "cpu", told.append).run()
+    Bench(whole, "cpu", told.append).run()
     return told
 
 
@@ -96,7 +100,7 @@ def test_bf16_computes_about_the_same_as_fp32(workload: str, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["train", "infer"])
 @pytest.mark.parametrize("workload", SHAPES)
 def test_operations_are_those_that_pytorch_counts(workload: str, mode: str) -> None:
-    made = workloads.work(_point(workload, mode), "cpu", 0)
+    made = work(_point(workload, mode), "cpu", 0)
     with FlopCounterMode(display=False) as counter:
         made.step()
     ours, _ = arithmetic.counted(workload, mode, 2, "fp32", SHAPES[workload])
@@ -154,8 +158,8 @@ def test_a_spent_budget_leaves_points_unmeasured_with_the_reason() -> None:
 
 
 def test_the_file_runs_alone(tmp_path: Path) -> None:
-    alone = tmp_path / "workloads.py"
-    alone.write_text(Path(workloads.__file__).read_text("utf-8"), "utf-8")
+    alone = tmp_path / ARCHIVE
+    alone.write_bytes(archive())
     plan, out = tmp_path / "plan.json", tmp_path / "result.jsonl"
     plan.write_text(json.dumps({"budget": 300, "precision": 0.5, "points": [_point("matmul")]}))
     command = [sys.executable, "-I", str(alone), "--plan", str(plan), "--out", str(out)]
@@ -168,7 +172,7 @@ def test_the_file_runs_alone(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_the_gpu_leg_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, workloads.__file__, "--device", "cuda", "--point", "{}"]
+    command = [*COMMAND, "--device", "cuda", "--point", "{}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     record = json.loads(done.stdout.splitlines()[-1])
     assert record["record"] == "refused"

@@ -102,11 +102,11 @@ def test_a_kit_holds_what_a_machine_without_us_needs(cli: Cli, tmp_path: Path) -
     ended = cli("bench", "kit", str(tmp_path / "kit"), "--models", "mlp", "--time-budget", "1m")
     assert ended.code == 0
     assert {file.name for file in (tmp_path / "kit").iterdir()} == {
-        "workloads.py",
+        "workloads.pyz",
         "cpu.json",
         "cuda.json",
     }
-    assert "python3 workloads.py --device cuda --plan cuda.json --out cuda.jsonl" in ended.err
+    assert "python3 workloads.pyz --device cuda --plan cuda.json --out cuda.jsonl" in ended.err
 
 
 def test_a_kit_is_not_written_over_a_file(cli: Cli, tmp_path: Path) -> None:

@@ -1,19 +1,15 @@
 """The whole road on the real control plane, with the shipped rights and nothing more."""
 
 import json
-import os
-import random
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import difference
 from tests.lab.conftest import LabCluster
-from tests.lab.kills import VARIABLE, rounds
 
 pytestmark = pytest.mark.lab
 TAINT = "nodetype=gpu:NoSchedule"
-KILLS = int(os.environ.get(VARIABLE, "5"))
 
 
 @pytest.mark.timeout(900)
@@ -48,10 +44,3 @@ def test_road_is_walked_proven_and_taken_back(lab: LabCluster, entitled: Path) -
 
     lab.oc_gpu("disable", "--yes").ok()
     assert difference(before, lab.objects()) == ""
-
-
-@pytest.mark.timeout(300 + 60 * KILLS)
-def test_road_there_and_back_with_kills_on_it_is_as_good_as_without(lab: LabCluster) -> None:
-    came = list(rounds(lab, KILLS, seed=random.randrange(1000)))  # noqa: S311 - no secret
-    assert sum(len(one.kills) for one in came) == KILLS
-    assert [problem for one in came for problem in one.wrong] == []

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from msgspec import Struct, structs
 
-from oc_gpu.bench import catalogue, workloads
+from oc_gpu.bench import catalogue
 from oc_gpu.bench.collect import Collector, Progress, plan_text
-from oc_gpu.bench.legs import WORKLOADS
 from oc_gpu.bench.model import Device, Leg, Place, Plan, Run
+from oc_gpu.bench.packing import ARCHIVE, archive
 from oc_gpu.kube import Client, OcGpuError
 from oc_gpu.manifests.jobs import SCRIPTS, Limits
 from oc_gpu.snapshot.model import Snapshot
@@ -187,15 +186,14 @@ class _Leg:
 
     def _request(self) -> Request:
         wish, rest = self._wish, self._collector.rest(self.left)
-        code = Path(workloads.__file__).read_bytes()
         return Request(
             title=f"bench-{self.side.lower()}",
             image=wish.image,
             command=(
-                *("python3", f"{SCRIPTS}/{WORKLOADS}", "--device", self.device),
+                *("python3", f"{SCRIPTS}/{ARCHIVE}", "--device", self.device),
                 *("--plan", f"{SCRIPTS}/{_PLAN}"),
             ),
-            scripts={WORKLOADS: code, _PLAN: plan_text(rest)},
+            scripts={ARCHIVE: archive(), _PLAN: plan_text(rest)},
             limits=Limits(wish.gpus if self.device == "cuda" else {}, wish.cpu, wish.memory),
             node=self._node,
             namespace=wish.namespace,

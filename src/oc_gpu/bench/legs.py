@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from oc_gpu.bench import catalogue, workloads
+from oc_gpu.bench import catalogue
 from oc_gpu.bench.collect import Collector, plan_text
 from oc_gpu.bench.model import DEVICES, Device, Leg, Plan, Point, Run
+from oc_gpu.bench.packing import ARCHIVE, archive
 from oc_gpu.kube.errors import UsageError
 from oc_gpu.kube.mistakes import explain, listed
 
-WORKLOADS = "workloads.py"
-"""Name under which the workloads travel."""
 MISSING = "there is no file of this leg"
 
 
@@ -41,7 +39,7 @@ class _Head(Struct, frozen=True):
 
 def kit(plan: Plan) -> dict[str, bytes]:
     """Return what both legs of a plan need on a machine of their own, by file name."""
-    files = {WORKLOADS: Path(workloads.__file__).read_bytes()}
+    files = {ARCHIVE: archive()}
     for device in DEVICES:
         share = catalogue.for_device(plan, device, plan.budget / len(DEVICES))
         files[f"{device}.json"] = plan_text(share)

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import IO
 
-from oc_gpu.bench import catalogue, workloads
+from oc_gpu.bench import catalogue
 from oc_gpu.bench.collect import Collector, Progress, plan_text
 from oc_gpu.bench.model import Device, Leg, Plan, Run
 from oc_gpu.kube.errors import UsageError, clean
 
 Observer = Callable[[Progress], object]
-COMMAND = (sys.executable, workloads.__file__)
+COMMAND = (sys.executable, "-P", "-m", "oc_gpu.bench.workloads")
 _GPU_SHARE = 0.5
 """Part of the time that the GPU may take; it takes less, and the CPU gets what is left."""
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from oc_gpu.bench.workloads import interval_ranks
+from oc_gpu.bench.workloads.timing import interval_ranks
 
 CONFIDENCE = 0.95
 """Probability with which an interval covers the true value."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import get_args
 
-from oc_gpu.bench import statistics, workloads
+from oc_gpu.bench import statistics
 from oc_gpu.bench.catalogue import NETWORKS
 from oc_gpu.bench.model import (
     Along,
@@ -22,6 +22,7 @@ from oc_gpu.bench.model import (
     Verdict,
     Winner,
 )
+from oc_gpu.bench.workloads.networks import apart
 
 TOLERANCE: Mapping[str, float] = {"fp32": 1e-3, "tf32": 5e-3, "fp16": 5e-3, "bf16": 5e-2}
 """Largest relative difference that rounding explains, by type.
@@ -125,7 +126,7 @@ def proof(point: Point, cpu: Result | None, gpu: Result | None) -> Proof:
 
 
 def _apart(first: Sequence[float], second: Sequence[float]) -> float:
-    return workloads.apart(first, second) if len(first) == len(second) else math.inf
+    return apart(first, second) if len(first) == len(second) else math.inf
 
 
 def _cost(

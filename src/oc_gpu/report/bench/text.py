@@ -6,8 +6,8 @@ from itertools import groupby
 from pathlib import Path
 
 from oc_gpu.bench.collect import Progress
-from oc_gpu.bench.legs import WORKLOADS
 from oc_gpu.bench.model import DEVICES, Crossover, Leg, Pair, Point
+from oc_gpu.bench.packing import ARCHIVE
 from oc_gpu.report.bench import words
 from oc_gpu.report.bench.document import Bench
 from oc_gpu.report.look import Look
@@ -158,7 +158,7 @@ def kit(folder: Path) -> Iterator[str]:
     """Yield what to do with a folder that holds the workloads and a plan for each device."""
     yield f"{folder} is ready. Where Python has PyTorch, run in it:"
     for device in DEVICES:
-        yield (f"  python3 {WORKLOADS} --device {device} --plan {device}.json --out {device}.jsonl")
+        yield (f"  python3 {ARCHIVE} --device {device} --plan {device}.json --out {device}.jsonl")
     yield "and then, here: oc-gpu bench show cpu.jsonl cuda.jsonl --html FILE"
 
 

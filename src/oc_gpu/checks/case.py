@@ -17,6 +17,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Node, Pod
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.texts import Text, TextRef, Words
+from oc_gpu.stages.platform import openshift_version
 
 FEATURES = "feature.node.kubernetes.io/"
 _VENDOR = "10de"
@@ -312,12 +313,8 @@ class Case:
 
     @cached_property
     def openshift(self) -> tuple[int, ...]:
-        """Return the release of OpenShift, empty when there is none or it is not known."""
-        for raw in self.snapshot.table("clusterversions"):
-            desired = status(raw).get("desired") or {}
-            if found := version(str(desired.get("version") or "")):
-                return found
-        return ()
+        """Return the release of OpenShift that runs; empty without one, or when unknown."""
+        return version(openshift_version(self.snapshot))
 
     @cached_property
     def on_openshift(self) -> bool:
@@ -438,8 +435,7 @@ def version(text: str) -> tuple[int, ...]:
 
 
 GPU_LABELS = ("pci-10de.present", "pci-0302_10de.present", "pci-0300_10de.present")
-"""What the GPU Operator looks for on nodes, without the prefix of NFD (gpu-operator, "
-"controllers)."""
+"""What the GPU Operator looks for on nodes, without NFD's prefix (gpu-operator, controllers)."""
 
 
 def pci_label(node: Node) -> str:

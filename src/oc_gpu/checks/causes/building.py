@@ -148,8 +148,7 @@ def _told_otherwise(case: Case) -> bool:
 
 _SINCE = ((6, 11), (6, 8), (6, 5), (5, 18), (5, 15))
 _ABLE = ((560,), (550, 54), (535, 129), (515, 48), (470, 82))
-"""Kernels, and the drivers whose first releases built against them (release notes, fixed "
-"issues)."""
+"""Kernels, and the drivers whose first releases built against them (release notes)."""
 
 
 def _too_new(case: Case, says: str) -> Results:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.checks.otherwise import MORE
 from tests.checks.patient import BUILD, NODE, OSTREE, SETS, SPACE, Patient
 
 Make = Callable[[], Patient]
@@ -1230,3 +1231,6 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
 }
 """Makers of ill clusters by cause."""
+AILMENTS |= {slug: (*AILMENTS.get(slug, ()), *makers) for slug, makers in MORE.items()}
+NOTICES = frozenset({"gpus-all-taken"})
+"""Causes that nothing is broken by: warnings."""

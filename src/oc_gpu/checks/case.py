@@ -212,7 +212,10 @@ class Case:
         stuck = {
             one.pod.spec.node_name
             for one in self.troubles_of(*ON_NODE)
-            if self.component[key(one.pod)] == components.DRIVER
+            if (
+                self.component[key(one.pod)] == components.DRIVER
+                and not components.is_beside_driver(one.container)
+            )
             or one.container == "driver-validation"
         }
         pulling = {

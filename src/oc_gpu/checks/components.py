@@ -149,6 +149,14 @@ def _first(fits: _Fits, names: Iterable[str]) -> str:
     return min((fits(name) for name in names if name), default=_NONE)[1]
 
 
+_BESIDE = re.compile(r"peermem|gdrcopy|nvidia-fs|\bgds\b")
+
+
+def is_beside_driver(container: str) -> bool:
+    """Tell whether a container of the driver pod loads another module, after the driver's own."""
+    return _BESIDE.search(container) is not None
+
+
 def wants_gpu(pod: Pod) -> bool:
     """Tell whether a pod asks for GPUs or parts of them."""
     return any(

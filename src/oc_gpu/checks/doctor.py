@@ -25,6 +25,7 @@ from oc_gpu.checks.causes import (
     driver_toolkit,
     entitlement,
     evicting,
+    fabric,
     hardware,
     host_driver,
     machine_config,
@@ -39,6 +40,7 @@ from oc_gpu.checks.causes import (
     runtime,
     scheduling,
     toolkit,
+    unplaced,
     validator,
     vgpu,
 )
@@ -67,12 +69,14 @@ CHECKS: tuple[Check[Case], ...] = tuple(
         building.CAUSES,
         host_driver.CAUSES,
         vgpu.CAUSES,
+        fabric.CAUSES,
         runtime.CAUSES,
         toolkit.CAUSES,
         device_plugin.CAUSES,
         mig.CAUSES,
         validator.CAUSES,
         scheduling.CAUSES,
+        unplaced.CAUSES,
         hardware.CAUSES,
     )
 )
@@ -114,15 +118,20 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     """Return what is wrong with a cluster, the root cause first; nothing where all is well."""
     found = ranked(one for check in CHECKS for one in _judged(check, case))
     if not any(one.severity is Severity.ERROR for one in found):
-        return (*_unexplained(case), *found)
+        return (*_not_said_yet(found, _unexplained(case), of=None), *found)
     if not any(one.confidence >= SURE for one in found):
         return (*found, *_not_said_yet(found, _unexplained(case)))
     return found
 
 
-def _not_said_yet(found: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return what is about other objects than those that a hint is about already."""
-    named = {name for one in found if one.severity is Severity.ERROR for name in one.objects}
+def _not_said_yet(
+    found: tuple[Finding, ...],
+    more: tuple[Finding, ...],
+    of: Severity | None = Severity.ERROR,
+) -> tuple[Finding, ...]:
+    """Return what is about other objects than those that a hint, or a notice, is about already."""
+    told = (one for one in found if of in (None, one.severity))
+    named = {name for one in told for name in one.objects}
     return tuple(one for one in more if not named.intersection(one.objects))
 
 

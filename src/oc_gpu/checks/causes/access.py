@@ -4,9 +4,10 @@ import re
 
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.driver import denied, has_selinux
 from oc_gpu.checks.components import GPU_STACK, NFD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, said
+from oc_gpu.checks.quotes import any_of, cause, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _ADMISSION = "admission-and-quota"
@@ -68,6 +69,12 @@ def _labelled(case: Case, says: str) -> Results:
                     ),
                 )
     return ()
+
+
+def _module(case: Case, says: str) -> Results:
+    """Find kernel modules that the policy denies: Secure Boot answers otherwise (EPERM, ENOKEY)."""
+    quotes = [q for q in denied(case) if has_selinux(case, q.node)]
+    return (result(says, quotes, at=0.88),) if quotes else ()
 
 
 def _blocked(case: Case, says: str, *, security: bool) -> Results:
@@ -215,6 +222,7 @@ SELINUX = cause(
         said("selinux*denied", "selinux is preventing", "setsebool", at=0.88),
         said("failed to initialize nvml: insufficient permissions", at=0.75),
         _labelled,
+        _module,
     ),
 )
 RBAC = cause(

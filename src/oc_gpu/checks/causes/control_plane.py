@@ -75,6 +75,10 @@ _API_GONE = (
     "error retrieving resource lock*dial tcp",
     "failed to get server groups*dial tcp",
     "http2: client connection lost",
+    "net/http: tls handshake timeout",
+    "client.timeout exceeded while awaiting headers",
+    "dial tcp*:443: connect: network is unreachable",
+    "read tcp*:443: read: connection reset by peer",
     "etcdserver: request timed out",
     "etcdserver: leader changed",
 )

@@ -220,6 +220,27 @@ def _generic(case: Case, says: str) -> Results:
     return ()
 
 
+def _denied(case: Case, says: str) -> Results:
+    """Find modules that the kernel denied (EACCES), where no SELinux is that would do so."""
+    quotes = [q for q in denied(case) if not has_selinux(case, q.node)]
+    return (result(says, quotes, at=0.9),) if quotes else ()
+
+
+def denied(case: Case) -> list[Quote]:
+    """Return what the driver says where the kernel's security module denied it its own."""
+    phrase = "could not insert 'nvidia*': permission denied"
+    return [q for q in find(case, (phrase,), (DRIVER,), _EVERYWHERE) if q.live]
+
+
+_SELINUX = re.compile(r"(?i)red ?hat|rhel|centos|rocky|alma|fedora|coreos|oracle linux")
+
+
+def has_selinux(case: Case, name: str) -> bool:
+    """Tell whether a node's system is one that enforces SELinux as it is delivered."""
+    node = case.node(name)
+    return node is not None and _SELINUX.search(node.status.node_info.os_image) is not None
+
+
 def _unsigned(case: Case, says: str) -> Results:
     """Find Secure Boot where the module was refused, by what the firmware or tools say."""
     boots = find(
@@ -266,7 +287,6 @@ _UNSIGNED = (
     "lockdown: modprobe",
     "module signature verification failed",
     "could not insert 'nvidia*operation not permitted",
-    "could not insert 'nvidia*': permission denied",
     "kernel module load error: operation not permitted",
     "pkcs#7 signature not signed with a trusted key",
     "module is rejected",
@@ -286,7 +306,9 @@ SECURE_BOOT = cause(
         "oc debug node/{node} -- chroot /host mokutil --sb-state",
         "turn Secure Boot off in the firmware or in the virtual machine's settings of {node}",
     ),
-    look=any_of(said(*_UNSIGNED, sources=_EVERYWHERE, at=0.95, by=(DRIVER, "kernel")), _unsigned),
+    look=any_of(
+        said(*_UNSIGNED, sources=_EVERYWHERE, at=0.95, by=(DRIVER, "kernel")), _unsigned, _denied
+    ),
 )
 OPEN_REQUIRED = cause(
     "OCG0821",

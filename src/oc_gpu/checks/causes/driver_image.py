@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
 from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, shown
+from oc_gpu.checks.quotes import about, cause, find, result, shown
 from oc_gpu.checks.troubles import Trouble
 
 _FAMILY = "driver-image"
@@ -146,10 +146,22 @@ def _part(case: Case, says: str) -> Results:
     return (Result(Severity.ERROR, says, evidence=(*lacks[:1], *told), confidence=at),)
 
 
+_REFUSED = (
+    "clusterpolic*is invalid: spec*required value",
+    "clusterpolic*is invalid: spec*unsupported value",
+    "clusterpolic*unknown field",
+)
+"""How the API server refuses a ClusterPolicy that was written for another release of the CRD."""
+
+
 def _versions(case: Case, says: str) -> Results:
     evidence, sure = _hit(case)
     if _incomplete(case):
         return ()
+    refused = [q for q in find(case, _REFUSED, (OPERATOR, "client")) if q.live]
+    refused += find(case, _REFUSED, None, ("client",))
+    if refused:
+        return (result(says, refused, at=0.9),)
     written = _written_for(case)
     if sure and case.policies:
         found = (*written, *evidence[:2])
@@ -189,11 +201,12 @@ def _stale(case: Case, says: str) -> Results:
         found = found or _old_validator(case, tags, [c.image for c in spec.every])
         if found is None or not _troubled(case, component):
             continue
+        at = 0.9 if case.troubles_of(component) else 0.6
         where = f"DaemonSet/{item.metadata.name}"
         evidence = (Evidence(where, shown(found)),)
         objects = (where,)
         told = {"namespace": item.metadata.namespace}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=told),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return _old_system(case, says)
 
 

@@ -9,6 +9,7 @@ from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
+from oc_gpu.snapshot.kinds import Pod
 
 _GPU = "gpu-hardware"
 _PASSED = "passthrough"
@@ -49,13 +50,31 @@ def _adapter(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.84),) if quotes else ()
 
 
+def _machines(case: Case) -> list[Pod]:
+    """Return the pods of KubeVirt in which virtual machines run."""
+    return [
+        pod
+        for pod in case.snapshot.pods
+        if pod.metadata.labels.get("kubevirt.io") == "virt-launcher"
+        or pod.metadata.name.startswith("virt-launcher-")
+    ]
+
+
 def _gone_with_driver(case: Case, says: str) -> Results:
-    """Find virtual machines that went silent while their GPU was taken into service."""
+    """Find machines that went silent while a GPU of theirs was taken into service.
+
+    That is a virtual machine of the cluster, or a host that gives its GPUs to virtual machines.
+    """
     for node in case.silent_nodes:
         name, told = node.metadata.name, node.ready
-        if told is None or told.status != "Unknown" or not is_virtual(case, name):
+        guests = [pod for pod in _machines(case) if pod.spec.node_name == name]
+        passes = bool(guests) and bool(case.pods_on(name, *_ON_HOST))
+        if told is None or told.status != "Unknown" or not (passes or is_virtual(case, name)):
             continue
-        evidence = (Evidence(f"condition Ready of Node/{name}", f"{told.reason} {told.message}"),)
+        evidence = (
+            Evidence(f"condition Ready of Node/{name}", f"{told.reason} {told.message}"),
+            *(Evidence(f"Pod/{p.metadata.name}", "a virtual machine there") for p in guests[:1]),
+        )
         about_it = {"node": name}
         return (
             Result(
@@ -64,7 +83,7 @@ def _gone_with_driver(case: Case, says: str) -> Results:
                 None,
                 (f"Node/{name}",),
                 evidence,
-                confidence=0.45,
+                confidence=0.86 if passes else 0.45,
                 about=about_it,
             ),
         )
@@ -190,19 +209,12 @@ def _sriov(case: Case, says: str) -> Results:
 
 def _held(case: Case, says: str) -> Results:
     down = case.troubles_of(SANDBOX, VFIO)
-    machines = [
-        pod
-        for pod in case.snapshot.pods
-        if pod.metadata.labels.get("kubevirt.io") == "virt-launcher"
-        or pod.metadata.name.startswith("virt-launcher-")
-    ]
+    machines = _machines(case)
     phrases = (
         "device or resource busy",
         "device is in use",
         "in use by",
         "already in use",
-        "no vgpu devices found",
-        "no gpu bound to vfio-pci",
     )
     quotes = [q for q in find(case, phrases, (SANDBOX, VFIO), ("log",)) if q.live]
     for one in down:

@@ -198,9 +198,15 @@ def _by_packages(case: Case, says: str, packages: list[Evidence]) -> Result:
     return Result(Severity.ERROR, says, evidence=evidence, confidence=0.85)
 
 
+_RUNS = "not ready"
+"""State of a driver container that runs: then it may have loaded the module itself."""
+
+
 def _loaded(case: Case, says: str) -> Results:
     """Find a driver that is loaded where the operator never had one."""
-    loaded, held = _quotes(case, _LOADED), _lspci(case)
+    runs = {t.pod.spec.node_name for t in _driver_fails(case) if t.state == _RUNS}
+    held = [(node, e) for node, e in _lspci(case) if node.metadata.name not in runs]
+    loaded = _quotes(case, _LOADED)
     if loaded:
         return (result(says, loaded, at=0.85),)
     if held:

@@ -201,6 +201,25 @@ def _kinds(case: Case) -> set[str]:
     return found
 
 
+_ALL_ON = "all-enabled"
+"""Layout that turns MIG mode on and makes no instance (mig-parted's default configuration)."""
+
+
+def _without_instances(case: Case, says: str) -> Results:
+    """Find nodes in MIG mode, by the layout that they have, that offer no GPU and no instance."""
+    for node in case.gpu_nodes:
+        labels, amounts = node.metadata.labels, node.status.allocatable
+        offers = any(n.startswith("nvidia.com/") and str(a) != "0" for n, a in amounts.items())
+        if labels.get("nvidia.com/mig.config") == _ALL_ON and not offers:
+            where = f"labels of Node/{node.metadata.name}"
+            evidence = (
+                Evidence(where, f"nvidia.com/mig.config: {_ALL_ON}"),
+                Evidence(f"status of Node/{node.metadata.name}", "no GPU and no part of one"),
+            )
+            return (node_result(node, says, evidence, 0.88),)
+    return ()
+
+
 NO_INSTANCES = cause(
     "OCG1030",
     "mig-enabled-no-devices",
@@ -228,6 +247,7 @@ NO_INSTANCES = cause(
             by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD),
             at=0.94,
         ),
+        _without_instances,
     ),
 )
 

@@ -12,9 +12,9 @@ from oc_gpu.checks.case import (
     spec,
 )
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import NFD, NFD_WORKER
+from oc_gpu.checks.components import NFD, NFD_WORKER, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause
+from oc_gpu.checks.quotes import cause, find
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
 from oc_gpu.stages import tolerations
 
@@ -119,7 +119,7 @@ def _misconfigured(case: Case, says: str) -> Results:
                 *config(case),
             )
             return (of_node(node, says, evidence, 0.94),)
-    if passed := _passed_over(case, says):
+    if passed := _passed_over(case, says) or _other_form(case, says):
         return passed
     settings = config(case)
     for node in case.snapshot.nodes:
@@ -149,6 +149,18 @@ def _passed_over(case: Case, says: str) -> Results:
                     Evidence(f"DaemonSet/{item.metadata.name}", f"asks for {wanted[0]}"),
                 )
                 return (of_node(node, says, evidence, 0.9),)
+    return ()
+
+
+def _other_form(case: Case, says: str) -> Results:
+    """Find an operator that sees no GPU node, though NFD labels one in another form than vendor."""
+    phrases = ("could not get any nodes to match", "no gpu node in the cluster")
+    quotes = find(case, phrases, (OPERATOR,), ("log",)) if not case.sets_of(*ON_NODE) else []
+    for node in case.labelled:
+        label = pci_label(node)
+        if quotes and "_10de" in label:
+            where = f"labels of Node/{node.metadata.name}"
+            return (of_node(node, says, (quotes[0].evidence, Evidence(where, label)), 0.84),)
     return ()
 
 

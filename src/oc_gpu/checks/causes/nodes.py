@@ -3,7 +3,7 @@
 from oc_gpu.checks.ages import NODE, age
 from oc_gpu.checks.case import Case, has_features
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import NFD_WORKER
+from oc_gpu.checks.components import NFD_WORKER, SANDBOX, VFIO
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause
 from oc_gpu.snapshot.kinds import Node
@@ -43,9 +43,14 @@ def _silent(case: Case, says: str) -> Results:
         said = f"{ready.status}, {ready.reason}: {ready.message}"
         evidence = (Evidence(where, f"{said} (since {ready.last_transition_time})"),)
         objects, told = (f"Node/{name}",), {"node": name}
-        at = 0.9 if _is_waited_for(case, node) else 0.6
+        at = 0.9 if _is_waited_for(case, node) and not _gives_away(case, node) else 0.6
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
+
+
+def _gives_away(case: Case, node: Node) -> bool:
+    """Tell whether a node hands its GPUs to virtual machines, which may take it down with them."""
+    return bool(case.pods_on(node.metadata.name, SANDBOX, VFIO))
 
 
 def _is_waited_for(case: Case, node: Node) -> bool:

@@ -125,6 +125,8 @@ def _wrong_config(case: Case, says: str) -> Results:
         )
         if q.live
     ]
+    if refused := _refused_config(case, says):
+        return refused
     node = _node_of(case, quotes)
     own = _own_config(node)
     if node is None or _runtime(node) not in ("containerd", ""):
@@ -150,6 +152,35 @@ def _wrong_config(case: Case, says: str) -> Results:
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=names),)
     only_toolkit = [q for q in quotes if q.component == TOOLKIT]
     return (result(says, only_toolkit, at=0.88),) if only_toolkit else ()
+
+
+_REFUSED = (
+    "containerd: drop-in config*",
+    "containerd*failed to load toml",
+    "containerd*failed to load*config",
+    "containerd*invalid*config",
+    "containerd*config version*",
+    "containerd*toml: ",
+)
+"""What containerd says of a configuration that it does not take, in the journal of a node."""
+
+
+def _refused_config(case: Case, says: str) -> Results:
+    """Find GPU nodes whose runtime does not come up any more since the toolkit wrote its part."""
+    for node in case.silent_nodes:
+        told, name = node.ready, node.metadata.name
+        down = told is not None and "container runtime is down" in told.message
+        if not down or not case.pods_on(name, TOOLKIT) or _runtime(node) != "containerd":
+            continue
+        evidence = Evidence(f"condition Ready of Node/{name}", told.message if told else "")
+        quotes = [q for q in find(case, _REFUSED, None, ("kernel",)) if q.node == name]
+        if quotes:
+            return (result(says, quotes, at=0.93, more=(evidence,)),)
+        objects, names = (f"Node/{name}",), {"node": name}
+        return (
+            Result(Severity.ERROR, says, None, objects, (evidence,), confidence=0.66, about=names),
+        )
+    return ()
 
 
 def _overwritten(case: Case, says: str) -> Results:

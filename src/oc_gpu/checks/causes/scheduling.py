@@ -4,12 +4,31 @@ from oc_gpu.checks.case import Case, pci_label, spec
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.nfd import untolerated
 from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, WORKLOAD
+from oc_gpu.checks.fitting import barred, repelling
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, result
-from oc_gpu.stages import tolerations
+from oc_gpu.checks.quotes import about, any_of, cause, find, result
 
 _FAMILY = "scheduling"
 _ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
+
+
+def _validation(case: Case, says: str) -> Results:
+    """Find pods of the stack that belong to no DaemonSet, and that the taints keep off."""
+    for one in case.troubles_of(*GPU_STACK):
+        kept_off = barred(case, one.pod) if one.state == "Unschedulable" else None
+        if kept_off is None:
+            continue
+        node, taint = kept_off
+        pod = one.pod.metadata.name
+        evidence = (
+            Evidence(f"taints of Node/{node.metadata.name}", str(taint)),
+            Evidence(f"Pod/{pod}", f"does not tolerate {taint}"),
+            Evidence(f"status of Pod/{pod}", one.message or one.state),
+        )
+        objects = (f"Pod/{pod}", f"Node/{node.metadata.name}")
+        told = about(one.pod, "", node.metadata.name)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=told),)
+    return ()
 
 
 def _operands(case: Case, says: str) -> Results:
@@ -65,18 +84,8 @@ def _workload(case: Case, says: str) -> Results:
         pod = quote.pod
         if pod is None:
             continue
-        given = [
-            {"key": t.key, "operator": t.operator, "value": t.value, "effect": t.effect}
-            for t in pod.spec.tolerations
-        ]
         for node in case.gpu_nodes:
-            lacking = [
-                taint
-                for taint in node.spec.taints
-                if taint.keeps_off
-                and taint.key not in _ROLES
-                and not tolerations.tolerates(given, taint)
-            ]
+            lacking = [taint for taint in repelling(pod, node) if taint.key not in _ROLES]
             if lacking:
                 shown = str(lacking[0])
                 more = (Evidence(f"taints of Node/{node.metadata.name}", shown),)
@@ -148,7 +157,7 @@ OPERANDS = cause(
         "oc get clusterpolicy -o jsonpath='{.items[*].spec.daemonsets.tolerations}'",
         "oc-gpu isolate --taint KEY=VALUE:NoSchedule   # tolerations first, then the taint",
     ),
-    look=_operands,
+    look=any_of(_operands, _validation),
 )
 SELECTOR = cause(
     "OCG1321",

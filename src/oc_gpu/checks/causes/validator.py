@@ -7,6 +7,7 @@ from msgspec import structs
 from oc_gpu.checks.case import Case, key, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, VALIDATOR, WORKLOAD, wants_gpu
+from oc_gpu.checks.fitting import barred
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
 from oc_gpu.checks.troubles import PULLING
@@ -84,7 +85,12 @@ def _busy(case: Case, says: str) -> Results:
         for t in case.troubles_of(VALIDATOR)
         if t.state in states or t.container == "plugin-validation"
     ]
-    quotes = [q for q in find(case, _NO_ROOM, (VALIDATOR,), ("log", "event", "state")) if q.live]
+    stuck = [t for t in stuck if t.pod.spec.node_name or barred(case, t.pod) is None]
+    quotes = [
+        q
+        for q in find(case, _NO_ROOM, (VALIDATOR,), ("log", "event", "state"))
+        if q.live and (q.pod is None or q.pod.spec.node_name or barred(case, q.pod) is None)
+    ]
     if not stuck and not quotes:
         return ()
     for node in case.gpu_nodes:

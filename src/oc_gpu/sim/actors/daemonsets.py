@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CONTROLLER_REVISIONS, DAEMONSETS, NODES, PODS
@@ -37,19 +37,30 @@ _BUILT_IN = [
 ]
 
 
-class _Plan(Struct, frozen=True):
-    """Which nodes should and may run a pod of the DaemonSet."""
+class _Plan(Struct):
+    """Which nodes should and may run a pod of the DaemonSet.
 
-    wanted: set[str]
-    kept: set[str]
+    Attributes:
+        wanted: Names of nodes that should.
+        kept: Names of nodes that may.
+        changed: Names of nodes that changed since they were judged.
+    """
+
+    wanted: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
 
 
-class _Verdict(NamedTuple):
-    """What a node, in the state in which it was seen, is to a DaemonSet."""
+class _Pod(NamedTuple):
+    """A pod in the state in which it was seen, and what follows from that."""
 
-    node: RawObject
-    wanted: bool
-    kept: bool
+    raw: RawObject
+    node: str
+    is_bound: bool
+    is_ready: bool
+    is_leaving: bool
+    has_ended: bool
+    revision: str
 
 
 class DaemonSets(Controller):
@@ -60,16 +71,23 @@ class DaemonSets(Controller):
     def __init__(self, context: ActorContext) -> None:
         super().__init__(context)
         self._refusals = Refusals(self)
-        self._judged: dict[tuple[str, int], dict[str, _Verdict]] = {}
-        """What came of each node for a generation of a DaemonSet: most nodes do not change."""
+        self._plans: dict[tuple[str, int], _Plan] = {}
+        """What came of the nodes for a generation of a DaemonSet: most nodes do not change."""
+        self._seen: dict[str, dict[str, _Pod]] = {}
+        """The pods of each DaemonSet by uid: most of them do not change either."""
 
     def watches(self) -> Sequence[Watch]:
         """Return DaemonSets, their pods, and nodes."""
         return (
             Watch(DAEMONSETS),
             Watch(PODS, self._owner_keys),
-            Watch(NODES, lambda _node: [Key.of(d) for d in self.cache(DAEMONSETS).list()]),
+            Watch(NODES, self._node_keys),
         )
+
+    def _node_keys(self, node: RawObject) -> Iterable[Hashable]:
+        for plan in self._plans.values():
+            plan.changed.add(name_of(node))
+        return [Key.of(one) for one in self.cache(DAEMONSETS).list()]
 
     @staticmethod
     def _owner_keys(pod: RawObject) -> Iterable[Hashable]:
@@ -89,38 +107,39 @@ class DaemonSets(Controller):
         await self._update(owner, plan, revision)
         await self._report(owner, plan, revision, seen)
 
-    def _pods(self, owner: RawObject) -> list[RawObject]:
-        return self.cache(PODS).lookup(by_controller, uid_of(owner))
+    def _pods(self, owner: RawObject) -> list[_Pod]:
+        before, now = self._seen.get(uid_of(owner), {}), {}
+        for raw in self.cache(PODS).lookup(by_controller, uid_of(owner)):
+            held = before.get(uid_of(raw))
+            now[uid_of(raw)] = held if held is not None and held.raw is raw else _look(raw)
+        self._seen[uid_of(owner)] = now
+        return list(now.values())
 
     def _plan(self, owner: RawObject) -> _Plan:
+        """Return the plan for a DaemonSet; only nodes that changed are judged again."""
         uid, generation = uid_of(owner), owner["metadata"].get("generation", 1)
-        before = self._judged.pop((uid, generation), {})
+        plan = self._plans.get((uid, generation))
+        if plan is None:
+            self._plans = {key: v for key, v in self._plans.items() if key[0] != uid}
+            plan = self._plans[uid, generation] = _Plan()
+            plan.changed |= {name_of(node) for node in self.cache(NODES).list()}
         probe = pod_from(owner, _template(owner), {})
-        now: dict[str, _Verdict] = {}
-        for node in self.cache(NODES).list():
-            name = name_of(node)
-            held = before.get(name)
-            now[name] = held if held is not None and held.node is node else _judge(probe, node)
-        self._judged = {key: v for key, v in self._judged.items() if key[0] != uid}
-        self._judged[uid, generation] = now
-        return _Plan(
-            wanted={name for name, one in now.items() if one.wanted},
-            kept={name for name, one in now.items() if one.kept},
-        )
+        for name in plan.changed:
+            node = self.cache(NODES).get(name)
+            kept = node is not None and _may_stay(probe, node)
+            _put(plan.kept, name, holds=kept)
+            _put(plan.wanted, name, holds=kept and untolerated(probe, node or {}) is None)
+        plan.changed.clear()
+        return _Plan(set(plan.wanted), set(plan.kept))
 
     async def _manage(self, owner: RawObject, plan: _Plan, revision: str) -> None:
-        have: dict[str, RawObject] = {}
+        have: set[str] = set()
         for pod in self._pods(owner):
-            node = _target(pod)
-            surplus = node not in plan.kept or node in have
-            if is_terminating(pod):
-                have[node] = pod
-            elif surplus or phase(pod) in ENDED:
-                await self._delete(owner, pod)
-                have.setdefault(node, pod)
-            else:
-                have[node] = pod
-        for node in sorted(plan.wanted - set(have)):
+            surplus = pod.node not in plan.kept or pod.node in have
+            if not pod.is_leaving and (surplus or pod.has_ended):
+                await self._delete(owner, pod.raw)
+            have.add(pod.node)
+        for node in sorted(plan.wanted - have):
             try:
                 await self._create(owner, node, revision)
             except REFUSED as error:
@@ -154,26 +173,26 @@ class DaemonSets(Controller):
         if strategy.get("type", "RollingUpdate") != "RollingUpdate":
             return
         limit = _limit(strategy, len(plan.wanted))
-        pods = [p for p in self._pods(owner) if _target(p) in plan.wanted]
-        room = limit - (len(plan.wanted) - sum(is_ready(p) for p in pods))
-        old = [p for p in pods if hash_of(p, _HASH) != revision and not is_terminating(p)]
-        for pod in sorted(old, key=lambda p: (is_ready(p), name_of(p))):
-            if is_ready(pod):
+        pods = [p for p in self._pods(owner) if p.node in plan.wanted]
+        room = limit - (len(plan.wanted) - sum(p.is_ready for p in pods))
+        old = [p for p in pods if p.revision != revision and not p.is_leaving]
+        for pod in sorted(old, key=lambda p: (p.is_ready, name_of(p.raw))):
+            if pod.is_ready:
                 if room <= 0:
                     return
                 room -= 1
-            await self._delete(owner, pod)
+            await self._delete(owner, pod.raw)
 
     async def _report(
-        self, owner: RawObject, plan: _Plan, revision: str, seen: Sequence[RawObject]
+        self, owner: RawObject, plan: _Plan, revision: str, seen: Sequence[_Pod]
     ) -> None:
         """Count the pods as they were before this turn: what it did shows in the next one's."""
-        pods = {_target(p): p for p in seen if not is_terminating(p)}
-        scheduled = [p for n, p in pods.items() if n in plan.wanted and p["spec"].get("nodeName")]
-        ready = sum(is_ready(p) for p in scheduled)
+        pods = {p.node: p for p in seen if not p.is_leaving}
+        scheduled = [p for n, p in pods.items() if n in plan.wanted and p.is_bound]
+        ready = sum(p.is_ready for p in scheduled)
         desired = len(plan.wanted)
         current = self.cache(DAEMONSETS).get(name_of(owner), namespace_of(owner)) or owner
-        updated = sum(hash_of(p, _HASH) == revision for p in scheduled)
+        updated = sum(p.revision == revision for p in scheduled)
         status = {
             "currentNumberScheduled": len(scheduled),
             "desiredNumberScheduled": desired,
@@ -213,9 +232,27 @@ class DaemonSets(Controller):
         return value
 
 
-def _judge(probe: RawObject, node: RawObject) -> _Verdict:
-    kept = selects(probe, node) and untolerated(probe, node, ("NoExecute",)) is None
-    return _Verdict(node, wanted=kept and untolerated(probe, node) is None, kept=kept)
+def _may_stay(probe: RawObject, node: RawObject) -> bool:
+    return selects(probe, node) and untolerated(probe, node, ("NoExecute",)) is None
+
+
+def _put(names: set[str], name: str, *, holds: bool) -> None:
+    if holds:
+        names.add(name)
+    else:
+        names.discard(name)
+
+
+def _look(pod: RawObject) -> _Pod:
+    return _Pod(
+        raw=pod,
+        node=_target(pod),
+        is_bound=bool(pod["spec"].get("nodeName")),
+        is_ready=is_ready(pod),
+        is_leaving=is_terminating(pod),
+        has_ended=phase(pod) in ENDED,
+        revision=hash_of(pod, _HASH),
+    )
 
 
 def template_hash(owner: RawObject) -> str:
@@ -238,8 +275,8 @@ def _target(pod: RawObject) -> str:
     affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     for term in required.get("nodeSelectorTerms") or []:
-        for field in term.get("matchFields") or []:
-            return str(field["values"][0])
+        for one in term.get("matchFields") or []:
+            return str(one["values"][0])
     return ""
 
 

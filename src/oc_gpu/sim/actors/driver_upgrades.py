@@ -14,7 +14,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, DAEMONSETS, NODES, PODS
 from oc_gpu.sim.actors.daemonsets import template_hash
 from oc_gpu.sim.actors.framework import Controller, Watch
-from oc_gpu.sim.actors.gpu_operator_nodes import has_gpu
+from oc_gpu.sim.actors.gpu_operator_nodes import GPU, by_gpu, has_gpu
 from oc_gpu.sim.actors.objects import (
     annotations_of,
     by_node,
@@ -60,7 +60,7 @@ class DriverUpgrades(Controller):
         if not how.get("autoUpgrade"):
             return
         limit = how.get("maxParallelUpgrades", 1)
-        nodes = [n for n in self.cache(NODES).list() if has_gpu(n)]
+        nodes = [n for n in self.cache(NODES).lookup(by_gpu, GPU) if has_gpu(n)]
         busy = sum(_state(n) not in _AT_REST for n in nodes)
         for node in sorted(nodes, key=name_of):
             begins = _state(node) == REQUIRED and (not limit or busy < limit)

@@ -109,9 +109,8 @@ class GpuOperator(Controller):
             await self.clock.sleep(self.scenario.latencies.operator_reconcile)
         await self._label(policy, table)
         namespace = table.namespace or operator.namespace
-        nodes = self.cache(NODES).list()
-        if table.conditions and not any(map(labelling.has_gpu, nodes)):
-            await self._report_no_gpu(policy, namespace, nodes)
+        if table.conditions and not self._gpu_nodes():
+            await self._report_no_gpu(policy, namespace, self.cache(NODES).list())
             return
         if self.cache(NAMESPACES).get(namespace) is None and not table.creates_namespace:
             return
@@ -120,13 +119,17 @@ class GpuOperator(Controller):
         await self._report(policy, table, namespace, waiting)
 
     async def _label(self, policy: RawObject, table: OperandTable) -> None:
-        for node in self.cache(NODES).list():
+        for node in self.cache(NODES).lookup(labelling.by_gpu, labelling.GPU):
             change = labelling.node_change(node, table, policy)
             if change is not None:
                 await self.context.patch(NODES, node, change)
 
+    def _gpu_nodes(self) -> list[RawObject]:
+        known = self.cache(NODES).lookup(labelling.by_gpu, labelling.GPU)
+        return [node for node in known if labelling.has_gpu(node)]
+
     def _around(self, operator: RunningOperator, namespace: str) -> Surroundings:
-        nodes = [n for n in self.cache(NODES).list() if labelling.has_gpu(n)]
+        nodes = self._gpu_nodes()
         labels = labels_of(nodes[0]) if nodes else {}
         version = self._cluster_version()
         return Surroundings(

@@ -15,6 +15,7 @@ _PRESENT = "nvidia.com/gpu.present"
 _DEPLOY = "nvidia.com/gpu.deploy."
 _MIG_CAPABLE, _MIG_CONFIG = "nvidia.com/mig.capable", "nvidia.com/mig.config"
 _UPGRADE_ENABLED = "nvidia.com/gpu-driver-upgrade-enabled"
+GPU = "gpu"
 OSTREE = f"{PREFIX}system-os_release.OSTREE_VERSION"
 
 
@@ -22,6 +23,11 @@ def has_gpu(node: RawObject) -> bool:
     """Tell whether NFD found an NVIDIA card in a node."""
     labels = labels_of(node)
     return any(labels.get(key) == "true" for key in _PCI)
+
+
+def by_gpu(node: RawObject) -> str | None:
+    """Return `GPU` for a node with a card, or with the label of one that it had: an index."""
+    return GPU if has_gpu(node) or labels_of(node).get(_PRESENT) == "true" else None
 
 
 def has_features(node: RawObject) -> bool:

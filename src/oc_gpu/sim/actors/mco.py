@@ -111,8 +111,8 @@ class NodeController(Controller):
     def __init__(self, context: ActorContext) -> None:
         super().__init__(context)
         self._selectors: list[Any] = []
-        self._pools: dict[str, tuple[RawObject, str | None]] = {}
-        """The pool of each node in the state in which it was seen, for these selectors."""
+        self._pools: dict[str, tuple[Machine, str | None]] = {}
+        """Each machine as it was seen last, and its pool, for these selectors."""
 
     def watches(self) -> Sequence[Watch]:
         """Return pools and nodes."""
@@ -126,43 +126,60 @@ class NodeController(Controller):
         pool = self.cache(MACHINE_CONFIG_POOLS).get(key)
         if pool is None or not (pool["spec"].get("configuration") or {}).get("name"):
             return
-        await self._mark(pool)
-        for machine in candidates(pool, self._machines(pool)):
+        machines = self._machines(pool)
+        if await self._mark(pool, machines):
+            machines = self._machines(pool)
+        beginning = candidates(pool, machines)
+        for machine in beginning:
             await self._begin(pool, machine)
-        status = status_of(pool, self._machines(pool), self.clock.now())
+        if beginning:
+            machines = self._machines(pool)
+        status = status_of(pool, machines, self.clock.now())
         await self.context.patch_status(MACHINE_CONFIG_POOLS, pool, status)
 
     def _machines(self, pool: RawObject) -> list[Machine]:
-        target = pool["spec"]["configuration"]["name"]
-        return [Machine(node, target) for node in in_order(self._members(pool))]
+        return in_order(self._members(pool))
 
-    def _members(self, pool: RawObject) -> Iterator[RawObject]:
-        """Yield the nodes of a pool; only those that changed are matched again."""
+    def _members(self, pool: RawObject) -> Iterator[Machine]:
+        """Yield the machines of a pool; only those that changed are looked at again."""
+        target = pool["spec"]["configuration"]["name"]
         pools = self.cache(MACHINE_CONFIG_POOLS).list()
         selectors = [(name_of(p), p["spec"].get("nodeSelector")) for p in pools]
         if selectors != self._selectors:
             self._selectors, self._pools = selectors, {}
         for node in self.cache(NODES).list():
-            held = self._pools.get(name_of(node))
-            if held is None or held[0] is not node:
-                held = self._pools[name_of(node)] = (node, pool_of(node, pools))
-            if held[1] == name_of(pool):
-                yield node
+            name = name_of(node)
+            held = self._pools.get(name)
+            if held is None or held[0].node is not node:
+                held = self._pools[name] = (Machine(node, target), pool_of(node, pools))
+            if held[1] != name_of(pool):
+                continue
+            if held[0].target != target:
+                held = self._pools[name] = (Machine(node, target), held[1])
+            yield held[0]
 
-    async def _mark(self, pool: RawObject) -> None:
-        """Tell the scheduler which nodes will go away soon; releases whose controller drains."""
+    async def _mark(self, pool: RawObject, machines: Iterable[Machine]) -> bool:
+        """Tell the scheduler which nodes will go away soon; releases whose controller drains.
+
+        Returns:
+            Whether a node was changed.
+        """
+        changed = False
         if self.scenario.openshift.drained_by != "controller" or pool["spec"].get("paused"):
-            return
-        for machine in self._machines(pool):
+            return changed
+        for machine in machines:
             waiting = not machine.is_asked
             marked = any(t["key"] == _IN_PROGRESS["key"] for t in _taints(machine.node))
             if waiting and not marked:
                 taints = [*_taints(machine.node), _IN_PROGRESS]
                 await self.context.patch(NODES, machine.node, _with_taints(machine.node, taints))
+                changed = True
             elif marked and machine.is_updated:
                 await self.context.patch(
                     NODES, machine.node, _with_taints(machine.node, _unmarked(machine.node))
                 )
+                changed = True
+        return changed
 
     async def _begin(self, pool: RawObject, machine: Machine) -> None:
         notes = {DESIRED: machine.target}

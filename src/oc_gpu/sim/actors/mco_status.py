@@ -1,6 +1,7 @@
 """What a MachineConfigPool says of its machines: membership, counts, conditions. Pure."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -22,61 +23,63 @@ _BUILT_IN = ("master", "worker")
 _ZONE = "topology.kubernetes.io/zone"
 
 
-class Machine(Struct, frozen=True):
-    """One node as the node controller of the machine-config-operator sees it."""
+class Machine(Struct, frozen=True, dict=True):
+    """One node as the node controller of the machine-config-operator sees it.
+
+    Nodes of caches never change in place, so that what is asked of one is worked out once.
+    """
 
     node: RawObject
     target: str
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Return the node's name."""
         return name_of(self.node)
 
-    @property
+    @cached_property
     def notes(self) -> dict[str, str]:
         """Return the node's annotations."""
         return annotations_of(self.node)
 
-    @property
+    @cached_property
     def is_updated(self) -> bool:
         """Tell whether the machine runs the target configuration and is done with it."""
         current, desired = self.notes.get(CURRENT), self.notes.get(DESIRED)
         return current == desired == self.target and self.notes.get(STATE) == "Done"
 
-    @property
+    @cached_property
     def is_asked(self) -> bool:
         """Tell whether the machine was told to go to the target configuration."""
         return self.notes.get(DESIRED) == self.target
 
-    @property
+    @cached_property
     def is_available(self) -> bool:
         """Tell whether pods can be scheduled to the machine."""
         cordoned = bool((self.node.get("spec") or {}).get("unschedulable"))
         return is_true(self.node, "Ready") and not cordoned
 
-    @property
+    @cached_property
     def is_degraded(self) -> bool:
         """Tell whether the machine's daemon gave up."""
         return self.notes.get(STATE) in {"Degraded", "Unreconcilable"}
 
-    @property
+    @cached_property
     def is_idle(self) -> bool:
         """Tell whether the machine is up and not on its way to any configuration."""
         settled = self.notes.get(CURRENT) == self.notes.get(DESIRED)
         return settled and self.is_available and self.notes.get(STATE) == "Done"
 
+    @cached_property
+    def place(self) -> tuple[str, str, str]:
+        """Return by what machines are put in the order in which they are updated."""
+        made = self.node["metadata"].get("creationTimestamp", "")
+        return labels_of(self.node).get(_ZONE, ""), made, self.name
 
-def in_order(nodes: Iterable[RawObject]) -> list[RawObject]:
-    """Return nodes in the order in which they are updated: by zone, age, name."""
-    return sorted(
-        nodes,
-        key=lambda n: (
-            labels_of(n).get(_ZONE, ""),
-            n["metadata"].get("creationTimestamp", ""),
-            name_of(n),
-        ),
-    )
+
+def in_order(machines: Iterable[Machine]) -> list[Machine]:
+    """Return machines in the order in which they are updated: by zone, age, name."""
+    return sorted(machines, key=lambda machine: machine.place)
 
 
 def pool_of(node: RawObject, pools: Sequence[RawObject]) -> str | None:

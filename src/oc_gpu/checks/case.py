@@ -91,11 +91,10 @@ class Case:
         return found
 
     @cached_property
-    def _by_node(self) -> dict[tuple[str, str], list[Pod]]:
-        """Return the pods by component and node."""
-        found: dict[tuple[str, str], list[Pod]] = {}
+    def _by_node(self) -> dict[str, list[Pod]]:
+        found: dict[str, list[Pod]] = {}
         for pod in self.snapshot.pods:
-            found.setdefault((self.component[key(pod)], pod.spec.node_name), []).append(pod)
+            found.setdefault(pod.spec.node_name, []).append(pod)
         return found
 
     def pods_of(self, *wanted: str) -> list[Pod]:
@@ -104,10 +103,12 @@ class Case:
         return [pod for _, pod in heapq.merge(*found, key=itemgetter(0))]
 
     def pods_on(self, node: str, *wanted: str) -> list[Pod]:
-        """Return the pods of some components on a node."""
-        return [
-            pod for name in dict.fromkeys(wanted) for pod in self._by_node.get((name, node), ())
-        ]
+        """Return the pods of some components on a node, all that are there where none is named."""
+        here = self._by_node.get(node, [])
+        if not wanted:
+            return here
+        names = dict.fromkeys(wanted)
+        return [pod for name in names for pod in here if self.component[key(pod)] == name]
 
     def troubles_of(self, *wanted: str, fails: bool | None = None) -> list[Trouble]:
         """Return the troubles of some components' pods.

@@ -262,9 +262,8 @@ def _restarts(case: Case, says: str) -> Results:
             continue
         shaken = [
             other
-            for other in case.snapshot.pods
+            for other in case.pods_on(pod.spec.node_name)
             if case.component[key(other)] not in GPU_STACK | NFD
-            and other.spec.node_name == pod.spec.node_name
             and sum(c.restart_count for c in other.status.container_statuses) >= max(count, 3)
         ]
         gone = [
@@ -296,8 +295,8 @@ def _restarted_together(case: Case, says: str) -> Results:
     A reboot counts for all pods of a node alike.
     """
     for pod in case.pods_of(TOOLKIT):
-        count, node = _restart_count(pod), pod.spec.node_name
-        here = [one for one in case.snapshot.pods if one.spec.node_name == node and one is not pod]
+        count = _restart_count(pod)
+        here = [one for one in case.pods_on(pod.spec.node_name) if one is not pod]
         ours = [one for one in here if case.component[key(one)] in GPU_STACK - {TOOLKIT}]
         others = [one for one in here if case.component[key(one)] not in GPU_STACK]
         alike = [one for one in ours if abs(_restart_count(one) - count) <= count * _ABOUT]

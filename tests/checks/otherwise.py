@@ -122,6 +122,12 @@ def _fifth_generation() -> Patient:
     )
 
 
+def _left_to_the_host() -> Patient:
+    """A node that the driver's manager left to a driver of the host, which does not answer."""
+    made = Patient(openshift=False).labels(**{"nvidia.com/gpu.deploy.driver": "pre-installed"})
+    return made.fails("validator", "PodInitializing", init="driver-validation")
+
+
 MORE: dict[str, tuple[Make, ...]] = {
     "selinux-denied": (lambda: _denied(openshift=True),),
     "secure-boot-enabled": (lambda: _denied(openshift=False),),
@@ -157,6 +163,7 @@ MORE: dict[str, tuple[Make, ...]] = {
             "spec.operator.defaultRuntime: Required value"
         ),
     ),
+    "host-driver-installed": (_left_to_the_host,),
     "fabric-manager-nvlink5-prereq": (_fifth_generation,),
 }
 """Makers of ill clusters by cause, beside those of `ailments`."""

@@ -6,7 +6,7 @@ from oc_gpu.snapshot.kinds import Node
 
 _KERNELS = re.compile(
     r"[.+-](rt\d*|64k|rt-64k|debug)\b|\.rt\d|\.fc\d\d|-rt\d|-cos\b|-flatcar|-talos|-arch\d|"
-    r"\.amzn|-tegra|-azure-fde|\+debug|-bottlerocket|-k3os|-lowlatency|-xanmod|-liquorix|\.elrepo|uek",
+    r"\.amzn|-tegra|-azure-fde|\+debug|-bottlerocket|-k3os|-lowlatency|-fips\b|-xanmod|-liquorix|\.elrepo|uek",
     re.IGNORECASE,
 )
 _SYSTEMS = re.compile(

@@ -142,7 +142,7 @@ def _unhealthy(case: Case, says: str) -> Results:
             ),
         )
         objects = (f"CatalogSource/{key[1]}",)
-        at = 0.92 if needed else 0.8
+        at = 0.92 if needed else 0.8 if used or not case.managed else 0.45
         about = {"namespace": key[0]}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=about),)
     phrases = (

@@ -180,14 +180,35 @@ def _made(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at:
 
 
 def _installed(case: Case, says: str) -> Results:
-    if case.setting("driver", "enabled") is False or not _driver_fails(case):
+    if case.setting("driver", "enabled") is False:
         return ()
+    if not _driver_fails(case):
+        return _called_installed(case, says)
     packages, quotes = _packages(case), _quotes(case, _ON_HOST)
     if quotes:
         return (result(says, quotes, at=0.93, more=tuple(packages[:1])),)
     if packages:
         return (_by_packages(case, says, packages),)
     return () if _quotes(case, _IN_USE) or _history(case) else _loaded(case, says)
+
+
+def _called_installed(case: Case, says: str) -> Results:
+    """Find nodes that the driver's manager left to a driver of the host, and that are not well."""
+    label = "nvidia.com/gpu.deploy.driver"
+    for node in case.labelled:
+        name = node.metadata.name
+        ill = [t for t in case.troubles_of(*ON_NODE) if t.pod.spec.node_name == name]
+        if node.metadata.labels.get(label) == "pre-installed" and ill:
+            evidence = (
+                Evidence(f"labels of Node/{name}", f"{label}: pre-installed"),
+                Evidence(
+                    f"status of Pod/{ill[0].pod.metadata.name}",
+                    f"{ill[0].container} {ill[0].state}",
+                ),
+            )
+            at = 0.75 if any(t.container == "driver-validation" for t in ill) else 0.5
+            return (_made(case, node, says, evidence, at),)
+    return ()
 
 
 def _by_packages(case: Case, says: str, packages: list[Evidence]) -> Result:

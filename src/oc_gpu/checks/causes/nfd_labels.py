@@ -71,7 +71,7 @@ def _unlabelled(case: Case, says: str) -> Results:
     operator = [t for t in case.troubles_of(NFD_OPERATOR) if t.fails]
     at = 0.9 if not has_instance and not operator else 0.75
     if case.troubles_of(*NFD, fails=True):
-        at = 0.6
+        at = 0.45 if case.troubles_of(NFD_WORKER, fails=True) else 0.6
     if not case.managed and not operator and not has_instance:
         at = 0.6
     return (Result(Severity.ERROR, says, evidence=(lacks,), confidence=at),)
@@ -85,7 +85,9 @@ def _single(case: Case, says: str) -> Results:
                 Evidence(f"lspci of Node/{name}", "an NVIDIA GPU"),
                 Evidence(f"labels of Node/{name}", f"no {FEATURES}pci-10de.present"),
             )
-            return (of_node(node, says, evidence, 0.8),)
+            ill = case.troubles_of(NFD_WORKER, fails=True)
+            at = 0.45 if any(t.pod.spec.node_name == name for t in ill) else 0.8
+            return (of_node(node, says, evidence, at),)
     return ()
 
 
@@ -119,10 +121,15 @@ def _deploy(case: Case, says: str) -> Results:
         off = {
             name: value
             for name, value in labels.items()
-            if name.startswith(_DEPLOY) and value != "true" and _meant(case, name)
+            if name.startswith(_DEPLOY)
+            and value not in ("true", "pre-installed")
+            and _meant(case, name)
         }
         upgrading = labels.get(_UPGRADE, "") not in _BUSY
-        changing = labels.get("nvidia.com/mig.config.state") in ("pending", "rebooting")
+        changing = any(
+            labels.get(f"nvidia.com/{part}.config.state") in ("pending", "rebooting")
+            for part in ("mig", "vgpu")
+        )
         if not off or upgrading or changing:
             continue
         name = node.metadata.name
@@ -130,11 +137,17 @@ def _deploy(case: Case, says: str) -> Results:
         evidence = tuple(Evidence(where, f"{k}: {v!r}") for k, v in list(off.items())[:3])
         driver = [t for t in case.troubles_of(DRIVER, MIG) if t.pod.spec.node_name == name]
         paused = all("paused" in value for value in off.values())
-        at = 0.45 if driver and paused else 0.6 if driver else 0.94
+        at = 0.45 if paused and (driver or _gave_up(labels)) else 0.6 if driver else 0.94
         if offers_gpu(node) and not case.unwell:
             at = 0.7
         return (of_node(node, says, evidence, at),)
     return _undeployed(case, says)
+
+
+def _gave_up(labels: dict[str, str]) -> bool:
+    """Tell whether who pauses operands says that its change failed: then that is the cause."""
+    states = ("nvidia.com/mig.config.state", "nvidia.com/vgpu.config.state")
+    return any(labels.get(name) == "failed" for name in states)
 
 
 def _meant(case: Case, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Evidence of GPU nodes: what ran and what stayed off; nothing is left behind."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,9 @@ from oc_gpu.checks.evidence import NodeEvidence
 from oc_gpu.checks.model import Severity
 from oc_gpu.kube import Client, RawObject, TimeoutExceededError
 from oc_gpu.kube.resources import NODES, PODS
+from oc_gpu.kube.transport import WebSocket
 from oc_gpu.manifests import verify as manifests
-from oc_gpu.rollout import commands
+from oc_gpu.rollout import commands, proof
 from oc_gpu.rollout.proof import collect
 from oc_gpu.rollout.survey import survey
 from oc_gpu.sim.scenario import DenyRule
@@ -92,6 +94,34 @@ def test_two_runs_at_a_time_leave_each_other_alone() -> None:
                 ["PASSED" in sample.log for sample in item.samples] == [True] for item in evidence
             )
         assert await test_pods(client) == []
+
+    on_cluster(act)
+
+
+class _Counting(Wire):
+    """Counts the commands that run at one time."""
+
+    running = most = 0
+
+    async def websocket(self, *asked: Any, **how: Any) -> WebSocket:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(0)
+            return await super().websocket(*asked, **how)
+        finally:
+            self.running -= 1
+
+
+def test_no_more_nodes_are_asked_at_a_time_than_is_fair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "_AT_ONCE", 1)
+
+    async def act(client: Client, wire: Wire) -> None:
+        await commands.enable(client, wish(), QUIET)
+        counting = _Counting(wire._server)
+        evidence = await collect(Client(counting), await survey(client, wish()))
+        assert [len(item.samples) for item in evidence] == [1, 1]
+        assert counting.most == 1
 
     on_cluster(act)
 

@@ -7,7 +7,7 @@ its time is over: until then it may be a run that goes on elsewhere.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -50,6 +50,8 @@ _LITTLE = Retry(outage=5.0)
 _MARGIN = 60.0
 """Seconds for what comes after the waiting: reading the last log, removing the pods."""
 _LABEL = f"{STAGE}={manifests.STAGE}"
+_AT_ONCE = 8
+"""Nodes that are asked at a time: each question is a connection of its own."""
 _OLDEST_DRIVER = "0.0"
 """Stands for a driver that could not be asked: the oldest sample runs on every driver."""
 
@@ -99,9 +101,13 @@ async def collect(
     where = namespace or _namespace(found)
     present = [node for node in found.snapshot.nodes if node.metadata.name in wanted]
     name, until = secrets.token_hex(3), found.snapshot.now + patience + _MARGIN
-    tested = await asyncio.gather(
-        *(_prepare(client, found, node, Place("", where, "", name, until)) for node in present)
-    )
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def prepared(node: Node) -> _Node:
+        async with gate:
+            return await _prepare(client, found, node, Place("", where, "", name, until))
+
+    tested = await asyncio.gather(*map(prepared, present))
     pods = [pod for one in tested for pod in one.pods]
     async with _view(client, where) as view:
         ends = asyncio.get_running_loop().time() + patience
@@ -293,7 +299,8 @@ async def _settle(view: LiveView, wanted: set[str], ends: float, waiting: _Waiti
         async with asyncio.timeout_at(ends) as limit:
             while True:
                 snapshot = view.snapshot()
-                if wanted <= {p.metadata.name for p in snapshot.pods if _has_told(p, snapshot)}:
+                logs = {*snapshot.logs, *snapshot.unlogged}
+                if wanted <= {p.metadata.name for p in snapshot.pods if _has_told(p, logs)}:
                     return
                 await waiting.look(snapshot.pods)
                 await view.changed()
@@ -302,12 +309,11 @@ async def _settle(view: LiveView, wanted: set[str], ends: float, waiting: _Waiti
             raise
 
 
-def _has_told(pod: Pod, snapshot: Snapshot) -> bool:
+def _has_told(pod: Pod, logs: Collection[str]) -> bool:
     """Tell whether a pod's part of the proof is there: where it was put, or its log."""
     if pod.metadata.labels.get(PROOF) == manifests.STAY_OFF:
         return bool(pod.spec.node_name or workloads.unscheduled(pod))
-    name = _full_name(pod)
-    return name in {*snapshot.logs, *snapshot.unlogged} or workloads.crash(pod) is not None
+    return _full_name(pod) in logs or workloads.crash(pod) is not None
 
 
 def _full_name(pod: Pod) -> str:

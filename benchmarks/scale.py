@@ -1,77 +1,130 @@
-"""The road on clusters of 250, 1,000 and 5,000 nodes: what a node costs as the cluster grows.
+"""Clusters of 250, 1,000 and 5,000 nodes: what the road and a look cost as a cluster grows.
 
-For the road, simulator and program run in one process on virtual time, so the figures are of both
-together. A ratio is the processor time for a node over that of the smallest cluster: about 1 where
-all of it grows with the number of nodes, and no more.
-
-Commands that look are run as they are installed, on a cluster on which the road was walked and of
-which every node has ten pods (`benchmarks.crowd`): processor time and memory are theirs alone.
+Commands are run as they are installed, so that processor time and memory are theirs alone: the
+simulator is a process of its own. The road is walked on scenario `big:N`, in simulated time.
+Commands that look are run on a cluster on which the road was walked and of which every node has ten
+pods (`benchmarks.crowd`).
 """
 
 import asyncio
 import gc
 import json
+import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
 from benchmarks import crowd
-from oc_gpu.config import GpuPlatform
-from oc_gpu.kube import Client
-from oc_gpu.rollout import commands
-from oc_gpu.rollout.events import Event
-from oc_gpu.rollout.survey import Wish
-from oc_gpu.sim.api.inprocess import InProcessTransport
-from oc_gpu.sim.api.messages import ADMIN
 from oc_gpu.sim.cluster import Simulation
+from oc_gpu.sim.daemon import GARBAGE_THRESHOLD
 from oc_gpu.sim.scenario import load
-from oc_gpu.stages.model import State
 
 SIZES = (250, 1000, 5000)
-GARBAGE_THRESHOLD = 100_000
-"""As in the simulator's own process: looking through so many objects anew costs much."""
-_ENOUGH = 24 * 3600.0
-_DONE = {State.DONE, State.NOT_NEEDED}
+USUAL = SIZES[:2]
+"""Sizes that are measured where nobody asks for more: the largest takes a quarter of an hour."""
+LONGEST = 2400
+"""Seconds after which a walk is ended, and told as not finished."""
 
 
-class Figures(Struct, frozen=True):
-    """Processor seconds of `enable` and of a look by `status`, and how many events were told."""
+class Road(Struct, frozen=True):
+    """What it cost to walk the road on one cluster.
+
+    Attributes:
+        nodes: How many nodes the cluster has.
+        look: The command: its exit code, processor time and memory.
+        wall_s: Seconds of the clock on the wall.
+        simulator_s: Processor seconds of the simulator.
+        simulated_s: Seconds by the cluster's clock, 0 where the walk did not end.
+        lines: Lines of progress that were told.
+        last: The last of them.
+    """
 
     nodes: int
-    enable_s: float
-    status_s: float
-    events: int
+    look: "Look"
+    wall_s: float
+    simulator_s: float
+    simulated_s: float
+    lines: int
+    last: str
 
-    def a_node(self, what: str) -> float:
-        """Return the processor seconds of a command for a node."""
-        seconds: float = getattr(self, f"{what}_s")
-        return seconds / self.nodes
-
-
-async def _walked(nodes: int) -> Figures:
-    wish = Wish(GpuPlatform())
-    told: list[Event] = []
-    async with Simulation(load(f"big:{nodes}")) as simulation:
-        client = Client(InProcessTransport(simulation.server, user=ADMIN, external=True))
-        started = time.process_time()
-        outcome = await commands.enable(client, wish, told.append, timeout=_ENOUGH)
-        enabled = time.process_time()
-        assert all(a.state in _DONE for a in outcome.assessments)
-        await commands.status(client, wish)
-        return Figures(nodes, enabled - started, time.process_time() - enabled, len(told))
+    @property
+    def a_node_s(self) -> float:
+        """Return the seconds of the clock on the wall for a node."""
+        return self.wall_s / self.nodes
 
 
-def measure(sizes: tuple[int, ...] = SIZES) -> list[Figures]:
-    """Walk the road on clusters of these sizes."""
+def road(nodes: int, longest: float = LONGEST) -> Road:
+    """Walk the road on a simulated cluster of so many nodes.
+
+    Args:
+        nodes: How many.
+        longest: Seconds after which the walk is ended.
+    """
+    with _simulated(nodes) as (kubeconfig, simulator_s), TemporaryDirectory() as folder:
+        told = Path(folder)
+        command = ("enable", "--yes", "-o", "json", f"--timeout={longest:g}")
+        with (told / "out").open("wb") as out, (told / "progress").open("wb") as progress:
+            started = time.monotonic()
+            look = _looked(nodes, command, kubeconfig, out.fileno(), progress.fileno())
+            wall = time.monotonic() - started
+        lines = (told / "progress").read_text("utf-8").splitlines() or [""]
+        ended = (told / "out").read_bytes()
+        simulated = json.loads(ended)["seconds"] if ended and look.code == 0 else 0.0
+        dated = [line for line in lines if re.match(r"\d{4}-", line)] or lines
+        return Road(nodes, look, wall, simulator_s(), simulated, len(lines), dated[-1])
+
+
+@contextmanager
+def _simulated(nodes: int) -> Iterator[tuple[str, "Spent"]]:
+    """Give the kubeconfig of a fresh cluster, and what tells its simulator's processor seconds."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(nodes, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv(), Spent(ours)
+    finally:
+        process.terminate()
+        process.join()
+
+
+class Spent:
+    """Asks a simulator for the processor seconds that it has spent."""
+
+    def __init__(self, told: Connection) -> None:
+        self._told = told
+
+    def __call__(self) -> float:
+        """Return the seconds since it was ready."""
+        self._told.send("")
+        return float(self._told.recv())
+
+
+def _serve(nodes: int, told: Connection) -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
-    return [asyncio.run(_walked(nodes)) for nodes in sizes]
+    asyncio.run(_serving(nodes, told))
 
 
-LOOKS = (("status",), ("doctor",), ("enable", "--yes"), ("check", "--timeout=600"))
+async def _serving(nodes: int, told: Connection) -> None:
+    async with Simulation(load(f"big:{nodes}")).serving() as served:
+        started = time.process_time()
+        told.send(str(served.kubeconfig_path))
+        await asyncio.to_thread(told.recv)
+        told.send(time.process_time() - started)
+        await asyncio.Event().wait()
+
+
+LOOKS = (("status",), ("doctor",), ("enable", "--yes"), ("check",))
 """Commands; there is nothing left to write for `enable`, but it looks at all that it follows."""
 PODS_A_NODE = 10
 _LAUNCH = """
@@ -100,14 +153,20 @@ def looked(nodes: int) -> list[Look]:
         return [_looked(nodes, look, kubeconfig) for look in LOOKS]
 
 
-def _looked(nodes: int, look: tuple[str, ...], kubeconfig: str) -> Look:
+def _looked(
+    nodes: int,
+    look: tuple[str, ...],
+    kubeconfig: str,
+    out: int = subprocess.DEVNULL,
+    errors: int = subprocess.DEVNULL,
+) -> Look:
     program = str(Path(sys.executable).with_name("oc-gpu"))
     ours, theirs = os.pipe()
     subprocess.run(
         [sys.executable, "-S", "-c", _LAUNCH, str(theirs), program, *look],
         env={**os.environ, "KUBECONFIG": kubeconfig},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=out,
+        stderr=errors,
         pass_fds=(theirs,),
         check=True,
     )
@@ -118,43 +177,70 @@ def _looked(nodes: int, look: tuple[str, ...], kubeconfig: str) -> Look:
 
 
 TITLE = "Scale"
+_COLUMNS = (
+    "nodes",
+    "outcome",
+    "simulated",
+    "wall",
+    "a node",
+    "CPU of `enable`",
+    "CPU of the simulator",
+    "MB",
+    "lines",
+)
 
 
 def text() -> str:
     """Return the section on large clusters of docs/reliability.md, from runs of now."""
-    rows = [
-        f"| {one.nodes:,} | {one.nodes * PODS_A_NODE:,} | `{one.command}` | {one.code} "
-        f"| {one.seconds:.1f} | {one.megabytes:.0f} |"
-        for nodes in SIZES
-        for one in looked(nodes)
-    ]
+    roads = [road(nodes) for nodes in SIZES]
+    looks = [one for nodes in SIZES for one in looked(nodes)]
     return f"""\
-Commands on a simulated cluster on which the road was walked, of which one node in ten has a GPU.
-Seconds are the command's own processor time, megabytes the most memory that it had at a time.
-Nothing is left to write for `enable`; it reads and follows all that it does on its way.
+Scenario `big:N`: one node in ten has a GPU. Commands run as they are installed, the simulator is
+a process of its own; memory is the most that the command had at a time, without the simulator.
+
+`enable` from a bare cluster to the end, in simulated time. *Wall* is what one waits for on a
+machine with {os.cpu_count()} processors, nearly all of it for the simulator; *a node* is the wall
+time for a node over that of the smallest cluster: 1 where all of it grows with the nodes.
+
+| {" | ".join(_COLUMNS)} |
+|{" --- |" * len(_COLUMNS)}
+{chr(10).join(_row(one, roads[0]) for one in roads)}
+
+Commands on a cluster on which the road was walked and of which every node has ten pods. Seconds
+are the command's own processor time. Nothing is left to write for `enable`; it reads and follows
+all that it does on its way.
 
 | nodes | pods | command | exit code | seconds | MB |
 | --- | --- | --- | --- | --- | --- |
-{chr(10).join(rows)}
+{chr(10).join(map(_look_row, looks))}
 """
 
 
+def _row(one: Road, small: Road) -> str:
+    done = "done" if one.look.code == 0 else f"not reached; as far as: {one.last}"
+    cells = (
+        f"{one.nodes:,}",
+        done,
+        f"{one.simulated_s / 60:.0f} min" if one.simulated_s else "-",
+        f"{one.wall_s:.0f} s",
+        f"{one.a_node_s / small.a_node_s:.2f}",
+        f"{one.look.seconds:.0f} s",
+        f"{one.simulator_s:.0f} s",
+        f"{one.look.megabytes:.0f}",
+        str(one.lines),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _look_row(one: Look) -> str:
+    pods = f"{one.nodes * PODS_A_NODE:,}"
+    seconds, size = f"{one.seconds:.1f}", f"{one.megabytes:.0f}"
+    return f"| {one.nodes:,} | {pods} | `{one.command}` | {one.code} | {seconds} | {size} |"
+
+
 def main() -> None:
-    """Print the figures."""
-    for nodes in SIZES:
-        for look in looked(nodes):
-            print(
-                f"{look.command} on {nodes} nodes with {nodes * PODS_A_NODE} pods: exit code "
-                f"{look.code}, {look.seconds:.1f} s, {look.megabytes:.0f} MB"
-            )
-    found = measure()
-    first = found[0]
-    for one in found:
-        ratio = one.a_node("enable") / first.a_node("enable")
-        print(
-            f"road on {one.nodes} nodes: enable {one.enable_s:.1f} s, a node {ratio:.2f} times one "
-            f"of {first.nodes}; status {one.status_s:.2f} s; {one.events} events"
-        )
+    """Print the section."""
+    sys.stdout.write(text())
 
 
 if __name__ == "__main__":

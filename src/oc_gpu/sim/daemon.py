@@ -21,7 +21,7 @@ from oc_gpu.sim.cluster import Simulation
 from oc_gpu.sim.instances import Instance, Report, claim, describe
 from oc_gpu.sim.scenario import load
 
-_GARBAGE_THRESHOLD = 100_000
+GARBAGE_THRESHOLD = 100_000
 """Allocations between collections: nearly everything here dies by reference count."""
 
 Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Instance]]
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None, opened: "Opened | None" = None) -> 
         opened: Runs the cluster that the options describe, a simulation by default.
     """
     options = _parser().parse_args(arguments)
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         asyncio.run(_run(options, opened or _simulation))
     except (OcGpuError, OSError) as error:

@@ -128,6 +128,36 @@ def _left_to_the_host() -> Patient:
     return made.fails("validator", "PodInitializing", init="driver-validation")
 
 
+def _master_without_rules() -> Patient:
+    """A master of NFD that ends without a word, on a cluster that lacks a CRD it watches."""
+    made = Patient(openshift=False)
+    made.fails("nfd-master", image="registry.k8s.io/nfd/node-feature-discovery:v0.12.1")
+    return made.add("crds", "clusterpolicies.nvidia.com")
+
+
+def _server_ahead() -> Patient:
+    """An operator that ends without a word, on a Kubernetes that is years younger."""
+    made = Patient(openshift=False, operator="v1.11.1").fails("operator")
+    return made.node(nodeInfo={"kubeletVersion": "v1.25.4", "osImage": "Ubuntu 22.04.1 LTS"})
+
+
+def _peermem(line: str = "") -> Patient:
+    """A driver that is up but for its container that loads nvidia-peermem."""
+    made = Patient()
+    pod = made.pod_of("driver")
+    pod["spec"]["containers"].append({"name": "nvidia-peermem-ctr", "image": "driver:1"})
+    pod["status"]["containerStatuses"].append(
+        {
+            "name": "nvidia-peermem-ctr",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+        }
+    )
+    pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    return made.log("driver", line, container="nvidia-peermem-ctr") if line else made
+
+
 MORE: dict[str, tuple[Make, ...]] = {
     "selinux-denied": (lambda: _denied(openshift=True),),
     "secure-boot-enabled": (lambda: _denied(openshift=False),),
@@ -162,6 +192,12 @@ MORE: dict[str, tuple[Make, ...]] = {
             'Error: ClusterPolicy.nvidia.com "cluster-policy" is invalid: '
             "spec.operator.defaultRuntime: Required value"
         ),
+    ),
+    "nfd-crd-missing": (_master_without_rules,),
+    "unsupported-version-matrix": (_server_ahead,),
+    "peermem-ofed-mismatch": (
+        _peermem,
+        lambda: _peermem("waiting for mellanox ofed and nvidia drivers to be installed"),
     ),
     "host-driver-installed": (_left_to_the_host,),
     "fabric-manager-nvlink5-prereq": (_fifth_generation,),

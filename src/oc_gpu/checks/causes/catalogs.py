@@ -142,9 +142,11 @@ def _unhealthy(case: Case, says: str) -> Results:
             ),
         )
         objects = (f"CatalogSource/{key[1]}",)
-        at = 0.92 if needed else 0.8 if used or not case.managed else 0.45
+        aside = not needed and not used and case.managed
+        severity = Severity.WARNING if aside else Severity.ERROR
+        at = 0.92 if needed else 0.45 if aside else 0.8
         about = {"namespace": key[0]}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=about),)
+        return (Result(severity, says, None, objects, evidence, confidence=at, about=about),)
     phrases = (
         "failed to populate resolver cache from source",
         "failed to list bundles",

@@ -9,7 +9,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.access import pod_result
 from oc_gpu.checks.components import GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _CONTROL = "control-plane-and-webhooks"
@@ -209,6 +209,28 @@ def _unsupported(case: Case, says: str) -> Results:
     return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
 
 
+_WITHOUT_POLICIES, _KNOWS = (1, 25), (22, 9)
+"""Kubernetes 1.25 no longer serves PodSecurityPolicy and the beta of RuntimeClass (its guide of
+deprecated APIs); the first release of the GPU Operator that does without."""
+
+
+def _too_old(case: Case, says: str) -> Results:
+    """Find operators that fail where the server no longer has the API that they ask for."""
+    told = next((node.status.node_info.kubelet_version for node in case.snapshot.nodes), "")
+    if version(told)[:2] < _WITHOUT_POLICIES or not () < case.operator_version < _KNOWS:
+        return ()
+    for one in case.troubles_of(OPERATOR, fails=True):
+        shown = ".".join(map(str, case.operator_version))
+        evidence = (
+            Evidence("nodes", f"Kubernetes {told}"),
+            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state}, version {shown}"),
+        )
+        return (
+            Result(Severity.ERROR, says, None, (), evidence, confidence=0.7, about=about(one.pod)),
+        )
+    return ()
+
+
 def _gone(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _API_GONE) if q.live and _to_server(q)]
     return (result(says, quotes, at=0.88),) if quotes else ()
@@ -381,6 +403,7 @@ UNSUPPORTED = cause(
             by=(*_OPERATORS, components.OLM, components.OTHER),
             at=0.91,
         ),
+        _too_old,
         _unsupported,
     ),
 )

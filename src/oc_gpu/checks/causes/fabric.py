@@ -9,6 +9,7 @@ from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, cause, find, result
+from oc_gpu.checks.troubles import PULLING
 
 _FABRIC = "fabric"
 _RDMA = "rdma"
@@ -175,15 +176,17 @@ def _ofed(case: Case, says: str) -> Results:
         ),
         0.94,
     )
+    found = found or _peermem(case, says, ("waiting for mellanox ofed",), 0.6)
     if found:
         return found
-    for one in case.troubles_of(DRIVER, fails=True):
-        if one.container in _PEERMEM and not _unbound(case, says):
+    for one in case.troubles_of(DRIVER):
+        if one.container in _PEERMEM and one.state not in PULLING and not _unbound(case, says):
             name = one.pod.metadata.name
             evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
             objects, told = (f"Pod/{name}",), about(one.pod, one.container)
+            at = 0.7 if one.fails else 0.55
             return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=told),
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),
             )
     return ()
 
@@ -264,9 +267,10 @@ OFED = cause(
     _RDMA,
     "driver",
     title="nvidia-peermem fits the loaded network driver",
-    says="nvidia-peermem was built against other network-driver symbols than are loaded",
+    says="nvidia-peermem was built against other network-driver symbols than are loaded, or finds "
+    "none",
     means="It links against the RDMA core of the kernel or of MOFED, whichever was there when it "
-    "was built.",
+    "was built, and waits for MOFED where it is told that there is one.",
     remedy=(
         (
             "oc patch clusterpolicy gpu-cluster-policy --type merge -p "

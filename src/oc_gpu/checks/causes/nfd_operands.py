@@ -206,6 +206,26 @@ def _no_crd(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.94),) if quotes else ()
 
 
+_WATCHES = (0, 10)
+"""First release of NFD whose master watches NodeFeatureRules, and does not start without them."""
+
+
+def _absent_crd(case: Case, says: str) -> Results:
+    """Find masters that fail where their CRD is not among those that were read."""
+    wanted = "nodefeaturerules.nfd.k8s-sigs.io"
+    names = case.snapshot.named("crds")
+    if case.on_openshift or not names or wanted in names:
+        return ()
+    for one in case.troubles_of(NFD_MASTER, fails=True):
+        if version(one.image.rpartition(":")[2]) >= _WATCHES:
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {one.image}"),
+                Evidence("CustomResourceDefinitions", f"no {wanted}"),
+            )
+            return (_of_pod(one.pod, says, evidence, 0.8),)
+    return ()
+
+
 NO_CRD = cause(
     "OCG0623",
     "nfd-crd-missing",
@@ -216,7 +236,7 @@ NO_CRD = cause(
     means="Helm does not update CRDs on an upgrade; NFD 0.12 and later wants NodeFeature and "
     "NodeFeatureRule.",
     remedy=("oc get crd | grep nfd", "oc apply -f CRDS-OF-THE-CHART"),
-    look=_no_crd,
+    look=any_of(_no_crd, _absent_crd),
 )
 
 

@@ -13,8 +13,7 @@ from oc_gpu.checks.troubles import PULLING, Trouble
 
 _FAMILY = "image-pull"
 _ASIDE = 0.45
-"""Confidence where only pods beside the GPU stack wait for images, while what is wrong with the
-stack is something else."""
+"""Confidence where only pods beside the GPU stack wait for images, and the stack's do not."""
 _SOURCES = ("event", "state")
 
 NOT_THERE = (
@@ -98,13 +97,9 @@ def _says(*phrases: str, at: float, unless: tuple[str, ...] = ()) -> Look:
     def look(case: Case, says: str) -> Results:
         quotes = about_pulls(case, phrases)
         quotes = [q for q in quotes if not any(u in q.evidence.quote.lower() for u in unless)]
-        if (
-            quotes
-            and case.unwell
-            and all(q.component == OTHER for q in quotes)
-            and not pulls(case, *GPU_STACK)
-        ):
-            return (result(says, quotes, at=_ASIDE),)
+        beside = all(quote.component == OTHER for quote in quotes) and case.managed
+        if quotes and beside and not pulls(case, *GPU_STACK):
+            return (result(says, quotes, at=_ASIDE, severity=Severity.WARNING),)
         return (result(says, quotes, at=at),) if quotes else ()
 
     return look

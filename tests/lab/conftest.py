@@ -72,6 +72,17 @@ class LabCluster(Cluster):
         ]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process walks a road while the others are done."""
+    items.sort(key=_patience, reverse=True)
+
+
+def _patience(item: pytest.Item) -> float:
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0.0
+
+
 @contextmanager
 def lab_cluster(home: Path) -> Iterator[LabCluster]:
     """Run a lab in which `gpu-admin` has the rights that the program asks for, and no others."""

@@ -158,6 +158,23 @@ def _peermem(line: str = "") -> Patient:
     return made.log("driver", line, container="nvidia-peermem-ctr") if line else made
 
 
+def _tainted_job() -> Patient:
+    """A job that the taint of the only GPU node bars, without a word of the scheduler's."""
+    made = Patient(openshift=False).taint("nvidia.com/gpu", "present")
+    for table in ("daemonsets", "pods"):
+        for item in made.tables[table]:
+            spec = item["spec"]["template"]["spec"] if table == "daemonsets" else item["spec"]
+            spec["tolerations"] = [{"operator": "Exists"}]
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "app", "image": "cuda:12", "resources": gpu}
+    return made.pod("train-0", "ml", {"containers": [container]}).pending("train-0", "")
+
+
+def _read_only_root() -> Patient:
+    made = Patient().fails("operator")
+    return made.log("operator", '"error":"open /tmp/operator-sdk-ready: read-only file system"')
+
+
 MORE: dict[str, tuple[Make, ...]] = {
     "selinux-denied": (lambda: _denied(openshift=True),),
     "secure-boot-enabled": (lambda: _denied(openshift=False),),
@@ -193,6 +210,8 @@ MORE: dict[str, tuple[Make, ...]] = {
             "spec.operator.defaultRuntime: Required value"
         ),
     ),
+    "workload-missing-toleration": (_tainted_job,),
+    "scc-wrong-selected": (_read_only_root,),
     "nfd-crd-missing": (_master_without_rules,),
     "unsupported-version-matrix": (_server_ahead,),
     "peermem-ofed-mismatch": (

@@ -49,3 +49,16 @@ def test_a_worker_of_nfd_that_fails_leaves_open_why_nodes_have_no_labels() -> No
     ]
     made = Patient().labels(*gone).fails("nfd-worker")
     assert "nfd-labels-missing" not in _sure(made)
+
+
+def test_a_digest_that_cannot_be_pulled_says_nothing_of_a_tag() -> None:
+    made = Patient().fails("driver", "ImagePullBackOff", image="nvcr.io/nvidia/driver@sha256:aa")
+    assert "driver-image-tag-missing" not in _sure(made)
+
+
+def test_a_daemonset_without_pods_and_events_leaves_open_who_refuses_them() -> None:
+    made = Patient()
+    for item in made.tables["daemonsets"]:
+        item["status"]["currentNumberScheduled"] = 0
+        item["status"]["numberReady"] = 0
+    assert "scc-rejected" not in _sure(made)

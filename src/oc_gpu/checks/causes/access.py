@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import denied, has_selinux
 from oc_gpu.checks.components import GPU_STACK, NFD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, result, said
+from oc_gpu.checks.quotes import any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _ADMISSION = "admission-and-quota"
@@ -48,6 +48,13 @@ def _scc(case: Case, says: str) -> Results:
             evidence = Evidence(f"annotation openshift.io/scc of Pod/{pod.metadata.name}", used)
             return (pod_result(says, pod, evidence, 0.88),)
     return ()
+
+
+def _read_only(case: Case, says: str) -> Results:
+    """Find programs of ours that may not write, as an SCC can have it."""
+    quotes = find(case, ("read-only file system",), _OURS, ("log", "event", "state"))
+    quotes = [q for q in quotes if q.live and "open /tmp/" in q.evidence.quote]
+    return (result(says, quotes, at=0.72),) if quotes and case.on_openshift else ()
 
 
 _DEVICE = re.compile(r"(?m)^.*(?:\b\w+_u:\w+:device_t:s0).*nvidia.*$")
@@ -100,7 +107,9 @@ def _blocked(case: Case, says: str, *, security: bool) -> Results:
         counts = f"wants {now.desired_number_scheduled} pods, none was made"
         evidence = (Evidence(where, counts),)
         objects, told = (f"DaemonSet/{meta.name}",), {"namespace": meta.namespace}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.55, about=told),)
+        enforced = labels.get("pod-security.kubernetes.io/enforce") in ("baseline", "restricted")
+        at = 0.6 if security and enforced else 0.48
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
 
 
@@ -200,7 +209,7 @@ SCC_WRONG = cause(
         "oc get scc -o custom-columns=NAME:.metadata.name,PRIORITY:.priority",
         "oc get pod {pod} -n {namespace} -o jsonpath='{.metadata.annotations.openshift\\.io/scc}'",
     ),
-    look=_scc,
+    look=any_of(_scc, _read_only),
 )
 SELINUX = cause(
     "OCG0124",

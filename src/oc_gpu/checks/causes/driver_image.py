@@ -85,7 +85,8 @@ def _tag(case: Case, says: str) -> Results:
             continue
         evidence = _images_of(case, one)
         others = [t for t in pulls(case) if t.pod is not one.pod]
-        at = 0.93 if len(evidence) > 1 else 0.6 if others else 0.78
+        by_digest = "@" in one.image
+        at = 0.93 if len(evidence) > 1 else 0.45 if by_digest else 0.6 if others else 0.78
         return (_one(case, one, says, evidence, at),)
     return ()
 

@@ -4,7 +4,7 @@ from oc_gpu.checks.case import Case, pci_label, spec
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.nfd import untolerated
 from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, WORKLOAD
-from oc_gpu.checks.fitting import barred, repelling
+from oc_gpu.checks.fitting import asked, barred, repelling, waiting
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, result
 
@@ -90,6 +90,24 @@ def _workload(case: Case, says: str) -> Results:
                 shown = str(lacking[0])
                 more = (Evidence(f"taints of Node/{node.metadata.name}", shown),)
                 return (result(says, [quote], at=0.94, more=more),)
+    return _barred(case, says)
+
+
+def _barred(case: Case, says: str) -> Results:
+    """Find waiting pods that every GPU node's taints bar, though the scheduler's word is lost."""
+    for pod in waiting(case):
+        found = barred(case, pod)
+        if found is not None and asked(pod):
+            node, taint = found
+            name = pod.metadata.name
+            evidence = (
+                Evidence(f"taints of Node/{node.metadata.name}", str(taint)),
+                Evidence(f"Pod/{name}", f"does not tolerate {taint}"),
+            )
+            objects, told = (f"Pod/{name}", f"Node/{node.metadata.name}"), about(pod)
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.85, about=told),
+            )
     return ()
 
 

@@ -27,7 +27,9 @@ def _smi_on(given: NodeEvidence) -> Result:
     node, objects = given.node, (f"Node/{given.node}",)
     if not given.smi_xml or not given.smi_table:
         title = f"it is not known what nvidia-smi sees on {node}: {_missing(given)}"
-        return Result(Severity.UNKNOWN, title, objects=objects, remedy=_rerun(given))
+        pod = given.driver_pod.rpartition("/")[2]
+        concerned = (*objects, f"Pod/{pod}") if pod else objects
+        return Result(Severity.UNKNOWN, title, objects=concerned, remedy=_rerun(given))
     try:
         report, table = parse_xml(given.smi_xml), parse_table(given.smi_table)
     except SmiError as error:

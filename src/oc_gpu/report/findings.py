@@ -47,7 +47,7 @@ def _grouped(by_check: list[Finding]) -> Iterator[Finding]:
         yield first if len(group) == 1 else _for_all(first, len(group))
     left = [finding for group in groups[alike.LISTED :] for finding in group]
     if left:
-        title = f"{len(left)} more of [{left[0].code}]; -v shows all"
+        title = f"{len(left)} more that differ; -v shows all"
         yield structs.replace(left[0], title=title, objects=(), evidence=(), remedy=())
 
 

@@ -124,7 +124,7 @@ def _scale(sizes: Sequence[int]) -> Iterator[Figure]:
         if one.look.code:
             print(f"enable on {one.nodes:,} nodes: not finished in {one.wall_s:.0f} s; {one.last}")
             continue
-        name = f"enable on {one.nodes:,} nodes, wall time of a node, against one of {small.nodes}"
+        name = f"enable on {one.nodes:,} nodes, CPU time of a node, against one of {small.nodes}"
         yield Figure(name, one.a_node_s, small.a_node_s, "s", NODE)
     yield from _looks(sizes)
 

@@ -58,8 +58,11 @@ class Road(Struct, frozen=True):
 
     @property
     def a_node_s(self) -> float:
-        """Return the seconds of the clock on the wall for a node."""
-        return self.wall_s / self.nodes
+        """Return the processor seconds of program and simulator for a node.
+
+        The clock on the wall also counts what else the machine does.
+        """
+        return (self.look.seconds + self.simulator_s) / self.nodes
 
 
 def road(nodes: int, longest: float = LONGEST) -> Road:
@@ -198,9 +201,10 @@ def text() -> str:
 Scenario `big:N`: one node in ten has a GPU. Commands run as they are installed, the simulator is
 a process of its own; memory is the most that the command had at a time, without the simulator.
 
-`enable` from a bare cluster to the end, in simulated time. *Wall* is what one waits for on a
-machine with {os.cpu_count()} processors, nearly all of it for the simulator; *a node* is the wall
-time for a node over that of the smallest cluster: 1 where all of it grows with the nodes.
+`enable` from a bare cluster to the end, in simulated time. *Wall* is what one waited for on a
+machine with {os.cpu_count()} processors that did other work as well (load {os.getloadavg()[2]:.0f}
+at the end); most of it is the simulator's. *A node* is the processor time of both for a node over
+that of the smallest cluster: 1 where all of it grows with the nodes.
 
 | {" | ".join(_COLUMNS)} |
 |{" --- |" * len(_COLUMNS)}
@@ -223,7 +227,7 @@ def _row(one: Road, small: Road) -> str:
         done,
         f"{one.simulated_s / 60:.0f} min" if one.simulated_s else "-",
         f"{one.wall_s:.0f} s",
-        f"{one.a_node_s / small.a_node_s:.2f}",
+        f"{one.a_node_s / small.a_node_s:.2f}" if one.look.code == 0 else "-",
         f"{one.look.seconds:.0f} s",
         f"{one.simulator_s:.0f} s",
         f"{one.look.megabytes:.0f}",

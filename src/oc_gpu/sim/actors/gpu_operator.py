@@ -265,9 +265,8 @@ def _is_ready(made: RawObject) -> bool:
 
 def _config_of(name: str, scenario: Scenario) -> dict[str, str]:
     """Return the content of a ConfigMap that operands mount."""
-    layouts = json.dumps(standard_config(scenario), indent=1)
-    contents = {
-        "default-gpu-clients": {"clients.yaml": "version: v1\nsystemd-services: []\n"},
-        "default-mig-parted-config": {"config.yaml": layouts},
-    }
-    return contents.get(name, {"entrypoint.sh": "#!/bin/bash\n"})
+    if name == "default-mig-parted-config":
+        return {"config.yaml": json.dumps(standard_config(scenario), indent=1)}
+    if name == "default-gpu-clients":
+        return {"clients.yaml": "version: v1\nsystemd-services: []\n"}
+    return {"entrypoint.sh": "#!/bin/bash\n"}

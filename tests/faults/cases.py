@@ -61,7 +61,6 @@ CASES: tuple[Expected, ...] = (
         "Pod/",
         "No matches found",
         "seed",
-        within=_BESIDE,
     ),
     Expected(
         "expired-entitlement",
@@ -69,7 +68,6 @@ CASES: tuple[Expected, ...] = (
         "Pod/",
         "No matches found",
         "seed",
-        within=_BESIDE,
     ),
     Expected(
         "proxy-missing",

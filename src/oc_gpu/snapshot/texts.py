@@ -8,7 +8,7 @@ megabytes costs no more than searching what is new in them.
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Literal
 
@@ -22,6 +22,8 @@ _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _BETWEEN = re.compile(rb"[^a-z\x80-\xff]")
 """What stands between words; digits do, or times and numbers would make words without end."""
 _SPLIT = bytes(ord(" ") if _BETWEEN.match(bytes([char])) else char for char in range(256))
+_SHORT = 4096
+"""A text of so many letters is searched sooner than it is asked for words."""
 _LONGEST = 4000
 """Characters of a line that are kept: programs print whole objects on one line."""
 
@@ -83,15 +85,18 @@ class Words:
         Args:
             phrase: A piece of text in lower case.
         """
-        first, *inner = _BETWEEN.split(phrase.encode())
-        if not inner:
-            return first in self._joined
-        last = inner.pop()
-        return (
-            all(not word or word in self._known for word in inner)
-            and first + b"\n" in self._joined
-            and b"\n" + last in self._joined
-        )
+        inner, outer = _words(phrase)
+        return inner <= self._known and all(part in self._joined for part in outer)
+
+
+@lru_cache(maxsize=8192)
+def _words(phrase: str) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+    """Return the words within a phrase, and what the outer ones are in a list of words."""
+    first, *inner = _BETWEEN.split(phrase.encode())
+    if not inner:
+        return frozenset(), (first,)
+    last = inner.pop()
+    return frozenset(filter(None, inner)), (first + b"\n", b"\n" + last)
 
 
 class Text:
@@ -148,10 +153,9 @@ class Text:
         Args:
             parts: Lower-case pieces of text, at least one.
         """
-        longest = max(parts, key=len)
-        if not self.words.may_hold(longest):
+        longest, lowered, number, seen = max(parts, key=len), self._lowered, 0, 0
+        if len(lowered) > _SHORT and not self.words.may_hold(longest):
             return
-        lowered, number, seen = self._lowered, 0, 0
         at = lowered.find(longest)
         while at >= 0:
             start, end = lowered.rfind("\n", 0, at) + 1, _end(lowered, at)

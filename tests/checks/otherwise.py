@@ -175,6 +175,28 @@ def _read_only_root() -> Patient:
     return made.log("operator", '"error":"open /tmp/operator-sdk-ready: read-only file system"')
 
 
+def _cordoned(*, said: bool) -> Patient:
+    """A node that is emptied for its pool, and a budget that lets no pod go."""
+    made = Patient()
+    made.one("nodes", NODE)["spec"]["unschedulable"] = True
+    now = {"disruptionsAllowed": 0, "expectedPods": 3}
+    made.add("poddisruptionbudgets", "osd", "rook", status=now)
+    made.add(
+        "machineconfigpools",
+        "worker",
+        status={"machineCount": 3, "updatedMachineCount": 1, "unavailableMachineCount": 1},
+    )
+    if said:
+        line = f"failed to drain node: {NODE} after 1 hour. error when evicting pods/osd-1"
+        made.event(NODE, line, kind="Node", reason="FailedToDrain")
+    return made
+
+
+def _mig_mode_by_the_validator() -> Patient:
+    made = Patient().fails("validator", init="cuda-validation")
+    return made.log("validator", "|  No MIG devices found  |", container="toolkit-validation")
+
+
 MORE: dict[str, tuple[Make, ...]] = {
     "selinux-denied": (lambda: _denied(openshift=True),),
     "secure-boot-enabled": (lambda: _denied(openshift=False),),
@@ -196,7 +218,8 @@ MORE: dict[str, tuple[Make, ...]] = {
     "gpus-all-taken": (_queue,),
     "hypervisor-passthrough-crash": (_guest_takes_host_down,),
     "vgpu-config-failed": (lambda: _vgpus("A2-1B"), _waits_for_vgpus),
-    "mig-enabled-no-devices": (_all_enabled,),
+    "mig-enabled-no-devices": (_all_enabled, _mig_mode_by_the_validator),
+    "drain-blocked-by-pdb": (lambda: _cordoned(said=True), lambda: _cordoned(said=False)),
     "nfd-cr-misconfigured": (_asks_for_vendor,),
     "toolkit-wrong-containerd-config": (
         lambda: _runtime_down(

@@ -1,6 +1,7 @@
 """Layer machine-config: nodes that do not drain, and nodes that evict."""
 
 from oc_gpu.checks import components
+from oc_gpu.checks.ages import is_rolling
 from oc_gpu.checks.case import Case, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pools import FAMILY, NOTE, behind, matching, unsettled
@@ -44,6 +45,10 @@ def _drain(case: Case, says: str) -> Results:
     if settled_now:
         quotes = [q for q in quotes if q.component != components.MCO]
     direct = [] if settled_now else matching(case, _EVICTION)
+    cordoned = [node for node in case.snapshot.nodes if node.spec.unschedulable]
+    if cordoned or not settled_now:
+        said = find(case, _EVICTION, (components.OTHER,), ("event",))
+        quotes += [q for q in said if " of Node/" in q.evidence.where]
     if quotes:
         return (result(says, quotes, at=0.93, more=(*direct[:1], *blocking[:2])),)
     if direct or (stuck and blocking):
@@ -52,7 +57,21 @@ def _drain(case: Case, says: str) -> Results:
         told = {"node": stuck[0].metadata.name} if stuck else {}
         at = 0.92 if direct else 0.85
         return (Result(Severity.ERROR, says, None, nodes, evidence, confidence=at, about=told),)
-    return ()
+    late = [pool for pool in unsettled(case) if not is_rolling(case, pool)]
+    return _held_up(says, cordoned, blocking) if late else ()
+
+
+def _held_up(says: str, cordoned: list[Node], blocking: list[Evidence]) -> Results:
+    """Guess where nodes of a late pool are cordoned and budgets refuse evictions.
+
+    Whose pods stand on which node is not looked at.
+    """
+    if not cordoned or not blocking:
+        return ()
+    name = cordoned[0].metadata.name
+    evidence = (Evidence(f"Node/{name}", "spec.unschedulable: true"), *blocking[:2])
+    objects, told = (f"Node/{name}",), {"node": name}
+    return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=told),)
 
 
 def _is_moving(node: Node) -> bool:

@@ -5,7 +5,7 @@ import re
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.device_plugin import node_result
-from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN, WORKLOAD
+from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Node, Pod
@@ -244,7 +244,7 @@ NO_INSTANCES = cause(
             "no mig devices found",
             "no mig devices were found",
             "with mig mode enabled*no*instances",
-            by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD),
+            by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD, VALIDATOR),
             at=0.94,
         ),
         _without_instances,

@@ -144,7 +144,8 @@ def _wrong_config(case: Case, says: str) -> Results:
             Evidence(f"status of Node/{node.metadata.name}", f"kubelet of {own}"),
             Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told or 'not set'}"),
         )
-        at = 0.92 if quotes else 0.8
+        ours = case.sets_of(TOOLKIT) or case.pods_of(TOOLKIT)
+        at = 0.92 if quotes else 0.8 if ours else 0.6
         if quotes:
             return (result(says, quotes, at=at, more=evidence),)
         name = node.metadata.name

@@ -197,6 +197,20 @@ def _mig_mode_by_the_validator() -> Patient:
     return made.log("validator", "|  No MIG devices found  |", container="toolkit-validation")
 
 
+def _old_library() -> Patient:
+    """A user's pod with libraries of another driver than the kernel's, on a node that is well."""
+    made = Patient(openshift=False)
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "app", "image": "cuda:12", "resources": gpu}
+    made.pod("app-0", "ml", {"containers": [container], "nodeName": NODE}).fails("app-0")
+    return made.dmesg("NVRM: API mismatch: the client has the version 570.148.08, but")
+
+
+def _waits_for_mps() -> Patient:
+    line = "Failed to start plugin: error waiting for MPS daemon: error checking MPS daemon health"
+    return Patient(openshift=False).fails("plugin").log("plugin", line)
+
+
 MORE: dict[str, tuple[Make, ...]] = {
     "selinux-denied": (lambda: _denied(openshift=True),),
     "secure-boot-enabled": (lambda: _denied(openshift=False),),
@@ -235,6 +249,8 @@ MORE: dict[str, tuple[Make, ...]] = {
     ),
     "workload-missing-toleration": (_tainted_job,),
     "scc-wrong-selected": (_read_only_root,),
+    "driver-upgrade-stale-gpu-pods": (_old_library,),
+    "device-plugin-config-wrong": (_waits_for_mps,),
     "nfd-crd-missing": (_master_without_rules,),
     "unsupported-version-matrix": (_server_ahead,),
     "peermem-ofed-mismatch": (

@@ -96,7 +96,8 @@ def _wrong(case: Case, says: str) -> Results:
     ]
     if quotes:
         return (result(says, quotes, at=0.9),)
-    return _unused(case, says)
+    waits = [q for q in find(case, ("error waiting for mps daemon",), (PLUGIN,)) if q.live]
+    return (result(says, waits, at=0.75),) if waits else _unused(case, says)
 
 
 def _configs(case: Case) -> dict[str, tuple[str, dict[str, str]]]:

@@ -333,7 +333,9 @@ _MISMATCH = (
 
 def _old_pods(case: Case, says: str) -> Results:
     """Find pods with GPUs that began before the driver on their node did."""
-    quotes = [q for q in find(case, _MISMATCH, None, ("log", "event", "state", "kernel")) if q.live]
+    ill = {t.pod.spec.node_name for t in case.troubles_of(WORKLOAD)}
+    said = find(case, _MISMATCH, None, ("log", "event", "state", "kernel"))
+    quotes = [q for q in said if q.live or (q.source == "kernel" and q.node in ill)]
     if quotes:
         return (result(says, quotes, at=0.9),)
     if not case.unwell and not case.troubles_of(WORKLOAD):

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from oc_gpu.checks import components, troubles
-from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OPERATOR, PLUGIN
+from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OPERATOR
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Node, Pod
@@ -42,11 +42,23 @@ class Device:
         self.driver = driver
 
 
-class Case:
-    """One cluster in trouble, or not."""
+_OF_PODS = ("component", "troubles", "trouble", "_by_component", "_troubles_by_component")
+"""What of a case follows from its pods alone, and takes long where there are many."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+
+class Case:
+    """One cluster in trouble, or not.
+
+    Args:
+        snapshot: What is known of it.
+        before: A case whose knowledge of the pods is taken over where they are the same.
+    """
+
+    def __init__(self, snapshot: Snapshot, before: "Case | None" = None) -> None:
         self._snapshot = snapshot
+        if before is not None and before.snapshot.pods is snapshot.pods:
+            known = vars(before)
+            vars(self).update({name: known[name] for name in _OF_PODS if name in known})
 
     @property
     def snapshot(self) -> Snapshot:
@@ -117,11 +129,17 @@ class Case:
             wanted: Components.
             fails: Only those that fail by themselves, or only those that wait.
         """
-        return [
-            one
-            for one in self.troubles
-            if self.component[key(one.pod)] in wanted and fails in (None, one.fails)
-        ]
+        found = [self._troubles_by_component.get(name, []) for name in dict.fromkeys(wanted)]
+        every = heapq.merge(*found, key=itemgetter(0))
+        return [one for _, one in every if fails in (None, one.fails)]
+
+    @cached_property
+    def _troubles_by_component(self) -> dict[str, list[tuple[int, Trouble]]]:
+        """Return the troubles of each component, each with its place among all."""
+        found: dict[str, list[tuple[int, Trouble]]] = {}
+        for place, one in enumerate(self.troubles):
+            found.setdefault(self.component[key(one.pod)], []).append((place, one))
+        return found
 
     @cached_property
     def sets(self) -> list[tuple[str, DaemonSet]]:
@@ -470,11 +488,6 @@ def short_of_pods(item: DaemonSet) -> bool:
 def short(item: Deployment) -> bool:
     """Tell whether a Deployment has fewer ready pods than it wants."""
     return item.status.ready_replicas < item.spec.replicas
-
-
-def expects_plugin(case: Case) -> bool:
-    """Tell whether a device plugin is installed."""
-    return bool(case.sets_of(PLUGIN) or case.pods_of(PLUGIN))
 
 
 def _driver(rest: str) -> str:

@@ -59,8 +59,9 @@ async def examine(client: Client) -> Snapshot:
         ConnectionFailedError: The server cannot be reached.
     """
     snapshot = await _objects(client, SOURCES)
-    logs, unlogged = await read_logs(client, wanted_logs(Case(snapshot)))
-    return await with_texts(client, snapshot, logs, unlogged)
+    case = Case(snapshot)
+    logs, unlogged = await read_logs(client, wanted_logs(case))
+    return await with_texts(client, case, logs, unlogged)
 
 
 async def read_all(client: Client) -> Reading:
@@ -73,8 +74,9 @@ async def read_all(client: Client) -> Reading:
     """
     raw = await _objects(client, tuple(map(_raw, SOURCES)))
     snapshot = with_shapes(raw, SOURCES)
-    logs, unlogged = await read_logs(client, wanted_logs(Case(snapshot), healthy=True))
-    snapshot = await with_texts(client, snapshot, logs, unlogged)
+    case = Case(snapshot)
+    logs, unlogged = await read_logs(client, wanted_logs(case, healthy=True))
+    snapshot = await with_texts(client, case, logs, unlogged)
     return Reading(snapshot, raw.tables, logs)
 
 
@@ -193,7 +195,7 @@ async def _log(client: Client, ref: TextRef, since: int | None) -> str:
 
 async def with_texts(
     client: Client,
-    snapshot: Snapshot,
+    case: Case,
     logs: Mapping[TextRef, str],
     unlogged: Mapping[str, str],
     most: int | None = None,
@@ -202,13 +204,13 @@ async def with_texts(
 
     Args:
         client: The cluster.
-        snapshot: What is known of it.
+        case: What is known of it.
         logs: Logs by what they are.
         unlogged: Why others may not be read.
         most: Number of nodes that are asked at most; None for all.
     """
-    nodes = wanted_nodes(Case(snapshot))[:most]
-    told = await with_journals(client, snapshot, nodes, KERNEL_PATTERN)
+    nodes = wanted_nodes(case)[:most]
+    told = await with_journals(client, case.snapshot, nodes, KERNEL_PATTERN)
     silent = {f"Node/{node}": "no answer" for node in nodes if node not in told.journals}
     texts = {ref: (Text.of(content.encode()),) for ref, content in logs.items()}
     return structs.replace(told, texts={**texts, **_kernel(told)}, unlogged={**unlogged, **silent})

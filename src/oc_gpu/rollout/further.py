@@ -40,8 +40,8 @@ async def examine_further(
     snapshot: Snapshot,
     namespaces: tuple[str, ...],
     since: float | None = None,
-) -> Snapshot:
-    """Return a live view's snapshot with what the doctor looks at besides, of some namespaces only.
+) -> Case:
+    """Return what a live view shows with what the doctor looks at besides, of some namespaces only.
 
     Args:
         client: The cluster.
@@ -65,8 +65,9 @@ async def examine_further(
         tables={**snapshot.tables, **more.tables, "pods": pods, "events": events},
         unread={**more.unread, **snapshot.unread},
     )
-    logs, unlogged = await read_logs(client, wanted_logs(Case(whole)), _age(snapshot, since))
-    return await with_texts(client, whole, logs, unlogged, _NODES)
+    case = Case(whole)
+    logs, unlogged = await read_logs(client, wanted_logs(case), _age(snapshot, since))
+    return Case(await with_texts(client, case, logs, unlogged, _NODES), case)
 
 
 def _drained(snapshot: Snapshot) -> tuple[Source, ...]:

@@ -95,10 +95,9 @@ class Doctor:
 
     async def _case(self, snapshot: Snapshot, since: float | None = None) -> Case | None:
         try:
-            further = await examine_further(self._client, snapshot, self._namespaces, since)
+            return await examine_further(self._client, snapshot, self._namespaces, since)
         except OcGpuError:
             return None  # what the live view shows of the server's absence is the runner's matter
-        return Case(further)
 
 
 def _stands(assessment: Assessment, finding: Finding) -> Assessment:

@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec import structs
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import LAYERS
 from oc_gpu.checks.doctor import CHECKS, SURE, UNEXPLAINED, diagnose, ranked
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.checks.stalled import STOPS
+from oc_gpu.snapshot.kinds import (
+    ContainerState,
+    ContainerStatus,
+    Meta,
+    Pod,
+    PodStatus,
+    WaitingState,
+)
+from oc_gpu.snapshot.model import Snapshot
 from tests.checks.ailments import AILMENTS, NOTICES, given_up, silent_in_pool
 from tests.checks.patient import NODE, Patient
 
@@ -314,3 +324,19 @@ def test_the_end_of_a_log_is_enough_where_it_names_what_stopped() -> None:
     for line, cause in ends.items():
         made = Patient(openshift=False).fails("plugin").log("plugin", line)
         assert made.diagnosis()[0].cause == cause
+
+
+def _with_pod(name: str, state: str) -> Snapshot:
+    waits = ContainerState(waiting=WaitingState(reason=state))
+    status = PodStatus(container_statuses=[ContainerStatus(name="main", state=waits)])
+    return Snapshot("here", tables={"pods": (Pod(metadata=Meta(name=name), status=status),)})
+
+
+def test_a_case_takes_over_what_is_known_of_the_same_pods_and_of_no_others() -> None:
+    first = Case(_with_pod("a", "CrashLoopBackOff"))
+    assert [one.pod.metadata.name for one in first.troubles] == ["a"]
+    more = Case(structs.replace(first.snapshot, journals={"node": "said"}), first)
+    assert more.troubles is first.troubles
+    assert more.snapshot.journals == {"node": "said"}
+    others = Case(_with_pod("b", "ErrImagePull"), first)
+    assert [one.pod.metadata.name for one in others.troubles] == ["b"]

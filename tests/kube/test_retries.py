@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import random
 import time
 from collections.abc import Coroutine
 from typing import Any
@@ -96,6 +97,12 @@ def test_the_pauses_grow_and_differ() -> None:
     for pause, full in zip(pauses, (1, 2, 4, 5), strict=True):
         assert full / 2 <= pause <= full
     assert len({Retry().delay(3) for _ in range(20)}) > 1
+
+
+def test_the_pauses_leave_the_numbers_of_a_seed_alone() -> None:
+    before = random.getstate()
+    assert Retry().delay(3) > 0
+    assert random.getstate() == before
 
 
 def test_it_gives_up_after_some_answers() -> None:

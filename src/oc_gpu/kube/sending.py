@@ -29,6 +29,8 @@ _JSON = "application/json"
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 _TOO_MANY = 429
 _FIRST_ERROR = 400
+CHANCE = random.SystemRandom()
+"""Spreads load. It has no state, for who seeds `random` wants to have its numbers alone."""
 
 
 class Retry(Struct, frozen=True):
@@ -55,7 +57,7 @@ class Retry(Struct, frozen=True):
     def delay(self, attempt: int) -> float:
         """Return the pause before the attempt after `attempt` (from 1), half of it by chance."""
         full = min(self.max_delay, self.first_delay * 2.0 ** min(attempt - 1, 16))
-        return full * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        return full * CHANCE.uniform(0.5, 1.0)
 
 
 class Call(Struct, frozen=True):

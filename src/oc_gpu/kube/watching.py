@@ -7,7 +7,6 @@ as `Replaced`. Documented at kubernetes.io, "Efficient detection of changes".
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,7 +25,7 @@ from oc_gpu.kube.errors import (
 )
 from oc_gpu.kube.listing import Selection, fetch
 from oc_gpu.kube.objects import Deleted, ListResult, Replaced, Updated, WatchEvent
-from oc_gpu.kube.sending import Call, Sender
+from oc_gpu.kube.sending import CHANCE, Call, Sender
 from oc_gpu.kube.sharing import Sharing
 from oc_gpu.kube.transport import StreamResponse
 
@@ -147,7 +146,7 @@ class Watch(Generic[T]):
         self._failures += 1
 
     async def _stream(self) -> AsyncGenerator[WatchEvent[T]]:
-        seconds = random.randint(_SHORTEST_STREAM, _LONGEST_STREAM)  # noqa: S311
+        seconds = CHANCE.randint(_SHORTEST_STREAM, _LONGEST_STREAM)
         target = self._selection.target(
             watch="true",
             allowWatchBookmarks="true",

@@ -1,6 +1,7 @@
 """What stands beside the GPUs, or was set aside on purpose, is no cause of their trouble."""
 
 from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.model import Severity
 from tests.checks.patient import NODE, Patient
 
 _DEPLOY = "nvidia.com/gpu.deploy."
@@ -10,17 +11,23 @@ def _sure(made: Patient) -> set[str | None]:
     return {one.cause for one in made.diagnosis() if one.confidence >= SURE}
 
 
-def _neighbour(made: Patient) -> Patient:
+def _neighbour(made: Patient, why: str = "toomanyrequests") -> Patient:
     """Add a pod of somebody else that waits for its image."""
     made.pod("etl-0", "etl", {"containers": [{"name": "etl", "image": "etl:1"}], "nodeName": NODE})
     made.fails("etl-0", "ImagePullBackOff")
-    return made.event("etl-0", 'Failed to pull image "docker.io/acme/etl:1": toomanyrequests')
+    return made.event("etl-0", f'Failed to pull image "docker.io/acme/etl:1": {why}')
 
 
 def test_an_image_that_a_neighbour_waits_for_does_not_stop_the_driver() -> None:
     assert "registry-rate-limited" not in _sure(_neighbour(Patient().fails("driver")))
     waits = _neighbour(Patient().fails("driver", "ImagePullBackOff"))
     assert "registry-rate-limited" in _sure(waits)
+
+
+def test_a_neighbour_without_its_image_is_a_hint_where_the_gpus_are_well() -> None:
+    for why in ("toomanyrequests", "x509: certificate signed by unknown authority"):
+        (found,) = _neighbour(Patient(), why).diagnosis()
+        assert found.severity is Severity.WARNING
 
 
 def test_a_catalog_that_nothing_here_comes_from_stops_nothing() -> None:

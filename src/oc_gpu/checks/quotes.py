@@ -15,6 +15,7 @@ from oc_gpu.checks.case import Case, key, short, short_of_pods
 from oc_gpu.checks.catalogue import Check, Result, Results
 from oc_gpu.checks.components import GPU_STACK, MCO, NFD, ON_NODE, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import Event, Pod
 
@@ -31,6 +32,8 @@ SURE = 0.9
 """Confidence of a message that names its cause."""
 _FOREIGN = 0.82
 """Confidence that is left where only programs outside the GPU stack speak."""
+ASIDE = 0.45
+"""Confidence where only pods beside the GPU stack wait for images, and the stack's do not."""
 _MOST = 3
 """Pieces of evidence that are shown."""
 
@@ -315,6 +318,25 @@ def said(
 
     def look(case: Case, says: str) -> Results:
         quotes = [q for q in find(case, phrases, by, sources) if always or q.live]
+        return (result(says, quotes, at=at),) if quotes else ()
+
+    return look
+
+
+def is_aside(case: Case, quotes: list[Quote]) -> bool:
+    """Tell whether only pods beside the GPU stack wait for the images that quotes are about."""
+    foreign = all(quote.component == components.OTHER for quote in quotes)
+    own = (t for t in case.troubles_of(*GPU_STACK) if t.state in PULLING)
+    return case.managed and foreign and not any(own)
+
+
+def of_pulls(*phrases: str, at: float) -> Look:
+    """Return the function of a check that what is said of failing pulls is proof of."""
+
+    def look(case: Case, says: str) -> Results:
+        quotes = [q for q in find(case, phrases, None, ("event", "state")) if q.live]
+        if quotes and is_aside(case, quotes):
+            return (result(says, quotes, at=ASIDE, severity=Severity.WARNING),)
         return (result(says, quotes, at=at),) if quotes else ()
 
     return look

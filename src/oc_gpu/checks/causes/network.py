@@ -6,7 +6,17 @@ from oc_gpu.checks.case import Case, spec, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, GPU_STACK, NFD, ON_NODE
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, holds, result, said
+from oc_gpu.checks.quotes import (
+    Quote,
+    about,
+    any_of,
+    cause,
+    find,
+    holds,
+    of_pulls,
+    result,
+    said,
+)
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import ContainerSpec
 
@@ -352,7 +362,7 @@ CRIO_PROXY = cause(
         "oc debug node/{node} -- chroot /host systemctl show crio -p Environment",
         "oc debug node/{node} -- chroot /host curl -sv -x PROXY https://REGISTRY/v2/",
     ),
-    look=said(*_REFUSED_BY_PROXY, sources=("event", "state"), at=0.92),
+    look=of_pulls(*_REFUSED_BY_PROXY, at=0.92),
 )
 REGISTRY_CA = cause(
     "OCG0225",
@@ -371,17 +381,14 @@ REGISTRY_CA = cause(
             '\'{"spec":{"additionalTrustedCA":{"name":"registry-ca"}}}\''
         ),
     ),
-    look=any_of(
-        said(
-            f"{_PULLS}x509:",
-            f"{_PULLS}certificate signed by unknown",
-            "pinging container registry*x509:",
-            "pinging docker registry*x509:",
-            "failed to do request*x509:",
-            "rpc error*https://*/v2/*x509:",
-            sources=("event", "state"),
-            at=0.93,
-        ),
+    look=of_pulls(
+        f"{_PULLS}x509:",
+        f"{_PULLS}certificate signed by unknown",
+        "pinging container registry*x509:",
+        "pinging docker registry*x509:",
+        "failed to do request*x509:",
+        "rpc error*https://*/v2/*x509:",
+        at=0.93,
     ),
 )
 DRIVER_CA = cause(

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from oc_gpu.checks.case import Case, key, spec
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.network import UNRESOLVED
-from oc_gpu.checks.components import GPU_STACK, OTHER
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Look, Quote, about, cause, find, result
+from oc_gpu.checks.quotes import ASIDE, Look, Quote, about, cause, find, is_aside, result
 from oc_gpu.checks.troubles import PULLING, Trouble
 
 _FAMILY = "image-pull"
-_ASIDE = 0.45
-"""Confidence where only pods beside the GPU stack wait for images, and the stack's do not."""
 _SOURCES = ("event", "state")
 
 NOT_THERE = (
@@ -97,9 +94,8 @@ def _says(*phrases: str, at: float, unless: tuple[str, ...] = ()) -> Look:
     def look(case: Case, says: str) -> Results:
         quotes = about_pulls(case, phrases)
         quotes = [q for q in quotes if not any(u in q.evidence.quote.lower() for u in unless)]
-        beside = all(quote.component == OTHER for quote in quotes) and case.managed
-        if quotes and beside and not pulls(case, *GPU_STACK):
-            return (result(says, quotes, at=_ASIDE, severity=Severity.WARNING),)
+        if quotes and is_aside(case, quotes):
+            return (result(says, quotes, at=ASIDE, severity=Severity.WARNING),)
         return (result(says, quotes, at=at),) if quotes else ()
 
     return look

@@ -140,7 +140,7 @@ TAKEN = cause(
     says="a pod waits for GPUs, because others hold those that it could have",
     means="Nothing is broken: the pod starts when one of the holders ends.",
     remedy=(
-        "oc get pods -A -o wide | grep Running   # oc-gpu top shows who holds GPUs",
+        "oc get pods -A -o wide --field-selector=status.phase=Running",
         "wait, end a holder, add GPU nodes, or share GPUs (time-slicing, MIG)",
     ),
     look=_taken,

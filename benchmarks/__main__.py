@@ -31,7 +31,6 @@ STATUS = 2.0
 ROAD = 1.03
 PLAIN_LOOP = 1.03
 SCENARIOS = ("seed", "ocp-4.20")
-NODE = 1.5
 MEGABYTES = 300.0
 """Memory that a command may take on the largest cluster."""
 LARGE = "--large"
@@ -125,7 +124,7 @@ def _scale(sizes: Sequence[int]) -> Iterator[Figure]:
             print(f"enable on {one.nodes:,} nodes: not finished in {one.wall_s:.0f} s; {one.last}")
             continue
         name = f"enable on {one.nodes:,} nodes, CPU time of a node, against one of {small.nodes}"
-        yield Figure(name, one.a_node_s, small.a_node_s, "s", NODE)
+        yield Figure(name, one.a_node_s, small.a_node_s, "s", scale.NODE)
     yield from _looks(sizes)
 
 
@@ -136,7 +135,9 @@ def _looks(sizes: Sequence[int]) -> Iterator[Figure]:
         for one, other in zip(looks, small, strict=True):
             name = f"{one.command} on {one.nodes:,} nodes that are done"
             against = f"{name}, CPU time of a node, against one of {other.nodes}"
-            yield Figure(against, one.seconds / one.nodes, other.seconds / other.nodes, "s", NODE)
+            yield Figure(
+                against, one.seconds / one.nodes, other.seconds / other.nodes, "s", scale.NODE
+            )
             yield Figure(f"{name}, its memory", one.megabytes, MEGABYTES, "MB", 1.0)
 
 

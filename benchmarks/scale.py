@@ -130,6 +130,8 @@ async def _serving(nodes: int, told: Connection) -> None:
 LOOKS = (("status",), ("doctor",), ("enable", "--yes"), ("check",))
 """Commands; there is nothing left to write for `enable`, but it looks at all that it follows."""
 PODS_A_NODE = 10
+NODE = 1.5
+"""What a node may cost on a large cluster, in parts of what one costs on the smallest."""
 _LAUNCH = """
 import json, os, sys
 child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
@@ -202,9 +204,9 @@ Scenario `big:N`: one node in ten has a GPU. Commands run as they are installed,
 a process of its own; memory is the most that the command had at a time, without the simulator.
 
 `enable` from a bare cluster to the end, in simulated time. *Wall* is what one waited for on a
-machine with {os.cpu_count()} processors that did other work as well (load {os.getloadavg()[2]:.0f}
-at the end); most of it is the simulator's. *A node* is the processor time of both for a node over
-that of the smallest cluster: 1 where all of it grows with the nodes.
+machine of {os.cpu_count()} processors that did other work as well; most of it is the simulator's.
+*A node* is the processor time of both for a node over that of the smallest cluster: 1 where all of
+it grows with the nodes and no more; `make bench` calls {NODE:g} the limit.
 
 | {" | ".join(_COLUMNS)} |
 |{" --- |" * len(_COLUMNS)}

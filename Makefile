@@ -43,7 +43,7 @@ lab: setup ## Build the lab's real programs from Go modules (about half an hour,
 	@$(RUN) python -m lab build
 
 test-lab: lab ## Run the tests on the real control plane and operators
-	@$(RUN) pytest -q -m lab -n 3 --dist loadfile --no-loadscope-reorder
+	@$(RUN) pytest -q -m lab -n 3 --dist worksteal
 
 lint: setup ## Style, types and the import contract
 	@$(RUN) ruff check .

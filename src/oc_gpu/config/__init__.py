@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oc_gpu.config.archives import EntitlementError
     from oc_gpu.config.document import (
         AUTO,
         DriverSpec,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         chosen,
         seconds,
     )
+    from oc_gpu.config.downloads import EntitlementError
     from oc_gpu.config.entitlement import (
         Entitlement,
         EntitlementReport,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from oc_gpu.config.text import example_text
 
 _HOMES = {
-    "archives": ("EntitlementError",),
+    "downloads": ("EntitlementError",),
     "document": (
         "AUTO",
         "DriverSpec",

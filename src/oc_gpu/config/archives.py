@@ -12,9 +12,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
-from oc_gpu.kube.errors import ConfigError
+from oc_gpu.config.downloads import WHERE_FROM, Download, EntitlementError, PemFile
 
 MAX_FILE = 20 * 1024 * 1024
 """Bytes of the file given; the portal's are far below 1 MiB."""
@@ -51,38 +49,6 @@ _DAMAGES = (
 """What Python's zipfile raises on archives that lie about themselves."""
 
 
-class EntitlementError(ConfigError):
-    """The file given as entitlement cannot be used."""
-
-
-class PemFile(Struct, frozen=True):
-    """A PEM file and where it was; its content is never shown.
-
-    Attributes:
-        name: Path in the archive, or the file's own name.
-        content: What it holds.
-    """
-
-    name: str
-    content: bytes
-
-    def __repr__(self) -> str:
-        """Return the name only."""
-        return f"PemFile({self.name!r})"
-
-
-class Download(Struct, frozen=True):
-    """What a file given as entitlement holds.
-
-    Attributes:
-        kind: `PEM` or `ZIP`.
-        files: The PEM files that may be the one.
-    """
-
-    kind: str
-    files: tuple[PemFile, ...]
-
-
 def open_download(path: Path) -> Download:
     """Return the PEM files of a download.
 
@@ -102,12 +68,6 @@ def open_download(path: Path) -> Download:
         message = f"{path.name} holds no PEM file: it is not the portal's entitlement download"
         raise EntitlementError(message, hints=(WHERE_FROM,))
     return Download("ZIP", preferred or found)
-
-
-WHERE_FROM = (
-    "download the certificate anew: access.redhat.com/management/systems, a system with a "
-    "subscription, Subscriptions, Download Certificates"
-)
 
 
 def _read(path: Path) -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from oc_gpu.config.archives import WHERE_FROM, Download, EntitlementError, open_download
 from oc_gpu.config.certificates import Certificate, judge
+from oc_gpu.config.downloads import WHERE_FROM, Download, EntitlementError
 
 SOON = timedelta(days=30)
 """An end of validity that is worth a word: a driver rebuilt after it fails."""
@@ -85,6 +85,8 @@ def inspect_entitlement(path: str | Path, now: datetime | None = None) -> Entitl
 
 
 def _inspect(path: Path, now: datetime) -> tuple[EntitlementReport, Download]:
+    from oc_gpu.config.archives import open_download  # noqa: PLC0415 - few commands read one
+
     download = open_download(path)
     judged = [judge(file.name, file.content, now) for file in download.files]
     judged.sort(key=_order)

@@ -59,7 +59,7 @@ class Workloads:
 
 def loaded(place: Path) -> Workloads:
     """Return the workloads without the package around them, from their file or their folder."""
-    sys.path.insert(0, str(place))
+    sys.path.append(str(place))  # last: the folder has a `statistics`, too
     return Workloads(import_module("workloads.points"), import_module("workloads.timing"))
 
 

@@ -17,7 +17,7 @@ from oc_gpu.checks.components import GPU_STACK, MCO, NFD, ON_NODE, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.kube.errors import clean
-from oc_gpu.snapshot.kinds import Event, Pod
+from oc_gpu.snapshot.kinds import Event, Node, Pod
 
 KERNEL = (
     "dmesg",
@@ -290,6 +290,29 @@ def about(pod: Pod | None, container: str = "", node: str = "") -> dict[str, str
         "container": container,
         "node": node or pod.spec.node_name,
     }
+
+
+def of_pod(
+    pod: Pod, says: str, evidence: tuple[Evidence, ...], at: float, container: str = ""
+) -> Result:
+    """Return a finding about one pod.
+
+    Args:
+        pod: It.
+        says: The cause in one sentence.
+        evidence: By what it was seen.
+        at: Confidence.
+        container: The container that a remedy speaks of.
+    """
+    objects, told = (f"Pod/{pod.metadata.name}",), about(pod, container)
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    """Return a finding about one node; the arguments are those of `of_pod`."""
+    name = node.metadata.name
+    objects, told = (f"Node/{name}",), {"node": name}
+    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 class Look(Protocol):

@@ -7,19 +7,10 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import denied, has_selinux
 from oc_gpu.checks.components import GPU_STACK, NFD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, find, result, said
-from oc_gpu.snapshot.kinds import Pod
+from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
 
 _ADMISSION = "admission-and-quota"
 _OURS = tuple(GPU_STACK | NFD)
-
-
-def pod_result(says: str, pod: Pod, evidence: Evidence, at: float) -> Result:
-    """Return a finding about one pod."""
-    meta = pod.metadata
-    told = {"namespace": meta.namespace, "pod": meta.name, "node": pod.spec.node_name}
-    objects = (f"Pod/{meta.name}",)
-    return Result(Severity.ERROR, says, None, objects, (evidence,), confidence=at, about=told)
 
 
 _OWN_SCC = frozenset(
@@ -46,7 +37,7 @@ def _scc(case: Case, says: str) -> Results:
         custom = used and used not in _OWN_SCC and not used.startswith(("nvidia-", "nfd-"))
         if custom and (key(pod) in case.trouble or case.unwell):
             evidence = Evidence(f"annotation openshift.io/scc of Pod/{pod.metadata.name}", used)
-            return (pod_result(says, pod, evidence, 0.88),)
+            return (of_pod(pod, says, (evidence,), 0.88),)
     return ()
 
 

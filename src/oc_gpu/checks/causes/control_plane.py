@@ -6,10 +6,9 @@ from oc_gpu import facts
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, key, version
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.access import pod_result
 from oc_gpu.checks.components import GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_pod, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _CONTROL = "control-plane-and-webhooks"
@@ -32,7 +31,7 @@ def _killed(case: Case, says: str) -> Results:
                     f"status of Pod/{pod.metadata.name}, {one.name}",
                     f"OOMKilled, exit code {ended.exit_code}, {one.restart_count} restarts",
                 )
-                return (pod_result(says, pod, evidence, 0.95),)
+                return (of_pod(pod, says, (evidence,), 0.95),)
     quotes = [q for q in find(case, ("oomkilled",), _OPERATORS) if q.live]
     return (result(says, quotes, at=0.9),) if quotes else ()
 
@@ -121,7 +120,7 @@ def _network(case: Case, says: str) -> Results:
         return (result(says, silent, at=0.9),)
     if outside and case.unwell:
         evidence = Evidence(f"status of Pod/{outside[0].pod.metadata.name}", outside[0].state)
-        return (pod_result(says, outside[0].pod, evidence, 0.7),)
+        return (of_pod(outside[0].pod, says, (evidence,), 0.7),)
     return ()
 
 
@@ -225,9 +224,7 @@ def _too_old(case: Case, says: str) -> Results:
             Evidence("nodes", f"Kubernetes {told}"),
             Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state}, version {shown}"),
         )
-        return (
-            Result(Severity.ERROR, says, None, (), evidence, confidence=0.7, about=about(one.pod)),
-        )
+        return (of_pod(one.pod, says, evidence, 0.7),)
     return ()
 
 

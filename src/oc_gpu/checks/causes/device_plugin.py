@@ -6,19 +6,12 @@ from oc_gpu.checks.case import Case, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import KERNEL, cause, find, result, said, shown
+from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, result, said, shown
 from oc_gpu.snapshot.kinds import Node
 
 _CONFIG = "device-plugin-config"
 _HARDWARE = "gpu-hardware"
 _LABEL = "nvidia.com/device-plugin.config"
-
-
-def node_result(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
-    """Return a finding about one node."""
-    name = node.metadata.name
-    objects, told = (f"Node/{name}",), {"node": name}
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 def _wanted_map(case: Case) -> tuple[str, str]:
@@ -141,7 +134,7 @@ def _unused(case: Case, says: str) -> Results:
                     ),
                     Evidence(f"labels of Node/{node.metadata.name}", "nvidia.com/gpu.replicas: 1"),
                 )
-                return (node_result(node, says, evidence, 0.88),)
+                return (of_node(node, says, evidence, 0.88),)
     return ()
 
 
@@ -155,7 +148,7 @@ def _unpicked(case: Case, says: str, data: dict[str, str], name: str) -> Results
                 Evidence(where, f"{_LABEL}: {picked}"),
                 Evidence(f"ConfigMap/{name}", f"holds {', '.join(data)}"),
             )
-            return (node_result(node, says, evidence, 0.92),)
+            return (of_node(node, says, evidence, 0.92),)
         wanted = max((int(n) for n in _REPLICAS.findall(data.get(picked, ""))), default=0)
         any_wanted = max((int(n) for t in data.values() for n in _REPLICAS.findall(t)), default=0)
         has = node.metadata.labels.get("nvidia.com/gpu.replicas", "")
@@ -166,7 +159,7 @@ def _unpicked(case: Case, says: str, data: dict[str, str], name: str) -> Results
                 Evidence(where, f"{_LABEL}: {picked or 'not set, and there is no default'}"),
                 Evidence(where, f"nvidia.com/gpu.replicas: {has}"),
             )
-            return (node_result(node, says, seen, 0.88),)
+            return (of_node(node, says, seen, 0.88),)
     return ()
 
 
@@ -191,12 +184,12 @@ def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
     if xid and (codes or (quotes and kernel)):
         return (result(says, codes or quotes, at=0.94, more=kernel),)
     if xid and node is not None and kernel:
-        return (node_result(node, says, (*kernel, *_amounts(node)), 0.9),)
+        return (of_node(node, says, (*kernel, *_amounts(node)), 0.9),)
     if not xid and not codes and not kernel:
         if quotes:
             return (result(says, quotes, at=0.9),)
         if node is not None:
-            return (node_result(node, says, _amounts(node), 0.86),)
+            return (of_node(node, says, _amounts(node), 0.86),)
     return ()
 
 

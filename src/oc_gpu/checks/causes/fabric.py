@@ -3,12 +3,12 @@
 import re
 
 from oc_gpu.checks.case import Case
-from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
-from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, result
+from oc_gpu.checks.model import Evidence
+from oc_gpu.checks.quotes import cause, find, of_pod, result
 from oc_gpu.checks.troubles import PULLING
 
 _FABRIC = "fabric"
@@ -93,10 +93,7 @@ def _fabric(case: Case, says: str) -> Results:
                 Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),
                 Evidence(f"labels of Node/{one.pod.spec.node_name}", f"gpu.product: {product}"),
             )
-            objects, told = (f"Pod/{name}",), about(one.pod, one.container)
-            return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.64, about=told),
-            )
+            return (of_pod(one.pod, says, evidence, 0.64, one.container),)
     return _finds_no_switch(case, says, by)
 
 
@@ -183,11 +180,8 @@ def _ofed(case: Case, says: str) -> Results:
         if one.container in _PEERMEM and one.state not in PULLING and not _unbound(case, says):
             name = one.pod.metadata.name
             evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
-            objects, told = (f"Pod/{name}",), about(one.pod, one.container)
             at = 0.7 if one.fails else 0.55
-            return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),
-            )
+            return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()
 
 

@@ -8,7 +8,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_node, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _GPU = "gpu-hardware"
@@ -75,18 +75,7 @@ def _gone_with_driver(case: Case, says: str) -> Results:
             Evidence(f"condition Ready of Node/{name}", f"{told.reason} {told.message}"),
             *(Evidence(f"Pod/{p.metadata.name}", "a virtual machine there") for p in guests[:1]),
         )
-        about_it = {"node": name}
-        return (
-            Result(
-                Severity.ERROR,
-                says,
-                None,
-                (f"Node/{name}",),
-                evidence,
-                confidence=0.86 if passes else 0.45,
-                about=about_it,
-            ),
-        )
+        return (of_node(node, says, evidence, 0.86 if passes else 0.45),)
     return ()
 
 

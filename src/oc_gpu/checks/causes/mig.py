@@ -4,10 +4,9 @@ import re
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.device_plugin import node_result
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, result, said
 from oc_gpu.snapshot.kinds import Node, Pod
 
 _MIG = "mig"
@@ -49,7 +48,7 @@ def _failed(case: Case, says: str) -> Results:
         if wanted:
             evidence.append(Evidence(where, f"nvidia.com/mig.config: {wanted}"))
         evidence += [quote.evidence for quote in quotes[:1]]
-        return (node_result(node, says, tuple(evidence), 0.9),)
+        return (of_node(node, says, tuple(evidence), 0.9),)
     return (result(says, quotes, at=0.86),) if quotes else ()
 
 
@@ -91,7 +90,7 @@ def _pending(case: Case, says: str) -> Results:
         evidence = (
             Evidence(f"labels of Node/{node.metadata.name}", "mig.config.state: rebooting"),
         )
-        return (node_result(node, says, evidence, 0.75),)
+        return (of_node(node, says, evidence, 0.75),)
     return ()
 
 
@@ -216,7 +215,7 @@ def _without_instances(case: Case, says: str) -> Results:
                 Evidence(where, f"nvidia.com/mig.config: {_ALL_ON}"),
                 Evidence(f"status of Node/{node.metadata.name}", "no GPU and no part of one"),
             )
-            return (node_result(node, says, evidence, 0.88),)
+            return (of_node(node, says, evidence, 0.88),)
     return ()
 
 

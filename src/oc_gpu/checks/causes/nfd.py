@@ -14,7 +14,7 @@ from oc_gpu.checks.case import (
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import NFD, NFD_WORKER, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find
+from oc_gpu.checks.quotes import cause, find, of_node
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
 from oc_gpu.stages import tolerations
 
@@ -57,13 +57,6 @@ def has_card(case: Case, node: Node) -> bool:
 def _worker_on(case: Case, node: Node) -> bool:
     name = node.metadata.name
     return bool(case.pods_on(name, NFD_WORKER))
-
-
-def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
-    """Return a finding about one node."""
-    name = node.metadata.name
-    objects, told = (f"Node/{name}",), {"node": name}
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 def _taint(case: Case, says: str) -> Results:

@@ -17,7 +17,6 @@ from oc_gpu.checks.causes.nfd import (
     config,
     has_card,
     is_control,
-    of_node,
 )
 from oc_gpu.checks.components import (
     DRIVER,
@@ -29,7 +28,7 @@ from oc_gpu.checks.components import (
     OPERATOR,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find
+from oc_gpu.checks.quotes import cause, find, of_node
 from oc_gpu.snapshot.kinds import Node
 
 

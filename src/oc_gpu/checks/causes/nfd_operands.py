@@ -24,7 +24,7 @@ from oc_gpu.checks.components import (
     OPERATOR,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result, said
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Pod
 
@@ -78,7 +78,7 @@ def _unpulled(case: Case, says: str) -> Results:
                 Evidence(where, f"{one.state} {one.image}"),
                 Evidence("NodeFeatureDiscovery", f"spec.operand.image: {one.image}"),
             )
-            return (_of_pod(one.pod, says, evidence, 0.8),)
+            return (of_pod(one.pod, says, evidence, 0.8),)
     return ()
 
 
@@ -95,14 +95,8 @@ def _old_image(case: Case, says: str) -> Results:
                     Evidence(where, f"image {container.image}"),
                     Evidence("the operator's image", operators[0]),
                 )
-                return (_of_pod(one.pod, says, evidence, 0.88),)
+                return (of_pod(one.pod, says, evidence, 0.88),)
     return ()
-
-
-def _of_pod(pod: Pod, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
-    objects = (f"Pod/{pod.metadata.name}",)
-    told = about(pod)
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 def _master(case: Case, says: str) -> Results:
@@ -124,7 +118,7 @@ def _master(case: Case, says: str) -> Results:
         evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
         ended = f"exit code {one.exit_code}, {one.restarts} restarts"
         more = (Evidence(f"status of Pod/{one.pod.metadata.name}", ended),) if one.restarts else ()
-        return (_of_pod(one.pod, says, (*evidence, *more), 0.72),)
+        return (of_pod(one.pod, says, (*evidence, *more), 0.72),)
     name = lacking[0].metadata.name
     evidence = (Evidence(f"status of Deployment/{name}", "no ready pod"),)
     return (Result(Severity.ERROR, says, None, (f"Deployment/{name}",), evidence, confidence=0.7),)
@@ -147,7 +141,7 @@ def _defect(case: Case, says: str) -> Results:
         case, ("panic:", "fatal error", "invalid memory address"), (NFD_OPERATOR,), ("log",)
     )
     every = (*evidence, *(quote.evidence for quote in quotes[:1]))
-    return (_of_pod(one.pod, says, every, 0.86 if quotes else 0.76),)
+    return (of_pod(one.pod, says, every, 0.86 if quotes else 0.76),)
 
 
 _PULLS = ("ImagePullBackOff", "ErrImagePull")
@@ -178,7 +172,7 @@ def _unpublished(case: Case, says: str) -> Results:
             ),
             Evidence(f"labels of Node/{name}", "no nvidia.com/gpu.product"),
         )
-        return (_of_pod(pod, says, evidence, 0.88 if api else 0.66),)
+        return (of_pod(pod, says, evidence, 0.88 if api else 0.66),)
     return ()
 
 
@@ -222,7 +216,7 @@ def _absent_crd(case: Case, says: str) -> Results:
                 Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {one.image}"),
                 Evidence("CustomResourceDefinitions", f"no {wanted}"),
             )
-            return (_of_pod(one.pod, says, evidence, 0.8),)
+            return (of_pod(one.pod, says, evidence, 0.8),)
     return ()
 
 

@@ -7,7 +7,6 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.toolkit import (
     FAMILY,
     SEERS,
-    pod_result,
     unseen,
 )
 from oc_gpu.checks.components import (
@@ -19,7 +18,7 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, result
+from oc_gpu.checks.quotes import Quote, cause, find, of_node, of_pod, result
 from oc_gpu.checks.troubles import CREATING
 from oc_gpu.snapshot.kinds import Node, Pod
 
@@ -96,7 +95,7 @@ def _not_for_crio(case: Case, says: str) -> Results:
                 Evidence(f"Pod/{pod.metadata.name}", f"runtimeClassName: {wanted}"),
                 Evidence(f"status of Node/{pod.spec.node_name}", "the runtime is CRI-O"),
             )
-            return (pod_result(pod, says, evidence, 0.8),)
+            return (of_pod(pod, says, evidence, 0.8),)
     return ()
 
 
@@ -177,10 +176,7 @@ def _refused_config(case: Case, says: str) -> Results:
         quotes = [q for q in find(case, _REFUSED, None, ("kernel",)) if q.node == name]
         if quotes:
             return (result(says, quotes, at=0.93, more=(evidence,)),)
-        objects, names = (f"Node/{name}",), {"node": name}
-        return (
-            Result(Severity.ERROR, says, None, objects, (evidence,), confidence=0.66, about=names),
-        )
+        return (of_node(node, says, (evidence,), 0.66),)
     return ()
 
 
@@ -280,7 +276,7 @@ def _restarts(case: Case, says: str) -> Results:
                 *(quote.evidence for quote in quotes[:1]),
                 *(Evidence(f"Pod/{o.metadata.name}", "restarted as often") for o in shaken[:1]),
             )
-            return (pod_result(pod, says, evidence, 0.75),)
+            return (of_pod(pod, says, evidence, 0.75),)
     return _restarted_together(case, says)
 
 
@@ -312,7 +308,7 @@ def _restarted_together(case: Case, says: str) -> Results:
                     for one in alike[:2]
                 ),
             )
-            return (pod_result(pod, says, evidence, 0.55),)
+            return (of_pod(pod, says, evidence, 0.55),)
     return ()
 
 

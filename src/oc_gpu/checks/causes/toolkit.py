@@ -3,7 +3,7 @@
 import re
 
 from oc_gpu.checks.case import Case, offers_gpu
-from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.components import (
     DCGM,
     DRIVER,
@@ -14,20 +14,11 @@ from oc_gpu.checks.components import (
     VALIDATOR,
     WORKLOAD,
 )
-from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, result, said
+from oc_gpu.checks.model import Evidence
+from oc_gpu.checks.quotes import Quote, cause, find, of_pod, result, said
 from oc_gpu.snapshot.kinds import Node, Pod
 
 FAMILY = "container-toolkit"
-
-
-def pod_result(
-    pod: Pod, says: str, evidence: tuple[Evidence, ...], at: float, container: str = ""
-) -> Result:
-    """Return a finding about one pod."""
-    objects = (f"Pod/{pod.metadata.name}",)
-    told = about(pod, container)
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 UNSEEN = (
@@ -116,7 +107,7 @@ def _not_injected(case: Case, says: str) -> Results:
                 continue
             name = one.pod.metadata.name
             evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
-            return (pod_result(one.pod, says, evidence, 0.55, one.container),)
+            return (of_pod(one.pod, says, evidence, 0.55, one.container),)
     return _nothing_offered(case, says)
 
 
@@ -132,7 +123,7 @@ def _nothing_offered(case: Case, says: str) -> Results:
                 Evidence(f"status of Node/{node.metadata.name}", "offers no nvidia.com/gpu"),
                 Evidence(f"Pod/{name}", "a device plugin without GPU Operator"),
             )
-            return (pod_result(pod, says, evidence, 0.47),)
+            return (of_pod(pod, says, evidence, 0.47),)
     return ()
 
 

@@ -42,8 +42,8 @@ def _made(
 def _too_much(case: Case, says: str) -> Results:
     for pod in _unplaced(case):
         for name, count in asked(pod).items():
-            having = [int(node.status.capacity.get(name, "0")) for node in case.snapshot.nodes]
-            most = max(having, default=0)
+            having = (str(node.status.capacity.get(name, "0")) for node in case.snapshot.nodes)
+            most = max((int(amount) for amount in having if amount.isdigit()), default=0)
             if count > most:
                 where = f"Pod/{pod.metadata.name} in {pod.metadata.namespace}"
                 evidence = (

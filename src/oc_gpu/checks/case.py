@@ -87,7 +87,7 @@ class Case:
     @cached_property
     def troubles(self) -> tuple[Trouble, ...]:
         """Return what is wrong with pods, by their status."""
-        return tuple(t for pod in self.snapshot.pods if (t := troubles.of(pod)) is not None)
+        return tuple(filter(None, map(troubles.of, self.snapshot.pods)))
 
     @cached_property
     def trouble(self) -> dict[tuple[str, str], Trouble]:

@@ -1,5 +1,7 @@
 """Checks of the GPU Operator's pods on each GPU node; the ClusterPolicy's own word is no proof."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from oc_gpu.checks.catalogue import Check, Result, Results
@@ -112,7 +114,7 @@ def _on_node(proof: Proof, node: str, running: list[str]) -> list[Result]:
     return results
 
 
-def _pods(proof: Proof, node: str) -> tuple[Pod, ...]:
+def _pods(proof: Proof, node: str) -> Sequence[Pod]:
     return workloads.pods_on(proof.snapshot, proof.inputs.operand_namespace, node)
 
 

@@ -17,6 +17,8 @@ from oc_gpu.checks.causes.nodes import is_silent
 from oc_gpu.checks.components import DRIVER
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import RawObject
+from oc_gpu.snapshot.kept import kept
+from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages import entitlement, gpu_operator, isolation, nfd, pools
 from oc_gpu.stages.model import Assessment, State
@@ -113,15 +115,12 @@ BY_PERSON = frozenset(
 """Causes that somebody decided on: the stage is blocked, not broken."""
 
 
-def signs(
-    assessments: Iterable[Assessment], snapshot: Snapshot, seen: troubles.Seen | None = None
-) -> frozenset[str]:
+def signs(assessments: Iterable[Assessment], snapshot: Snapshot) -> frozenset[str]:
     """Return what in a live view may be trouble of the stages that are not done; empty when none.
 
     Args:
         assessments: Where the stages stand.
         snapshot: The live view.
-        seen: What an earlier look has found.
     """
     stages = [one for one in assessments if one.state not in _PASSED]
     if not stages:
@@ -130,7 +129,7 @@ def signs(
     return frozenset(
         chain(
             standing,
-            _pods(snapshot, seen or troubles.Seen()),
+            _pods(snapshot),
             _sets(snapshot),
             _events(snapshot),
             _nodes(snapshot),
@@ -143,8 +142,8 @@ def _stands(assessment: Assessment) -> bool:
     return assessment.state in _STANDING
 
 
-def _pods(snapshot: Snapshot, seen: troubles.Seen) -> Iterator[str]:
-    for one in seen.of(snapshot.pods):
+def _pods(snapshot: Snapshot) -> Iterator[str]:
+    for one in filter(None, map(troubles.of, snapshot.pods)):
         if one.fails or one.state == "Unschedulable":
             meta = one.pod.metadata
             where = f"{meta.namespace}/{meta.name}/{one.container}"
@@ -168,20 +167,23 @@ def _events(snapshot: Snapshot) -> Iterator[str]:
 
 def _nodes(snapshot: Snapshot) -> Iterator[str]:
     """Yield nodes that tell nothing, and those that are being drained."""
-    silent = any(is_silent(node) for node in snapshot.nodes)
-    for node in snapshot.nodes:
-        if node.spec.unschedulable:
-            yield f"Node/{node.metadata.name} is cordoned"
-        if is_silent(node):
-            yield f"Node/{node.metadata.name} is silent"
-        for taint in node.spec.taints:
-            if taint.keeps_off:
-                yield f"Node/{node.metadata.name} keeps off what does not tolerate {taint}"
+    silent = any(map(is_silent, snapshot.nodes))
+    yield from chain.from_iterable(map(_of_node, snapshot.nodes))
     for pool in snapshot.table("machineconfigpools"):
         if pools.is_paused(pool) or pools.degraded(pool) is not None:
             yield f"MachineConfigPool/{pool['metadata']['name']}"
         if silent and pools.is_behind(pool):
             yield f"MachineConfigPool/{pool['metadata']['name']} may wait for a silent node"
+
+
+@kept
+def _of_node(node: Node) -> tuple[str, ...]:
+    told = [
+        *(["is cordoned"] if node.spec.unschedulable else ()),
+        *(["is silent"] if is_silent(node) else ()),
+        *(f"keeps off what does not tolerate {taint}" for taint in node.keeping_off),
+    ]
+    return tuple(f"Node/{node.metadata.name} {sign}" for sign in told)
 
 
 _BAD = {

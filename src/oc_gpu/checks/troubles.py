@@ -1,9 +1,10 @@
 """Pods that are in trouble: which container, in which state, and whether it fails or waits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct
 
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import ContainerStatus, Pod
 
 FAILS = frozenset(
@@ -59,26 +60,7 @@ class Trouble(Struct, frozen=True):
     ended: str = ""
 
 
-class Seen:
-    """The troubles of a cluster's pods from look to look: only pods that changed are judged."""
-
-    def __init__(self) -> None:
-        self._judged: dict[str, tuple[Pod, Trouble | None]] = {}
-
-    def of(self, pods: Iterable[Pod]) -> list[Trouble]:
-        """Return the troubles of all pods that there are."""
-        before, self._judged = self._judged, {}
-        found = []
-        for pod in pods:
-            held = before.get(pod.metadata.uid)
-            if held is None or held[0] is not pod:
-                held = (pod, of(pod))
-            self._judged[pod.metadata.uid] = held
-            if held[1] is not None:
-                found.append(held[1])
-        return found
-
-
+@kept
 def of(pod: Pod) -> Trouble | None:
     """Return the trouble of a pod, None when there is none."""
     status = pod.status

@@ -8,7 +8,6 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Finding
 from oc_gpu.checks.stalled import BY_PERSON, concerned, reason, signs, stalled
-from oc_gpu.checks.troubles import Seen
 from oc_gpu.kube import Client, OcGpuError
 from oc_gpu.rollout.further import examine_further
 from oc_gpu.snapshot.model import Snapshot
@@ -33,7 +32,6 @@ class Doctor:
         self._at = 0.0
         self._started: float | None = None
         self._since: dict[str, float] = {}
-        self._troubles = Seen()
         self._told: tuple[Iterable[Assessment], Snapshot, frozenset[str]] | None = None
 
     def wants(self, assessments: Iterable[Assessment], snapshot: Snapshot) -> bool:
@@ -89,7 +87,7 @@ class Doctor:
         """Return the signs of trouble of one moment, which is asked for several times."""
         told = self._told
         if told is None or told[0] is not assessments or told[1] is not snapshot:
-            found = signs(assessments, snapshot, self._troubles)
+            found = signs(assessments, snapshot)
             told = self._told = (assessments, snapshot, found)
         return told[2]
 

@@ -4,6 +4,8 @@ Only the fields that are used are decoded; everything else in an object is skipp
 decoder. Field names follow the Kubernetes API (camelCase on the wire).
 """
 
+from functools import cached_property
+
 from msgspec import Struct, field
 
 from oc_gpu.config.taints import Taint as WrittenTaint
@@ -139,14 +141,14 @@ class NodeStatus(_Wire, frozen=True):
     node_info: NodeInfo = field(default_factory=NodeInfo)
 
 
-class Node(_Wire, frozen=True):
-    """A node."""
+class Node(_Wire, frozen=True, dict=True, gc=True):
+    """A node; what follows from it is kept with it (`oc_gpu.snapshot.kept`)."""
 
     metadata: Meta = field(default_factory=Meta)
     spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
 
-    @property
+    @cached_property
     def ready(self) -> Condition | None:
         """Return its condition `Ready`, None when its kubelet never told."""
         return next((c for c in self.status.conditions if c.type == "Ready"), None)
@@ -166,7 +168,7 @@ class Node(_Wire, frozen=True):
         """Return how many GPUs it offers to pods."""
         return self.offers(GPU)
 
-    @property
+    @cached_property
     def devices(self) -> dict[str, int]:
         """Return what it offers to pods of GPUs and their parts, by the name to ask for."""
         names = filter(is_gpu, self.status.allocatable)
@@ -300,8 +302,8 @@ class PodStatus(_Wire, frozen=True):
     init_container_statuses: list[ContainerStatus] = field(default_factory=list)
 
 
-class Pod(_Wire, frozen=True):
-    """A pod."""
+class Pod(_Wire, frozen=True, dict=True, gc=True):
+    """A pod; what follows from it is kept with it (`oc_gpu.snapshot.kept`)."""
 
     metadata: Meta = field(default_factory=Meta)
     spec: PodSpec = field(default_factory=PodSpec)

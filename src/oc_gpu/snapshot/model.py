@@ -1,6 +1,7 @@
 """The snapshot: one immutable view of a cluster, with what could not be read marked as such."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -86,12 +87,26 @@ class Snapshot(Struct, frozen=True, dict=True):
         return self.tables.get("pods", ())
 
     @cached_property
-    def pods_by_place(self) -> dict[tuple[str, str], tuple[Pod, ...]]:
-        """Return the pods by namespace and node, for rules that look at many nodes."""
-        found: dict[tuple[str, str], list[Pod]] = {}
+    def pods_by_namespace(self) -> dict[str, list[Pod]]:
+        """Return the pods by namespace."""
+        found: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in self.pods:
-            found.setdefault((pod.metadata.namespace, pod.spec.node_name), []).append(pod)
-        return {place: tuple(pods) for place, pods in found.items()}
+            found[pod.metadata.namespace].append(pod)
+        return dict(found)
+
+    @cached_property
+    def _placed(self) -> dict[str, dict[str, list[Pod]]]:
+        """Take the pods by node, for the namespaces that were asked for."""
+        return {}
+
+    def pods_by_node(self, namespace: str) -> Mapping[str, Sequence[Pod]]:
+        """Return the pods of a namespace by node, for rules that look at many nodes."""
+        if namespace not in self._placed:
+            found: defaultdict[str, list[Pod]] = defaultdict(list)
+            for pod in self.pods_by_namespace.get(namespace, ()):
+                found[pod.spec.node_name].append(pod)
+            self._placed[namespace] = dict(found)
+        return self._placed[namespace]
 
     @property
     def daemon_sets(self) -> tuple[DaemonSet, ...]:

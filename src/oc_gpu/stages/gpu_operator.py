@@ -5,6 +5,8 @@ the driver is built when it appears. A ClusterPolicy that says `ready` proves no
 is that each GPU node runs every operand and offers its cards.
 """
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from oc_gpu import facts
@@ -167,7 +169,13 @@ def _operands(context: Context) -> Progress:
     if upgrading is not None:
         return upgrading
     gpu = frozenset(context.platform.gpu_nodes)
-    steps = [_node(context, n) for n in context.snapshot.nodes if n.metadata.name in gpu]
+    operands = _switched_on(context)
+    pods = context.snapshot.pods_by_node(context.platform.operand_namespace)
+    steps = [
+        _node(n, (o.name for o in operands if _runs_on(o, n)), pods.get(n.metadata.name, ()))
+        for n in context.snapshot.nodes
+        if n.metadata.name in gpu
+    ]
     for state in (State.FAILED, State.WAITING):
         for step in steps:
             if step.state is state:
@@ -176,16 +184,15 @@ def _operands(context: Context) -> Progress:
     return Progress(State.WAITING, unready) if unready else Progress(State.DONE)
 
 
-def _node(context: Context, node: Node) -> Progress:
+def _node(node: Node, operands: Iterable[str], pods: Sequence[Pod]) -> Progress:
     """Say how far the operands of one node are, in the order in which they need each other.
 
     Without the driver the others fail and start again, which is no failure of theirs: what counts
     is what fails after all before it was ready.
     """
     name = node.metadata.name
-    pods = workloads.pods_on(context.snapshot, context.platform.operand_namespace, name)
     since = ""
-    for operand in node_operands(context, node):
+    for operand in operands:
         pod = _pod_of(operand, pods)
         if pod is None:
             others = (pod for pod in pods if not pod.metadata.owner_references)
@@ -198,9 +205,9 @@ def _node(context: Context, node: Node) -> Progress:
     return Progress(State.DONE)
 
 
-def _pod_of(operand: str, pods: tuple[Pod, ...]) -> Pod | None:
+def _pod_of(operand: str, pods: Sequence[Pod]) -> Pod | None:
     for pod in pods:
-        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
+        owner = workloads.controller(pod)
         if owner == operand or owner.startswith(f"{operand}-"):
             return pod
     return None
@@ -329,17 +336,17 @@ def node_operands(context: Context, node: Node | None = None) -> tuple[str, ...]
         context: The cluster.
         node: A GPU node: operands of what its labels tell are among them, as the MIG manager.
     """
+    return tuple(operand.name for operand in _switched_on(context) if _runs_on(operand, node))
+
+
+def _switched_on(context: Context) -> tuple[facts.Operand, ...]:
     off = {
         key
         for policy in _policies(context)
         for key, part in (policy.get("spec") or {}).items()
         if isinstance(part, dict) and part.get("enabled") is False
     }
-    return tuple(
-        operand.name
-        for operand in context.platform.operator.era.operands
-        if operand.key not in off and _runs_on(operand, node)
-    )
+    return tuple(o for o in context.platform.operator.era.operands if o.key not in off)
 
 
 def _runs_on(operand: facts.Operand, node: Node | None) -> bool:

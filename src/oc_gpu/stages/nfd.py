@@ -5,6 +5,8 @@ An NFD that somebody else made is used as it is; only its labels matter to what 
 
 from oc_gpu.kube import RawObject
 from oc_gpu.manifests.nfd import node_feature_discovery
+from oc_gpu.snapshot.kept import kept
+from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.naming import named
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
@@ -100,7 +102,7 @@ def _labels(context: Context) -> Progress:
     if platform.gpu_nodes:
         return Progress(State.DONE, named(platform.gpu_nodes))
     workers = platform.workers
-    seen = [n for n in workers if any(k.startswith(FEATURE) for k in n.metadata.labels)]
+    seen = [node for node in workers if _has_features(node)]
     if not workers or len(seen) < len(workers):
         return Progress(State.WAITING, f"{len(seen)} of {len(workers)} workers labelled")
     off = [n.metadata.name for n in workers if has_card(n)]
@@ -115,6 +117,11 @@ def _labels(context: Context) -> Progress:
         cause="no-gpu-node",
         objects=tuple(f"Node/{node.metadata.name}" for node in workers[:10]),
     )
+
+
+@kept
+def _has_features(node: Node) -> bool:
+    return any(label.startswith(FEATURE) for label in node.metadata.labels)
 
 
 def undo(context: Context) -> StagePlan:

@@ -12,6 +12,7 @@ from oc_gpu.kube import RawObject, Resource
 from oc_gpu.manifests import Proxy
 from oc_gpu.manifests.examples import ANNOTATION, find_example
 from oc_gpu.manifests.merging import at
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.model import Snapshot, spec_of
 from oc_gpu.snapshot.packages import Channel, PackageManifest
@@ -170,12 +171,14 @@ def _divides(policy: RawObject) -> bool:
     return at(policy.get("spec"), ("sandboxWorkloads", "enabled")) is True
 
 
+@kept
 def has_card(node: Node) -> bool:
     """Tell whether NFD labelled a node as having an NVIDIA card."""
     labels = node.metadata.labels
     return any(labels.get(label) == "true" for label in facts.gpu_labels().cards)
 
 
+@kept
 def _is_worker(node: Node) -> bool:
     labels = node.metadata.labels
     return WORKER_ROLE in labels or not any(role in labels for role in MASTER_ROLES)

@@ -1,8 +1,9 @@
 """How far pods and DaemonSets are, in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from oc_gpu.kube.errors import clean
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import ContainerStatus, DaemonSet, Pod
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.stages.model import Progress, State
@@ -14,12 +15,11 @@ back-off has then grown to 40 s and what fails every time has shown itself."""
 
 def pod(snapshot: Snapshot, namespace: str, name: str) -> Pod | None:
     """Return a pod by name."""
-    for item in snapshot.pods:
-        if item.metadata.name == name and item.metadata.namespace == namespace:
-            return item
-    return None
+    pods = snapshot.pods_by_namespace.get(namespace, ())
+    return next((item for item in pods if item.metadata.name == name), None)
 
 
+@kept
 def is_ready(item: Pod) -> bool:
     """Tell whether a pod runs and is ready."""
     return any(c.type == "Ready" and c.status == "True" for c in item.status.conditions)
@@ -48,6 +48,7 @@ def _reason(status: ContainerStatus) -> str:
     return "Running"
 
 
+@kept
 def ready_since(item: Pod) -> str:
     """Return when a pod became ready (RFC 3339, which orders as text), empty when it is not."""
     times = (
@@ -159,9 +160,15 @@ def settled(daemon_set: DaemonSet) -> bool:
     )
 
 
-def pods_on(snapshot: Snapshot, namespace: str, node: str) -> tuple[Pod, ...]:
+def pods_on(snapshot: Snapshot, namespace: str, node: str) -> Sequence[Pod]:
     """Return the pods of a namespace that run on a node."""
-    return snapshot.pods_by_place.get((namespace, node), ())
+    return snapshot.pods_by_node(namespace).get(node, ())
+
+
+@kept
+def controller(item: Pod) -> str:
+    """Return the name of what made a pod and keeps it, empty for a pod by itself."""
+    return next((owner.name for owner in item.metadata.owner_references if owner.controller), "")
 
 
 def first_crash(pods: Iterable[Pod]) -> Progress | None:

@@ -6,6 +6,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import NFD_WORKER, SANDBOX, VFIO
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import pools
 
@@ -14,6 +15,7 @@ SILENCE = 5 * 60.0
 """Seconds of silence after which Kubernetes gives a node's pods up: it is more than slow."""
 
 
+@kept
 def is_silent(node: Node) -> bool:
     """Tell whether the control plane has heard nothing of a node's kubelet for a while."""
     ready = node.ready

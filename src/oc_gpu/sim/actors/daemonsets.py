@@ -103,8 +103,8 @@ class DaemonSets(Controller):
         revision = await self._revision(owner)
         plan = self._plan(owner)
         seen = self._pods(owner)
-        await self._manage(owner, plan, revision)
-        await self._update(owner, plan, revision)
+        changed = await self._manage(owner, plan, revision, seen)
+        await self._update(owner, plan, revision, self._pods(owner) if changed else seen)
         await self._report(owner, plan, revision, seen)
 
     def _pods(self, owner: RawObject) -> list[_Pod]:
@@ -132,20 +132,27 @@ class DaemonSets(Controller):
         plan.changed.clear()
         return _Plan(set(plan.wanted), set(plan.kept))
 
-    async def _manage(self, owner: RawObject, plan: _Plan, revision: str) -> None:
+    async def _manage(
+        self, owner: RawObject, plan: _Plan, revision: str, seen: Sequence[_Pod]
+    ) -> bool:
+        """Make pods that are missing and delete those that are too many; tell if there were any."""
         have: set[str] = set()
-        for pod in self._pods(owner):
+        deleted = False
+        for pod in seen:
             surplus = pod.node not in plan.kept or pod.node in have
             if not pod.is_leaving and (surplus or pod.has_ended):
                 await self._delete(owner, pod.raw)
+                deleted = True
             have.add(pod.node)
-        for node in sorted(plan.wanted - have):
+        missing = sorted(plan.wanted - have)
+        for node in missing:
             try:
                 await self._create(owner, node, revision)
             except REFUSED as error:
                 await self._refusals.note(owner, error, Key.of(owner))
-                return
+                return True
         self._refusals.forget(Key.of(owner))
+        return deleted or bool(missing)
 
     async def _create(self, owner: RawObject, node: str, revision: str) -> None:
         generation = str(owner["metadata"].get("generation", 1))
@@ -167,13 +174,15 @@ class DaemonSets(Controller):
         text = f"Deleted pod: {name_of(pod)}"
         await self.context.event(owner, "SuccessfulDelete", text, source=EventSource(self.name))
 
-    async def _update(self, owner: RawObject, plan: _Plan, revision: str) -> None:
+    async def _update(
+        self, owner: RawObject, plan: _Plan, revision: str, seen: Sequence[_Pod]
+    ) -> None:
         """Replace pods of an older template, as many at a time as may be unavailable."""
         strategy = owner["spec"].get("updateStrategy") or {}
         if strategy.get("type", "RollingUpdate") != "RollingUpdate":
             return
         limit = _limit(strategy, len(plan.wanted))
-        pods = [p for p in self._pods(owner) if p.node in plan.wanted]
+        pods = [p for p in seen if p.node in plan.wanted]
         room = limit - (len(plan.wanted) - sum(p.is_ready for p in pods))
         old = [p for p in pods if p.revision != revision and not p.is_leaving]
         for pod in sorted(old, key=lambda p: (p.is_ready, name_of(p.raw))):

@@ -13,7 +13,7 @@ from typing import Any
 from oc_gpu.kube import RawObject
 from oc_gpu.kube.resources import CLUSTER_POLICIES, DAEMONSETS, NODES, PODS
 from oc_gpu.sim.actors.daemonsets import template_hash
-from oc_gpu.sim.actors.framework import Controller, Watch
+from oc_gpu.sim.actors.framework import ActorContext, Controller, Watch
 from oc_gpu.sim.actors.gpu_operator_nodes import GPU, by_gpu, has_gpu
 from oc_gpu.sim.actors.objects import (
     annotations_of,
@@ -39,11 +39,21 @@ _VALIDATOR = {"app": "nvidia-operator-validator"}
 _RESOURCES = ("nvidia.com/gpu", "nvidia.com/mig-")
 
 
+def _by_driver(pod: RawObject) -> Hashable:
+    """Index driver pods by the node that they run on."""
+    return by_node(pod) if _DRIVER.items() <= labels_of(pod).items() else None
+
+
 class DriverUpgrades(Controller):
     """Moves each GPU node through the states of a driver upgrade."""
 
     name = "driver-upgrades"
     concurrency = 1
+
+    def __init__(self, context: ActorContext) -> None:
+        super().__init__(context)
+        self._hashes: dict[str, str | None] = {}
+        """What pods of each driver DaemonSet are to carry, in one turn."""
 
     def watches(self) -> Sequence[Watch]:
         """Return policies, driver DaemonSets, nodes and pods; all are one piece of work."""
@@ -59,6 +69,7 @@ class DriverUpgrades(Controller):
         how = self._upgrade_policy()
         if not how.get("autoUpgrade"):
             return
+        self._hashes.clear()
         limit = how.get("maxParallelUpgrades", 1)
         nodes = [n for n in self.cache(NODES).lookup(by_gpu, GPU) if has_gpu(n)]
         busy = sum(_state(n) not in _AT_REST for n in nodes)
@@ -95,13 +106,14 @@ class DriverUpgrades(Controller):
         return self.cache(PODS).lookup(by_node, name_of(node))
 
     def _driver(self, node: RawObject) -> RawObject | None:
-        found = (p for p in self._on(node) if _DRIVER.items() <= labels_of(p).items())
-        return next(found, None)
+        return next(iter(self.cache(PODS).lookup(_by_driver, name_of(node))), None)
 
     def _is_outdated(self, pod: RawObject) -> bool:
-        owner = controller_of(pod) or {}
-        made = self.cache(DAEMONSETS).get(owner.get("name", ""), namespace_of(pod))
-        return made is not None and hash_of(pod, _HASH) != template_hash(made)
+        name = (controller_of(pod) or {}).get("name", "")
+        if name not in self._hashes:
+            made = self.cache(DAEMONSETS).get(name, namespace_of(pod))
+            self._hashes[name] = None if made is None else template_hash(made)
+        return self._hashes[name] not in (None, hash_of(pod, _HASH))
 
     async def _begin(self, node: RawObject, _how: RawObject) -> str:
         pod = self._driver(node)

@@ -118,8 +118,14 @@ class NodeController(Controller):
         """Return pools and nodes."""
         return (
             Watch(MACHINE_CONFIG_POOLS, lambda pool: (name_of(pool),)),
-            Watch(NODES, lambda _node: map(name_of, self.cache(MACHINE_CONFIG_POOLS).list())),
+            Watch(NODES, self._pools_of),
         )
+
+    def _pools_of(self, node: RawObject) -> Iterable[Hashable]:
+        """Return the pool that a node is in, and the one in which it was seen last."""
+        held = self._pools.get(name_of(node))
+        now = pool_of(node, self.cache(MACHINE_CONFIG_POOLS).list())
+        return {now, held[1] if held is not None else None} - {None}
 
     async def reconcile(self, key: Any) -> None:
         """Let the next nodes of a pool begin, then report."""

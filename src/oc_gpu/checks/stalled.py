@@ -13,7 +13,6 @@ from itertools import chain
 from oc_gpu.checks import troubles
 from oc_gpu.checks.case import Case, conditions, namespace_of, status
 from oc_gpu.checks.catalogue import LAYERS
-from oc_gpu.checks.causes.nodes import is_silent
 from oc_gpu.checks.components import DRIVER
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import RawObject
@@ -167,7 +166,7 @@ def _events(snapshot: Snapshot) -> Iterator[str]:
 
 def _nodes(snapshot: Snapshot) -> Iterator[str]:
     """Yield nodes that tell nothing, and those that are being drained."""
-    silent = any(map(is_silent, snapshot.nodes))
+    silent = any(node.is_silent for node in snapshot.nodes)
     yield from chain.from_iterable(map(_of_node, snapshot.nodes))
     for pool in snapshot.table("machineconfigpools"):
         if pools.is_paused(pool) or pools.degraded(pool) is not None:
@@ -180,7 +179,7 @@ def _nodes(snapshot: Snapshot) -> Iterator[str]:
 def _of_node(node: Node) -> tuple[str, ...]:
     told = [
         *(["is cordoned"] if node.spec.unschedulable else ()),
-        *(["is silent"] if is_silent(node) else ()),
+        *(["is silent"] if node.is_silent else ()),
         *(f"keeps off what does not tolerate {taint}" for taint in node.keeping_off),
     ]
     return tuple(f"Node/{node.metadata.name} {sign}" for sign in told)

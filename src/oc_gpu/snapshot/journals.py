@@ -16,7 +16,8 @@ async def with_journals(
 ) -> Snapshot:
     """Return the snapshot with what the kernels of some nodes said since they booted.
 
-    A node that does not answer, or may not be asked, is left out: it stays unknown.
+    A node that does not answer, or may not be asked, is left out: it stays unknown. One of which
+    the control plane has heard nothing either is not asked: it would cost every try there is.
 
     Args:
         client: The cluster.
@@ -33,6 +34,7 @@ async def with_journals(
             except OcGpuError:
                 return None
 
-    told = await asyncio.gather(*(one(node) for node in nodes))
+    silent = {node.metadata.name for node in snapshot.nodes if node.is_silent}
+    told = await asyncio.gather(*(one(node) for node in nodes if node not in silent))
     journals = dict(entry for entry in told if entry is not None)
     return msgspec.structs.replace(snapshot, journals={**snapshot.journals, **journals})

@@ -158,6 +158,11 @@ class Node(_Wire, frozen=True, dict=True, gc=True):
         """Tell whether its kubelet is ready to run pods."""
         return self.ready is not None and self.ready.status == "True"
 
+    @cached_property
+    def is_silent(self) -> bool:
+        """Tell whether the control plane has heard nothing of its kubelet for a while."""
+        return self.ready is not None and self.ready.status == "Unknown"
+
     @property
     def keeping_off(self) -> tuple[Taint, ...]:
         """Return the taints by which somebody keeps pods off it; the platform's come and go."""

@@ -6,20 +6,12 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import NFD_WORKER, SANDBOX, VFIO
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause
-from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import pools
 
 _NOTE = "machineconfiguration.openshift.io/"
 SILENCE = 5 * 60.0
 """Seconds of silence after which Kubernetes gives a node's pods up: it is more than slow."""
-
-
-@kept
-def is_silent(node: Node) -> bool:
-    """Tell whether the control plane has heard nothing of a node's kubelet for a while."""
-    ready = node.ready
-    return ready is not None and ready.status == "Unknown"
 
 
 def _is_updating(node: Node) -> bool:
@@ -35,7 +27,7 @@ def _is_updating(node: Node) -> bool:
 def _silent(case: Case, says: str) -> Results:
     for node in case.snapshot.nodes:
         ready = node.ready
-        if ready is None or not is_silent(node):
+        if ready is None or not node.is_silent:
             continue
         since = age(case, ready.last_transition_time)
         if since is None or since < (NODE if _is_updating(node) else SILENCE):

@@ -14,6 +14,7 @@ from oc_gpu.checks import components, troubles
 from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OPERATOR
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.kube import RawObject
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Node, Pod
 from oc_gpu.snapshot.model import Snapshot
 from oc_gpu.snapshot.texts import Text, TextRef, Words
@@ -99,7 +100,7 @@ class Case:
         """Return the pods of each component, each with its place among all."""
         found: dict[str, list[tuple[int, Pod]]] = {}
         for place, pod in enumerate(self.snapshot.pods):
-            found.setdefault(self.component[key(pod)], []).append((place, pod))
+            found.setdefault(components.of_pod(pod), []).append((place, pod))
         return found
 
     @cached_property
@@ -187,9 +188,7 @@ class Case:
     @cached_property
     def silent_nodes(self) -> tuple[Node, ...]:
         """Return the GPU nodes whose kubelet tells no more, or tells that it is not ready."""
-        return tuple(
-            node for node in self.gpu_nodes if node.ready is not None and not node.is_ready
-        )
+        return tuple(n for n in self.gpu_nodes if n.ready is not None and not n.is_ready)
 
     @cached_property
     def gpu_nodes(self) -> tuple[Node, ...]:
@@ -460,20 +459,20 @@ GPU_LABELS = ("pci-10de.present", "pci-0302_10de.present", "pci-0300_10de.presen
 """What the GPU Operator looks for on nodes, without NFD's prefix (gpu-operator, controllers)."""
 
 
+@kept
 def pci_label(node: Node) -> str:
     """Return the label by which the GPU Operator knows a node as a GPU node, empty without one."""
-    labels = node.metadata.labels
-    for name in GPU_LABELS:
-        if labels.get(FEATURES + name) == "true":
-            return FEATURES + name
-    return ""
+    names = (FEATURES + name for name in GPU_LABELS)
+    return next((name for name in names if node.metadata.labels.get(name) == "true"), "")
 
 
+@kept
 def has_features(node: Node) -> bool:
     """Tell whether NFD labelled a node at all."""
     return any(name.startswith(FEATURES) for name in node.metadata.labels)
 
 
+@kept
 def offers_gpu(node: Node) -> bool:
     """Tell whether pods can ask for a GPU, or a part of one, of a node."""
     amounts = node.status.allocatable

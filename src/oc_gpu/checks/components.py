@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
+from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import DaemonSet, Deployment, Meta, Pod, PodSpec
 
 DRIVER = "driver"
@@ -112,6 +113,7 @@ _APPS = ("app", "app.kubernetes.io/name", "k8s-app", "name", _COMPONENT)
 _GPU = "nvidia.com/"
 
 
+@kept
 def of_pod(pod: Pod) -> str:
     """Return the component that a pod is."""
     owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")

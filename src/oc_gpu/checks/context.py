@@ -17,6 +17,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.manifests.clusterpolicy import BUILT_IN
 from oc_gpu.manifests.entitlement import CONFIG_NAMES
 from oc_gpu.manifests.merging import at
+from oc_gpu.snapshot.naming import names_of
 from oc_gpu.stages import licence
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.gpu_operator import node_operands
@@ -39,7 +40,7 @@ def inputs(context: Context, rights: Rights | None = None) -> Inputs:
         snapshot=context.snapshot,
         release=Release(platform.version, tuple(r.version for r in facts.openshift_releases())),
         workers=platform.workers,
-        gpu_nodes=platform.gpu_nodes,
+        gpu_nodes=names_of(platform.gpu_nodes),
         operators=(_operator(NFD, platform.nfd), _operator(GPU_OPERATOR, platform.gpu)),
         entitlement=_entitlement(context),
         operand_namespace=platform.operand_namespace,

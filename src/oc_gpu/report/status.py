@@ -20,7 +20,7 @@ def document(found: Survey) -> Status:
         cluster=cluster(snapshot, platform.version),
         done=all_passed(found.assessments),
         stages=tuple(stage(assessment) for assessment in found.assessments),
-        nodes=tuple(_node(n) for n in snapshot.nodes if n.metadata.name in platform.gpu_nodes),
+        nodes=tuple(map(_node, platform.gpu_nodes)),
         operands=tuple(_operand(d) for d in snapshot.daemon_sets if d.metadata.namespace in spaces),
         simulated=snapshot.simulated,
     )

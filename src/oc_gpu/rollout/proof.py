@@ -97,9 +97,11 @@ async def collect(
         ConnectionFailedError: The server cannot be reached.
         TimeoutExceededError: What a killed run left does not go.
     """
-    wanted = found.context.platform.gpu_nodes if nodes is None else tuple(nodes)
     where = namespace or _namespace(found)
-    present = [node for node in found.snapshot.nodes if node.metadata.name in wanted]
+    present = found.context.platform.gpu_nodes
+    if nodes is not None:
+        wanted = frozenset(nodes)
+        present = tuple(n for n in found.snapshot.nodes if n.metadata.name in wanted)
     name, until = secrets.token_hex(3), found.snapshot.now + patience + _MARGIN
     gate = asyncio.Semaphore(_AT_ONCE)
 

@@ -1,8 +1,15 @@
 """How many names are told as few words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from oc_gpu.snapshot.kinds import Node
 
 SHOWN = 3
+
+
+def names_of(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Return the names of nodes."""
+    return tuple(node.metadata.name for node in nodes)
 
 
 def named(names: Sequence[str], shown: int = SHOWN) -> str:

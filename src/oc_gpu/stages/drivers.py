@@ -47,12 +47,10 @@ def upgrading(snapshot: Snapshot, platform: Platform) -> Progress | None:
     policies = snapshot.table("clusterpolicies")
     if not upgrades_itself(policies):
         return None
-    gpu = frozenset(platform.gpu_nodes)
-    nodes = [n for n in snapshot.nodes if n.metadata.name in gpu]
-    failed = next((node for node in nodes if _state(node) == _FAILED), None)
+    failed = next((node for node in platform.gpu_nodes if _state(node) == _FAILED), None)
     if failed is not None:
         return _not_upgraded(failed.metadata.name)
-    for node in nodes:
+    for node in platform.gpu_nodes:
         if _state(node) not in ("", _DONE):
             text = f"the driver on {node.metadata.name} is replaced ({_state(node)})"
             return Progress(State.WAITING, text)

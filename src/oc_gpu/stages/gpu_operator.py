@@ -18,7 +18,7 @@ from oc_gpu.manifests import clusterpolicy
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import GPU, DaemonSet, Node, Pod, Taint, Toleration
 from oc_gpu.snapshot.model import spec_of
-from oc_gpu.snapshot.naming import named
+from oc_gpu.snapshot.naming import named, names_of
 from oc_gpu.stages import (
     drivers,
     leftovers,
@@ -138,14 +138,7 @@ def _wishes(context: Context) -> clusterpolicy.PolicyWishes:
 
 def _taints(context: Context) -> tuple[Taint, ...]:
     """Return the taints that the operands meet on GPU nodes: wanted ones and those there now."""
-    gpu = frozenset(context.platform.gpu_nodes)
-    present = [
-        taint
-        for node in context.snapshot.nodes
-        if node.metadata.name in gpu
-        for taint in node.spec.taints
-        if taint.keeps_off
-    ]
+    present = [taint for node in context.platform.gpu_nodes for taint in node.keeping_off]
     wanted = [context.taint] if context.taint is not None and context.taint.repels else []
     return tuple(dict.fromkeys((*wanted, *sorted(present, key=str))))
 
@@ -168,13 +161,11 @@ def _operands(context: Context) -> Progress:
     upgrading = drivers.upgrading(context.snapshot, context.platform)
     if upgrading is not None:
         return upgrading
-    gpu = frozenset(context.platform.gpu_nodes)
     operands = _switched_on(context)
     pods = context.snapshot.pods_by_node(context.platform.operand_namespace)
     steps = [
         _node(n, (o.name for o in operands if _runs_on(o, n)), pods.get(n.metadata.name, ()))
-        for n in context.snapshot.nodes
-        if n.metadata.name in gpu
+        for n in context.platform.gpu_nodes
     ]
     for state in (State.FAILED, State.WAITING):
         for step in steps:
@@ -290,10 +281,7 @@ def _kept_off(context: Context) -> Progress | None:
     """
     if context.platform.operator.era.validation_tolerates or not _turned_away(context):
         return None
-    gpu = frozenset(context.platform.gpu_nodes)
-    for node in context.snapshot.nodes:
-        if node.metadata.name not in gpu:
-            continue
+    for node in context.platform.gpu_nodes:
         for taint in node.spec.taints:
             if _keeps_validation_off(taint):
                 return _untolerated(context, node.metadata.name, taint)
@@ -357,13 +345,12 @@ def _runs_on(operand: facts.Operand, node: Node | None) -> bool:
 
 def _offered(context: Context) -> Progress:
     """Say whether GPU nodes can take pods, and whether pods can choose among them by label."""
-    nodes = {node.metadata.name: node for node in context.snapshot.nodes}
-    gpu = [nodes[name] for name in context.platform.gpu_nodes]
-    bare = [node.metadata.name for node in gpu if not node.devices]
+    gpu = context.platform.gpu_nodes
+    bare = names_of(node for node in gpu if not node.devices)
     if bare:
         return Progress(State.WAITING, f"{named(bare)}: no {GPU} allocatable yet")
     product = facts.gpu_labels().product
-    nameless = [n.metadata.name for n in gpu if product not in n.metadata.labels]
+    nameless = names_of(node for node in gpu if product not in node.metadata.labels)
     if nameless and GFD in node_operands(context):
         return Progress(State.WAITING, f"{named(nameless)}: no label {product} yet")
     return Progress(State.DONE)

@@ -12,6 +12,7 @@ from oc_gpu.manifests.labels import TAINT
 from oc_gpu.manifests.merging import at, put
 from oc_gpu.snapshot.kinds import DaemonSet, Node, Taint
 from oc_gpu.snapshot.model import spec_of
+from oc_gpu.snapshot.naming import names_of
 from oc_gpu.stages import drivers, marks, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, Progress, StagePlan, State
@@ -66,7 +67,7 @@ def recorded(context: Context, base: Record) -> Record:
 
 def _to_taint(context: Context, taint: Taint) -> tuple[Node, ...]:
     """Return the GPU nodes without the taint, and those with an earlier one of ours."""
-    gpu = frozenset(context.platform.gpu_nodes)
+    gpu = frozenset(names_of(context.platform.gpu_nodes))
     return tuple(
         node
         for node in context.snapshot.nodes

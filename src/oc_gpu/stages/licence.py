@@ -5,6 +5,7 @@ from oc_gpu.config.document import chosen
 from oc_gpu.kube import Resource
 from oc_gpu.kube.resources import CONFIGMAPS, SECRETS
 from oc_gpu.manifests import licence as manifests
+from oc_gpu.snapshot.naming import names_of
 from oc_gpu.stages import olm
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Apply, Delete, ObjectRef, Progress, State
@@ -27,9 +28,9 @@ def holder(context: Context) -> str:
 def problem(context: Context) -> Progress | None:
     """Return why virtual GPUs would not work, None where there are none or they would."""
     spec = context.config.spec.gpu_operator
-    label, gpu = facts.gpu_labels().vgpu, frozenset(context.platform.gpu_nodes)
-    nodes = [n.metadata for n in context.snapshot.nodes if n.metadata.name in gpu]
-    virtual = tuple(f"Node/{meta.name}" for meta in nodes if meta.labels.get(label) == "true")
+    label = facts.gpu_labels().vgpu
+    nodes = [n for n in context.platform.gpu_nodes if n.metadata.labels.get(label) == "true"]
+    virtual = tuple(f"Node/{name}" for name in names_of(nodes))
     if context.snapshot.table("clusterpolicies") and not spec.vgpu.given:
         return None  # what is there already has been given a driver, and verify judges it
     if not (spec.vgpu.given or virtual):

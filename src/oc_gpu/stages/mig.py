@@ -37,9 +37,8 @@ def plan(context: Context) -> StagePlan:
     decision = ", ".join(_words(context)) or "no node whose cards can be divided is known yet"
     wanted = tuple(
         (node, layout)
-        for node in context.snapshot.nodes
-        if node.metadata.name in context.platform.gpu_nodes
-        and (layout := _wanted(context, node)) is not None
+        for node in context.platform.gpu_nodes
+        if (layout := _wanted(context, node)) is not None
     )
     title = "the cards are divided as asked for"
     patches = tuple(_ask(node, layout) for node, layout in wanted if _asked(node) != layout)

@@ -7,7 +7,7 @@ from oc_gpu.kube import RawObject
 from oc_gpu.manifests.nfd import node_feature_discovery
 from oc_gpu.snapshot.kept import kept
 from oc_gpu.snapshot.kinds import Node
-from oc_gpu.snapshot.naming import named
+from oc_gpu.snapshot.naming import named, names_of
 from oc_gpu.stages import leftovers, olm, operators, tolerations, workloads
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import (
@@ -100,7 +100,7 @@ def _labelled(context: Context) -> Milestone:
 def _labels(context: Context) -> Progress:
     platform = context.platform
     if platform.gpu_nodes:
-        return Progress(State.DONE, named(platform.gpu_nodes))
+        return Progress(State.DONE, named(names_of(platform.gpu_nodes)))
     workers = platform.workers
     seen = [node for node in workers if _has_features(node)]
     if not workers or len(seen) < len(workers):

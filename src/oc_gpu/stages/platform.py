@@ -1,6 +1,6 @@
 """What a cluster is, and which releases and names follow from that: facts meet snapshot here."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -79,7 +79,7 @@ class Platform(Struct, frozen=True):
         operand_namespace: Namespace of the GPU Operator's operands.
         proxy: The proxy for downloads; all fields empty when there is none.
         entitlement: Whether the driver build needs a subscription, and why.
-        gpu_nodes: Names of the nodes whose NVIDIA cards containers get.
+        gpu_nodes: The nodes whose NVIDIA cards containers get, by name.
         workers: Nodes that run workloads.
     """
 
@@ -93,7 +93,7 @@ class Platform(Struct, frozen=True):
     operand_namespace: str
     proxy: Proxy
     entitlement: facts.Decision
-    gpu_nodes: tuple[str, ...]
+    gpu_nodes: tuple[Node, ...]
     workers: tuple[Node, ...]
 
 
@@ -148,22 +148,20 @@ def nfd_resource(release: facts.OpenShiftRelease) -> Resource:
     return Resource(group, version, "nodefeaturediscoveries", "NodeFeatureDiscovery")
 
 
-def gpu_nodes(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the names of the nodes whose NVIDIA cards, as NFD labelled them, containers get.
+def gpu_nodes(snapshot: Snapshot) -> tuple[Node, ...]:
+    """Return the nodes whose NVIDIA cards, as NFD labelled them, containers get, by name.
 
     Nodes that an administrator keeps for virtual machines, or has switched off, are not waited for.
     """
     names = facts.gpu_labels()
     virtual = any(map(_divides, snapshot.table("clusterpolicies")))
     off = {**names.switched_off, **(names.virtual if virtual else {})}
-    return tuple(
-        sorted(
-            node.metadata.name
-            for node in snapshot.nodes
-            if has_card(node)
-            and not any(node.metadata.labels.get(k) in values for k, values in off.items())
-        )
-    )
+    found = (node for node in snapshot.nodes if has_card(node) and not _is_off(node, off))
+    return tuple(sorted(found, key=lambda node: node.metadata.name))
+
+
+def _is_off(node: Node, off: Mapping[str, Collection[str]]) -> bool:
+    return any(node.metadata.labels.get(label) in values for label, values in off.items())
 
 
 def _divides(policy: RawObject) -> bool:

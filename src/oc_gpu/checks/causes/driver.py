@@ -160,12 +160,17 @@ FRACTION = re.compile(r"(?i)^Standard_NV\d+\w*_A10_v5$|^Standard_NC\w*_vgpu")
 def _instance(case: Case, says: str) -> Results:
     for node in failing(case):
         kind = node.metadata.labels.get(INSTANCE, "")
-        image = " ".join(c.image for pod in case.pods_of(DRIVER) for c in pod.spec.containers)
-        if FRACTION.match(kind) and "grid" not in image and "vgpu" not in image:
+        if FRACTION.match(kind) and not _is_guest(case):
             name = node.metadata.name
             evidence = (Evidence(f"labels of Node/{name}", f"instance type {kind}"),)
             return (_on_node(case, node, says, evidence, 0.72),)
     return ()
+
+
+def _is_guest(case: Case) -> bool:
+    """Tell whether the driver's image is named as one for virtual GPUs."""
+    images = " ".join(c.image for pod in case.pods_of(DRIVER) for c in pod.spec.containers)
+    return "grid" in images or "vgpu" in images
 
 
 def _nouveau(case: Case, says: str) -> Results:

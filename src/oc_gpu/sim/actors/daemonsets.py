@@ -110,8 +110,9 @@ class DaemonSets(Controller):
     def _pods(self, owner: RawObject) -> list[_Pod]:
         before, now = self._seen.get(uid_of(owner), {}), {}
         for raw in self.cache(PODS).lookup(by_controller, uid_of(owner)):
-            held = before.get(uid_of(raw))
-            now[uid_of(raw)] = held if held is not None and held.raw is raw else _look(raw)
+            uid = uid_of(raw)
+            held = before.get(uid)
+            now[uid] = held if held is not None and held.raw is raw else _look(raw)
         self._seen[uid_of(owner)] = now
         return list(now.values())
 

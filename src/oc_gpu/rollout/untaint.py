@@ -16,6 +16,7 @@ from oc_gpu.stages import record as records
 from oc_gpu.stages.context import Context
 from oc_gpu.stages.model import Milestone, ObjectRef, Patch, StagePlan
 from oc_gpu.stages.ownership import is_ours
+from oc_gpu.stages.platform import identify
 from oc_gpu.stages.road import RECORD, TITLE, road
 
 NOT_ASKED = "not part of this command"
@@ -41,8 +42,9 @@ def untainting(context: Context) -> tuple[StagePlan, ...]:
 
     The record loses the taint only when no node has it any more.
     """
+    after = _without_our_taint(context.snapshot)
     untainted = msgspec.structs.replace(
-        context, taint=None, snapshot=_without_our_taint(context.snapshot)
+        context, taint=None, snapshot=after, platform=identify(context.config, after)
     )
     plans = (
         isolation.undo(context),

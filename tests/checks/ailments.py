@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.checks.otherwise import MORE
 from tests.checks.patient import BUILD, NODE, OSTREE, SETS, SPACE, Patient
+from tests.checks.unsaid import UNSAID
 
 Make = Callable[[], Patient]
 PCI = "feature.node.kubernetes.io/pci-10de.present"
@@ -1231,6 +1232,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
 }
 """Makers of ill clusters by cause."""
-AILMENTS |= {slug: (*AILMENTS.get(slug, ()), *makers) for slug, makers in MORE.items()}
+for _more in (MORE, UNSAID):
+    AILMENTS |= {slug: (*AILMENTS.get(slug, ()), *makers) for slug, makers in _more.items()}
 NOTICES = frozenset({"gpus-all-taken"})
 """Causes that nothing is broken by: warnings."""

@@ -1,11 +1,13 @@
 """Layer driver: why the module is not built."""
 
+import re
+
 from oc_gpu.checks.case import Case, key, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import failing
-from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.components import DRIVER, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, result
+from oc_gpu.checks.quotes import Quote, cause, find, result, shown
 from oc_gpu.checks.systems import is_odd
 from oc_gpu.checks.troubles import PULLING
 
@@ -175,12 +177,47 @@ def _compiler(case: Case, says: str) -> Results:
     if quotes:
         return (result(says, quotes, at=0.94),)
     warned = _live(case, _OTHER_COMPILER)
-    return (result(says, warned, at=0.6 if _live(case, _STOPPED) else 0.4),) if warned else ()
+    if not warned:
+        return ()
+    older = _older(case)
+    at = 0.62 if older or _live(case, _STOPPED) else 0.4
+    return (result(says, warned, at=at, more=older),)
+
+
+_BUILT_BY = re.compile(r"kernel was built by:[^\n]*?(?:\)\s*|gcc[- ])(\d+)\.\d+[^\n]*")
+_BUILT_WITH = re.compile(r"You are using:[^\n]*?(?:\)\s*|gcc[- ])(\d+)\.\d+[^\n]*")
+"""What a kernel's build says of both compilers, the newest number last in each line."""
+
+
+def _older(case: Case) -> tuple[Evidence, ...]:
+    """Return both compilers where the one at hand is a major release older than the kernel's.
+
+    Within a release a compiler knows the same options, and the build only warns.
+    """
+    for ref, pod, part in case.logs:
+        if part != DRIVER or pod is None or key(pod) not in case.trouble:
+            continue
+        for text in case.snapshot.texts[ref]:
+            by, used = _BUILT_BY.search(text.content), _BUILT_WITH.search(text.content)
+            if by and used and int(used[1]) < int(by[1]):
+                return (Evidence(ref.where, shown(by[0])), Evidence(ref.where, shown(used[0])))
+    return ()
+
+
+_OUR_SOURCE = re.compile(r"(?i)nvidia|/nv-\w+\.[ch]\b")
+"""Signs that a line of a build is about the sources of this driver, whoever builds it."""
 
 
 def _live(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
-    quotes = find(case, phrases, (DRIVER,), ("log", "client"))
-    return [q for q in quotes if q.live and (q.pod is None or key(q.pod) in case.trouble)]
+    """Return what the driver container says, or whoever else builds its module on a node."""
+    quotes = find(case, phrases, (DRIVER, OTHER, WORKLOAD), ("log", "client"))
+    return [
+        q
+        for q in quotes
+        if q.live
+        and (q.pod is None or key(q.pod) in case.trouble)
+        and (q.component not in (OTHER, WORKLOAD) or _OUR_SOURCE.search(q.evidence.quote))
+    ]
 
 
 def _incompatible(case: Case, says: str) -> Results:

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu import facts
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, key, version
@@ -14,7 +16,9 @@ from oc_gpu.snapshot.kinds import Pod
 _CONTROL = "control-plane-and-webhooks"
 
 
-_OPERATORS = (OPERATOR, components.NFD_OPERATOR, components.NFD_MASTER)
+_OPERATORS = (OPERATOR, components.NFD_OPERATOR)
+_ELECTED = (*_OPERATORS, components.NFD_MASTER, components.NFD_OTHER, components.OLM)
+"""Programs that hold a lease, or end without one."""
 
 
 def _killed(case: Case, says: str) -> Results:
@@ -54,11 +58,37 @@ def _started_anew(case: Case, says: str) -> Results:
     """Find operators that run, after they ended for want of their lease time and again."""
     quotes = [
         q
-        for q in find(case, _LEASE, _OPERATORS, ("log",))
+        for q in find(case, _LEASE, _ELECTED, ("log",))
         if q.pod is not None
         and max((s.restart_count for s in q.pod.status.container_statuses), default=0) >= _OFTEN
     ]
     return (result(says, quotes, at=0.7, severity=Severity.WARNING),) if quotes else ()
+
+
+_STATE_ONLY = 5
+"""Restarts from which an operator that runs, and of which no log tells why, is not steady."""
+_TELLS = re.compile(r"(?i)error|panic|fatal|failed|exception")
+"""Words without which the log of a program that ended does not say why."""
+
+
+def _ends_now_and_then(case: Case, says: str) -> Results:
+    """Guess why operators that run ended with an error so often: most lose their lease."""
+    heard = {
+        (ref.namespace, ref.pod)
+        for ref, _, _ in case.logs
+        if ref.previous and any(_TELLS.search(t.content) for t in case.snapshot.texts[ref])
+    }
+    for pod in case.pods_of(*_OPERATORS):
+        for one in pod.status.container_statuses:
+            ended = one.last_state.terminated
+            often = one.restart_count >= _STATE_ONLY and one.ready
+            if not often or ended is None or ended.reason != "Error" or key(pod) in heard:
+                continue
+            text = f"Error, exit code {ended.exit_code}, {one.restart_count} restarts, ready now"
+            where = f"status of Pod/{pod.metadata.name}, {one.name}"
+            found = of_pod(pod, says, (Evidence(where, text),), 0.4, one.name)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
 
 
 _API_GONE = (
@@ -265,8 +295,9 @@ LEADER = cause(
         "oc logs -n {namespace} {pod} --previous",
     ),
     look=any_of(
-        said(*_LEASE, by=(*_OPERATORS, components.OLM, components.NFD_OTHER), at=0.93),
+        said(*_LEASE, by=(*_ELECTED, components.OTHER), at=0.93),
         _started_anew,
+        _ends_now_and_then,
     ),
 )
 

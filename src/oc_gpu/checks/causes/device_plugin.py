@@ -2,7 +2,7 @@
 
 import re
 
-from oc_gpu.checks.case import Case, namespace_of
+from oc_gpu.checks.case import Case, key, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
@@ -225,13 +225,23 @@ def _lacks(case: Case, name: str) -> bool:
 
 
 def _less(case: Case) -> Node | None:
-    """Return a node that offers fewer GPUs than it has."""
+    """Return a node that offers fewer GPUs than it has, though its plugin runs.
+
+    Of a plugin that went away the kubelet keeps the capacity for minutes, and offers nothing.
+    """
     gpu = "nvidia.com/gpu"
     for node in case.gpu_nodes:
         has, offers = node.status.capacity.get(gpu, "0"), node.status.allocatable.get(gpu, "0")
-        if has.isdigit() and offers.isdigit() and int(offers) < int(has):
+        less = has.isdigit() and offers.isdigit() and int(offers) < int(has)
+        if less and _offers_here(case, node):
             return node
     return None
+
+
+def _offers_here(case: Case, node: Node) -> bool:
+    """Tell whether a plugin runs on a node, as far as pods are known."""
+    here = case.pods_on(node.metadata.name, PLUGIN)
+    return not case.snapshot.pods or any(key(pod) not in case.trouble for pod in here)
 
 
 def _with_xid(case: Case, says: str) -> Results:

@@ -3,15 +3,15 @@
 import re
 
 from oc_gpu.checks.cards import generation, older
-from oc_gpu.checks.case import FEATURES, Case
+from oc_gpu.checks.case import FEATURES, Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Node
 
-_FAMILY = "driver-module-load"
-_EVERYWHERE = ("log", "event", "state", "client", "kernel")
+FAMILY = "driver-module-load"
+EVERYWHERE = ("log", "event", "state", "client", "kernel")
 _BLACKWELL_DRIVER = (570,)
 
 _NO_LOAD = (
@@ -85,6 +85,27 @@ def _open_required(case: Case, says: str) -> Results:
                 Evidence("ClusterPolicy", f"spec.driver.kernelModuleType: {wanted or 'not set'}"),
             )
             return (_on_node(case, node, says, evidence, 0.88),)
+    return _proprietary_loaded(case, says)
+
+
+_PROPRIETARY = re.compile(r"NVRM: loading NVIDIA UNIX (?!Open)\S+ Kernel Module\s+\S+")
+"""What the proprietary module says when it is loaded; the open one says so of itself."""
+
+
+def _proprietary_loaded(case: Case, says: str) -> Results:
+    """Find the proprietary module on cards that only the open one drives: it passes them over."""
+    for ref, texts in case.texts_of_nodes("dmesg", "nvidia-bug-report"):
+        node = case.node(ref.node)
+        if node is None or offers_gpu(node) or "blackwell" not in generations(case, ref.node):
+            continue
+        for text in texts:
+            banners = list(_PROPRIETARY.finditer(text.content))
+            if banners:
+                evidence = (
+                    Evidence(f"lspci of Node/{ref.node}", "a GPU of the Blackwell generation"),
+                    Evidence(ref.where, banners[-1][0]),
+                )
+                return (_on_node(case, node, says, evidence, 0.86),)
     return ()
 
 
@@ -173,55 +194,28 @@ def _is_guest(case: Case) -> bool:
     return "grid" in images or "vgpu" in images
 
 
-def _nouveau(case: Case, says: str) -> Results:
-    for name, modules in case.modules.items():
-        if "nouveau" in modules and name in case.unwell_nodes:
-            loaded = (Evidence(f"modules of Node/{name}", "nouveau is loaded"),)
-            told = {"node": name}
-            return (
-                Result(
-                    Severity.ERROR,
-                    says,
-                    None,
-                    (f"Node/{name}",),
-                    loaded,
-                    confidence=0.93,
-                    about=told,
-                ),
-            )
-    for node, devices in case.devices.items():
-        held = [d for d in devices if d.driver == "nouveau"]
-        if held and (node in case.unwell_nodes or case.node(node) is None):
-            evidence = (Evidence(f"lspci of Node/{node}", "Kernel driver in use: nouveau"),)
-            quotes = find(case, ("nouveau",), (DRIVER,), ("log",))
-            every = (*evidence, *(quote.evidence for quote in quotes[:1]))
-            objects, told = (f"Node/{node}",), {"node": node}
-            return (
-                Result(Severity.ERROR, says, None, objects, every, confidence=0.95, about=told),
-            )
-    return ()
-
-
-def _nouveau_by_kernel(case: Case, says: str) -> Results:
-    """Find nouveau in kernel messages, unless lspci shows who has the card now."""
-    phrases = (
-        "a driver such as*nouveau",
-        "nouveau, rivafb",
-        "nouveau 0000:",
-        "nvidia probe routine was not called",
-    )
-    quotes = [
-        q
-        for q in find(case, phrases, None, ("kernel", "log"))
-        if q.live and all(d.driver in ("", "nouveau") for d in case.devices.get(q.node, []))
-    ]
-    return (result(says, quotes, at=0.85),) if quotes else ()
-
-
 def _generic(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _NO_LOAD, (DRIVER,)) if q.live]
-    if quotes:
-        return (result(says, quotes, at=0.7),)
+    return (result(says, quotes, at=0.7),) if quotes else _unloaded(case, says)
+
+
+_NO_ANSWER = ("couldn't communicate with the nvidia driver",)
+
+
+def _unloaded(case: Case, says: str) -> Results:
+    """Find hosts whose own driver is installed, as nvidia-smi is there, and whose card has none."""
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        node = case.node(ref.node)
+        cards = [d for d in case.devices.get(ref.node, []) if d.kind.startswith("03")]
+        line = next((line for text in texts for line in text.find(_NO_ANSWER)), None)
+        bare = cards and not any(card.driver for card in cards)
+        if node is None or line is None or not bare or case.pods_on(ref.node, DRIVER):
+            continue
+        evidence = (
+            Evidence(f"{ref.where}:{line.number}", line.text.strip()),
+            Evidence(f"lspci of Node/{ref.node}", "no kernel driver in use"),
+        )
+        return (_on_node(case, node, says, evidence, 0.6),)
     return ()
 
 
@@ -234,7 +228,7 @@ def _denied(case: Case, says: str) -> Results:
 def denied(case: Case) -> list[Quote]:
     """Return what the driver says where the kernel's security module denied it its own."""
     phrase = "could not insert 'nvidia*': permission denied"
-    return [q for q in find(case, (phrase,), (DRIVER,), _EVERYWHERE) if q.live]
+    return [q for q in find(case, (phrase,), (DRIVER,), EVERYWHERE) if q.live]
 
 
 _SELINUX = re.compile(r"(?i)red ?hat|rhel|centos|rocky|alma|fedora|coreos|oracle linux")
@@ -300,7 +294,7 @@ _UNSIGNED = (
 SECURE_BOOT = cause(
     "OCG0820",
     "secure-boot-enabled",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="no GPU node refuses unsigned kernel modules",
     says="Secure Boot, or enforced module signatures, refuses the unsigned NVIDIA kernel module",
@@ -312,13 +306,13 @@ SECURE_BOOT = cause(
         "turn Secure Boot off in the firmware or in the virtual machine's settings of {node}",
     ),
     look=any_of(
-        said(*_UNSIGNED, sources=_EVERYWHERE, at=0.95, by=(DRIVER, "kernel")), _unsigned, _denied
+        said(*_UNSIGNED, sources=EVERYWHERE, at=0.95, by=(DRIVER, "kernel")), _unsigned, _denied
     ),
 )
 OPEN_REQUIRED = cause(
     "OCG0821",
     "open-kernel-module-required",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="GPUs that need the open kernel modules get them",
     says="the GPU needs the open kernel modules, but the proprietary ones are configured",
@@ -337,7 +331,7 @@ OPEN_REQUIRED = cause(
             "requires the use of the nvidia open",
             "requires use of the open",
             "open kernel modules*required",
-            sources=_EVERYWHERE,
+            sources=EVERYWHERE,
             always=True,
             at=0.96,
         ),
@@ -347,7 +341,7 @@ OPEN_REQUIRED = cause(
 OPEN_UNSUPPORTED = cause(
     "OCG0822",
     "open-kernel-module-unsupported",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the open kernel modules support these GPUs",
     says="the open kernel module of this driver release does not support this GPU",
@@ -368,7 +362,7 @@ OPEN_UNSUPPORTED = cause(
             "gpu system processor (gsp)",
             "open gpu kernel modules*not supported",
             "required gpu system processor",
-            sources=_EVERYWHERE,
+            sources=EVERYWHERE,
             always=True,
             at=0.96,
         ),
@@ -378,7 +372,7 @@ OPEN_UNSUPPORTED = cause(
 TOO_OLD = cause(
     "OCG0823",
     "gpu-too-old-for-driver",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the driver branch still drives these GPUs",
     says="the GPU's generation was dropped by the installed driver branch",
@@ -406,7 +400,7 @@ TOO_OLD = cause(
 VGPU = cause(
     "OCG0824",
     "vgpu-needs-guest-driver",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="virtual GPUs get the guest driver",
     says="the node sees a vGPU, which needs the vGPU guest driver instead of the data-centre "
@@ -423,50 +417,10 @@ VGPU = cause(
     ),
     look=_vgpu,
 )
-NOUVEAU = cause(
-    "OCG0825",
-    "nouveau-loaded",
-    _FAMILY,
-    "driver",
-    title="the GPUs are free of the kernel's own driver",
-    says="the kernel's own driver nouveau holds the GPU",
-    means="Only one driver can have the card. On RHCOS nouveau is not loaded; other systems load "
-    "it at boot.",
-    remedy=(
-        (
-            "add the kernel arguments rd.driver.blacklist=nouveau modprobe.blacklist=nouveau "
-            "(MachineConfig spec.kernelArguments; the node reboots)"
-        ),
-        "oc debug node/{node} -- chroot /host lsmod | grep nouveau",
-    ),
-    look=any_of(
-        _nouveau,
-        said(
-            "nouveau is currently in use",
-            "already bound to nouveau",
-            "module nouveau is in use",
-            "nouveau*is loaded",
-            "nouveau kernel driver is currently in use",
-            "rmmod: error: module nouveau",
-            "failed to unload*nouveau",
-            "could not unload nouveau",
-            "unable to unload*nouveau",
-            "nouveau driver is*loaded",
-            "nouveau driver*in use",
-            "conflicts with the nouveau",
-            "disable*nouveau",
-            "nouveau*refcount",
-            by=(DRIVER, "kernel"),
-            sources=_EVERYWHERE,
-            at=0.94,
-        ),
-        _nouveau_by_kernel,
-    ),
-)
 GENERIC = cause(
     "OCG0826",
     "module-load-failed-generic",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the kernel takes the NVIDIA module",
     says="the kernel module could not be loaded, and the kernel messages that tell why are not "
@@ -486,7 +440,6 @@ CAUSES = (
     OPEN_REQUIRED,
     OPEN_UNSUPPORTED,
     TOO_OLD,
-    NOUVEAU,
     VGPU,
     GENERIC,
 )

@@ -114,12 +114,9 @@ def _pressure(case: Case, says: str) -> Results:
             names.append(node.metadata.name)
             where = f"taints of Node/{node.metadata.name}"
             found.append(Evidence(where, "node.kubernetes.io/disk-pressure"))
-    phrases = (
-        "low on resource: ephemeral-storage",
-        "low on resource: imagefs",
-        "no space left on device",
-    )
-    quotes = find(case, phrases, None, ("state", "event", "log"))
+    phrases = ("low on resource: ephemeral-storage", "low on resource: imagefs")
+    quotes = find(case, (*phrases, _FULL), None, ("state", "event"))
+    quotes += find(case, (_FULL,), _ON_ROOT, ("log",))
     if found:
         objects = tuple(f"Node/{name}" for name in dict.fromkeys(names))
         evidence = (*found[:2], *(q.evidence for q in quotes[:1]))
@@ -127,6 +124,11 @@ def _pressure(case: Case, says: str) -> Results:
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=told),)
     quotes = [q for q in quotes if q.live]
     return (result(says, quotes, at=0.86),) if quotes else ()
+
+
+_FULL = "no space left on device"
+_ON_ROOT = (*components.GPU_STACK, *components.NFD, components.MCO)
+"""Programs that write to a node's own file systems; what is full for another may be its volume."""
 
 
 DRAIN = cause(

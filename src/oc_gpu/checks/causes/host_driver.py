@@ -244,85 +244,6 @@ def _smi(case: Case) -> tuple[Evidence, ...]:
     return ()
 
 
-def _no_driver(case: Case, says: str) -> Results:
-    if case.setting("driver", "enabled") is not False:
-        return _bare_host(case, says)
-    down = [t for t in case.troubles_of(*ON_NODE) if t.container == "driver-validation"]
-    down = down or case.troubles_of(*ON_NODE)
-    for one in down:
-        name = one.pod.spec.node_name
-        devices = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
-        if any(d.driver == "nvidia" for d in devices):
-            continue
-        evidence = [Evidence("ClusterPolicy", "spec.driver.enabled: false")]
-        if devices:
-            evidence.append(Evidence(f"lspci of Node/{name}", "no kernel driver in use"))
-        state = f"{one.container or 'pod'} {one.state}"
-        evidence.append(Evidence(f"status of Pod/{one.pod.metadata.name}", state))
-        objects = (f"Node/{name}",)
-        told = about(one.pod, one.container)
-        at = 0.92 if devices or one.container == "driver-validation" else 0.6
-        return (
-            Result(Severity.ERROR, says, None, objects, tuple(evidence), confidence=at, about=told),
-        )
-    return ()
-
-
-def _bare_host(case: Case, says: str) -> Results:
-    """Find hosts without driver where nothing is there that would bring one."""
-    if case.managed or case.pods_of(DRIVER):
-        return ()
-    phrases = (
-        "nvml error: driver not loaded",
-        "driver not loaded",
-        "load library failed: libnvidia-ml",
-        "couldn't communicate with the nvidia driver",
-        "driver rpc error",
-        "failed to initialize nvml: driver not loaded",
-    )
-    quotes = [q for q in find(case, phrases, None, ("log", "event", "state")) if q.live]
-    for quote in quotes:
-        devices = [d for d in case.devices.get(quote.node, []) if d.kind.startswith("03")]
-        if not any(d.driver == "nvidia" for d in devices):
-            return (result(says, [quote], at=0.86),)
-    return ()
-
-
-_AFTER_MARKERS = ("cuda-validation", "plugin-validation")
-"""Steps of the validation that begin when the markers of driver and toolkit are there."""
-
-
-def _markers(case: Case, says: str) -> Results:
-    if case.setting("driver", "enabled") is not False:
-        return ()
-    stuck = [t for t in case.troubles_of(*ON_NODE) if t.container.endswith("-validation")]
-    beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
-    for one in stuck:
-        name = one.pod.spec.node_name
-        if name in beyond:
-            continue
-        held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
-        if not held:
-            continue
-        no_toolkit = case.setting("toolkit", "enabled") is False
-        evidence = [
-            Evidence("ClusterPolicy", "spec.driver.enabled: false"),
-            Evidence(f"lspci of Node/{name}", "Kernel driver in use: nvidia"),
-            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
-        ]
-        if no_toolkit:
-            evidence.insert(1, Evidence("ClusterPolicy", "spec.toolkit.enabled: false"))
-        at = 0.9 if no_toolkit else 0.8
-        objects = (f"Pod/{one.pod.metadata.name}", f"Node/{name}")
-        told = about(one.pod, one.container)
-        return (
-            Result(
-                Severity.ERROR, says, None, objects, tuple(evidence[:3]), confidence=at, about=told
-            ),
-        )
-    return ()
-
-
 _MISMATCH = (
     "driver/library version mismatch",
     "api mismatch: the client has the version",
@@ -406,44 +327,6 @@ HOST = cause(
     ),
     look=_installed,
 )
-NO_DRIVER = cause(
-    "OCG0851",
-    "driver-disabled-no-host-driver",
-    "host-driver",
-    "driver",
-    title="where the operator's driver is off, the host has one",
-    says="the operator's driver is disabled, and the host has no working driver",
-    means="With driver.enabled=false the operator expects nvidia-smi to work on the host.",
-    remedy=(
-        (
-            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
-            '\'{"spec":{"driver":{"enabled":true}}}\''
-        ),
-        "or install the driver on {node}",
-    ),
-    look=_no_driver,
-)
-MARKERS = cause(
-    "OCG0852",
-    "validation-markers-missing",
-    "host-driver",
-    "driver",
-    title="somebody writes the validation markers",
-    says="driver and toolkit come from the host at a place that the validator does not know, so "
-    "nobody writes "
-    "the validation marker files",
-    means="Operands wait for files in /run/nvidia/validations that the validator writes when it "
-    "has found driver "
-    "and toolkit where it looks for them.",
-    remedy=(
-        "oc debug node/{node} -- chroot /host ls /run/nvidia/validations",
-        (
-            "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
-            '\'{"spec":{"hostPaths":{"driverInstallDir":"/PATH/OF/THE/DRIVER"}}}\'   # 24.6+'
-        ),
-    ),
-    look=_markers,
-)
 IN_USE = cause(
     "OCG0853",
     "driver-in-use-cannot-unload",
@@ -496,4 +379,4 @@ NOT_READY = cause(
     look=_not_ready,
 )
 
-CAUSES = (HOST, IN_USE, NO_DRIVER, MARKERS, OLD_PODS, NOT_READY)
+CAUSES = (HOST, IN_USE, OLD_PODS, NOT_READY)

@@ -1,10 +1,21 @@
 """Layer device-plugin: GPUs that are split, and their layout."""
 
 import re
+from collections.abc import Iterator
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN, VALIDATOR, WORKLOAD
+from oc_gpu.checks.causes.validator import fails_to_start
+from oc_gpu.checks.components import (
+    DCGM,
+    EXPORTER,
+    GFD,
+    MIG,
+    ON_NODE,
+    PLUGIN,
+    VALIDATOR,
+    WORKLOAD,
+)
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, result, said
 from oc_gpu.snapshot.kinds import Node, Pod
@@ -96,13 +107,26 @@ def _pending(case: Case, says: str) -> Results:
 
 def _unpermitted(case: Case, says: str) -> Results:
     """Find programs that lack a right on a node with MIG devices, and may work elsewhere."""
-    phrases = ("insufficient permissions", "init failed. error: -17")
+    phrases = (*_NO_RIGHT, "init failed. error: -17")
     quotes = [
         q
         for q in find(case, phrases, (EXPORTER, DCGM, GFD, PLUGIN, MIG))
         if q.live and (node := case.node(q.node)) is not None and _has_mig(node)
     ]
-    return (result(says, quotes, at=0.88),) if quotes else ()
+    if quotes:
+        return (result(says, quotes, at=0.88),)
+    of_device = [f"device{word}*{right}" for word in ("", " memory") for right in _NO_RIGHT]
+    quotes = [
+        q
+        for q in find(case, of_device, (EXPORTER, DCGM, GFD, PLUGIN, MIG))
+        if q.live and q.pod is not None and _splits(case, q.pod)
+    ]
+    return (result(says, quotes, at=0.66),) if quotes else ()
+
+
+_NO_RIGHT = ("insufficient permissions", "insufficient pemmissions")
+"""NVML_ERROR_NO_PERMISSION in the words of NVML, whose releases do not all spell alike. Whoever may
+not use the driver at all hears it at the start; of a single card one hears it in MIG mode."""
 
 
 def _has_mig(node: Node) -> bool:
@@ -200,6 +224,41 @@ def _kinds(case: Case) -> set[str]:
     return found
 
 
+_ENABLED = re.compile(r"(?m)^\|[^|\n]*\|[^|\n]*\|\s*(?:On|Enabled)\s*\|\s*$")
+"""A row of a card in MIG mode in the table of nvidia-smi: the column of ECC errors says On, too."""
+_OF_INSTANCE = re.compile(r"MIG \d+[cg]\.|(?m:^\|\s*\d+\s+\d+\s+\d+\s+\d+\s*\|[^\n]*MiB)")
+_TABLE = "| NVIDIA-SMI "
+
+
+def _by_table(case: Case, says: str) -> Results:
+    """Find cards in MIG mode, by nvidia-smi, without instances, where CUDA does not start."""
+    failing = {q.node: q.evidence for q in fails_to_start(case)}
+    failing |= {
+        one.pod.spec.node_name: Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
+        for one in case.troubles_of(VALIDATOR, fails=True)
+        if one.container.startswith("cuda-") and one.pod.spec.node_name not in failing
+    }
+    for where, node, content in _tables(case):
+        row = _ENABLED.search(content)
+        if row is None or node not in failing or _OF_INSTANCE.search(content):
+            continue
+        name = case.node(node)
+        evidence = (Evidence(where, " ".join(row[0].split())), failing[node])
+        return (of_node(name, says, evidence, 0.76),) if name is not None else ()
+    return ()
+
+
+def _tables(case: Case) -> Iterator[tuple[str, str, str]]:
+    """Yield the texts that hold the table of nvidia-smi: where they are, and the node."""
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        yield from ((ref.where, ref.node, text.content) for text in texts)
+    for log, pod, part in case.logs:
+        if pod is not None and part in ON_NODE:
+            for text in case.snapshot.texts[log]:
+                if _TABLE in text.content:
+                    yield log.where, pod.spec.node_name, text.content
+
+
 _ALL_ON = "all-enabled"
 """Layout that turns MIG mode on and makes no instance (mig-parted's default configuration)."""
 
@@ -247,6 +306,7 @@ NO_INSTANCES = cause(
             at=0.94,
         ),
         _without_instances,
+        _by_table,
     ),
 )
 

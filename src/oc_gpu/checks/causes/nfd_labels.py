@@ -26,6 +26,7 @@ from oc_gpu.checks.components import (
     NFD_OPERATOR,
     NFD_WORKER,
     OPERATOR,
+    VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, of_node
@@ -114,6 +115,9 @@ _UPGRADE = "nvidia.com/gpu-driver-upgrade-state"
 _BUSY = ("", "upgrade-done", "upgrade-failed", "unknown")
 
 
+_UNDER_WAY = "operands are paused for a change of layout that is said to be under way, and may hang"
+
+
 def _deploy(case: Case, says: str) -> Results:
     for node in case.labelled:
         labels = node.metadata.labels
@@ -125,28 +129,45 @@ def _deploy(case: Case, says: str) -> Results:
             and _meant(case, name)
         }
         upgrading = labels.get(_UPGRADE, "") not in _BUSY
-        changing = any(
-            labels.get(f"nvidia.com/{part}.config.state") in ("pending", "rebooting")
-            for part in ("mig", "vgpu")
-        )
-        if not off or upgrading or changing:
+        paused = all("paused" in value for value in off.values())
+        changing = _is_changing(labels)
+        if not off or upgrading or (changing and not paused):
             continue
         name = node.metadata.name
         where = f"labels of Node/{name}"
         evidence = tuple(Evidence(where, f"{k}: {v!r}") for k, v in list(off.items())[:3])
         driver = [t for t in case.troubles_of(DRIVER, MIG) if t.pod.spec.node_name == name]
-        paused = all("paused" in value for value in off.values())
-        at = 0.45 if paused and (driver or _gave_up(labels)) else 0.6 if driver else 0.94
+        if paused and changing:
+            says = _UNDER_WAY
+        open_why = driver or changing or _gave_up(case, node)
+        at = 0.45 if paused and open_why else 0.6 if driver else 0.94
         if offers_gpu(node) and not case.unwell:
             at = 0.7
         return (of_node(node, says, evidence, at),)
     return _undeployed(case, says)
 
 
-def _gave_up(labels: dict[str, str]) -> bool:
-    """Tell whether who pauses operands says that its change failed: then that is the cause."""
-    states = ("nvidia.com/mig.config.state", "nvidia.com/vgpu.config.state")
-    return any(labels.get(name) == "failed" for name in states)
+_STATES = ("nvidia.com/mig.config.state", "nvidia.com/vgpu.config.state")
+
+
+def _is_changing(labels: dict[str, str]) -> bool:
+    """Tell whether a change of a layout is said to be under way: it may be, or may hang."""
+    return any(labels.get(name) in ("pending", "rebooting") for name in _STATES)
+
+
+_GAVE_UP = ("unable to apply config", "error applying*config", "error getting vgpu config")
+
+
+def _gave_up(case: Case, node: Node) -> bool:
+    """Tell whether who pauses operands says that its change failed: then that is the cause.
+
+    Not every release puts it into the label, too.
+    """
+    labels, name = node.metadata.labels, node.metadata.name
+    said = find(case, _GAVE_UP, (MIG, VGPU_CONFIG), ("log",))
+    return any(labels.get(state) == "failed" for state in _STATES) or any(
+        quote.node == name for quote in said
+    )
 
 
 def _meant(case: Case, name: str) -> bool:
@@ -278,6 +299,7 @@ DEPLOY = cause(
             "others"
         ),
         "oc delete pod -n nvidia-gpu-operator -l app=gpu-operator   # sets them anew",
+        "oc logs -n nvidia-gpu-operator -l app=nvidia-mig-manager   # where a change hangs",
     ),
     look=_deploy,
 )

@@ -116,9 +116,10 @@ def _master(case: Case, says: str) -> Results:
         one = bad[0]
         text = f"{one.state} {one.message}".strip()
         evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
-        ended = f"exit code {one.exit_code}, {one.restarts} restarts"
+        ended = f"{one.ended} exit code {one.exit_code}, {one.restarts} restarts".strip()
         more = (Evidence(f"status of Pod/{one.pod.metadata.name}", ended),) if one.restarts else ()
-        return (of_pod(one.pod, says, (*evidence, *more), 0.72),)
+        at = 0.9 if one.ended == "OOMKilled" else 0.72
+        return (of_pod(one.pod, says, (*evidence, *more), at),)
     name = lacking[0].metadata.name
     evidence = (Evidence(f"status of Deployment/{name}", "no ready pod"),)
     return (Result(Severity.ERROR, says, None, (f"Deployment/{name}",), evidence, confidence=0.7),)
@@ -376,8 +377,16 @@ MASTER = cause(
     "nfd",
     title="nfd-master is ready",
     says="nfd-master does not become ready, so labels are not written",
-    means="Labels are written by nfd-master; workers only find out.",
-    remedy=("oc describe pod -n {namespace} {pod}", "oc logs -n {namespace} {pod} --previous"),
+    means="Labels are written by nfd-master; workers only find out. What it keeps in memory grows "
+    "with the cluster: killed for it (OOMKilled), it needs a higher limit.",
+    remedy=(
+        "oc describe pod -n {namespace} {pod}",
+        "oc logs -n {namespace} {pod} --previous",
+        (
+            "helm upgrade ... --set node-feature-discovery.master.resources.limits.memory=4Gi"
+            "   # where it was OOMKilled and came with the GPU Operator's chart"
+        ),
+    ),
     look=_master,
 )
 

@@ -6,8 +6,20 @@ from collections.abc import Iterator
 from oc_gpu.checks.case import Case, key, spec
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.network import UNRESOLVED
+from oc_gpu.checks.components import GPU_STACK, NFD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import ASIDE, Look, Quote, about, cause, find, is_aside, result
+from oc_gpu.checks.quotes import (
+    ASIDE,
+    Look,
+    Quote,
+    about,
+    any_of,
+    cause,
+    find,
+    is_aside,
+    of_pod,
+    result,
+)
 from oc_gpu.checks.troubles import PULLING, Trouble
 
 _FAMILY = "image-pull"
@@ -50,6 +62,8 @@ _REFUSED = (
     "unable to retrieve auth token",
 )
 _LIMITED = ("toomanyrequests", "too many requests", "pull rate limit", "rate limit exceeded")
+_BY_REGISTRY = ("toomanyrequests", "pull rate limit")
+"""Words of a registry's refusal that no API server uses for its own."""
 _SILENT = (
     "i/o timeout",
     "connection refused",
@@ -99,6 +113,69 @@ def _says(*phrases: str, at: float, unless: tuple[str, ...] = ()) -> Look:
         return (result(says, quotes, at=at),) if quotes else ()
 
     return look
+
+
+_NO_REASON = re.compile(r"(?i)^(error: )?(back-?off pulling|errimagepull|imagepullbackoff|pulling)")
+"""What the kubelet says of a pull that fails without telling why."""
+_LIMITING = ("nvcr.io", "docker.io", "quay.io", "ghcr.io", "registry.gitlab.com")
+"""Registries that everybody pulls from, and that limit how often."""
+_GUESS = 0.4
+"""Confidence of the usual reason of a pull of which no reason is told."""
+
+
+def _without_reason(case: Case) -> list[tuple[Trouble, str]]:
+    """Return the pulls of the stack that fail and of which nobody says why, with their images."""
+    found = []
+    for one in pulls(case, *GPU_STACK, *NFD):
+        name = one.pod.metadata.name
+        texts = [e.message for e in case.snapshot.events if e.involved_object.name == name]
+        said = [t for t in (one.message, *texts) if "pull" in t.lower() and not _NO_REASON.match(t)]
+        of_spec = {c.name: c.image for c in one.pod.spec.every}
+        if not said:
+            found.append((one, of_spec.get(one.container) or one.image))
+    return found
+
+
+def _runs(case: Case, image: str) -> bool:
+    """Tell whether a container of this image runs, or ran, anywhere in the cluster."""
+    return any(
+        container.image == image and key(pod) not in case.trouble
+        for pod in case.snapshot.pods
+        for container in pod.spec.every
+    )
+
+
+def _is_limiting(image: str) -> bool:
+    host, slash, _ = image.partition("/")
+    return host in _LIMITING or not slash or ("." not in host and ":" not in host)
+
+
+def _unsaid(case: Case, says: str, *, limited: bool) -> Results:
+    """Guess why a pull fails; what others have from a public registry is there, and allowed."""
+    for one, image in _without_reason(case):
+        if (_runs(case, image) and _is_limiting(image)) != limited:
+            continue
+        evidence = [Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {image}")]
+        if _runs(case, image):
+            evidence.append(Evidence("other pods", "run containers of this image"))
+        return (of_pod(one.pod, says, tuple(evidence), _GUESS, one.container),)
+    return ()
+
+
+def _unsaid_limit(case: Case, says: str) -> Results:
+    return _unsaid(case, says, limited=True)
+
+
+def _unsaid_silence(case: Case, says: str) -> Results:
+    return _unsaid(case, says, limited=False)
+
+
+def _limited_before(case: Case, says: str) -> Results:
+    """Find refusals of earlier pulls, or in logs, where pulls fail now without a reason."""
+    if not _without_reason(case):
+        return ()
+    quotes = find(case, _BY_REGISTRY, None, ("event", "log", "kernel"))
+    return (result(says, quotes, at=0.7),) if quotes else ()
 
 
 _TAGGED = re.compile(r"^(?P<repository>[^@\s]+?):(?P<tag>[\w][\w.+-]*)$")
@@ -185,7 +262,7 @@ LIMITED = cause(
         ),
         "oc get events -n {namespace} --field-selector reason=Failed",
     ),
-    look=_says(*_LIMITED, at=0.94),
+    look=any_of(_says(*_LIMITED, at=0.94), _limited_before, _unsaid_limit),
 )
 FORBIDDEN = cause(
     "OCG0229",
@@ -224,7 +301,10 @@ UNREACHABLE = cause(
         "oc debug node/{node} -- chroot /host curl -sv https://REGISTRY/v2/",
         "oc get events -n {namespace} --field-selector involvedObject.name={pod}",
     ),
-    look=_says(*_SILENT, *UNRESOLVED, at=0.9, unless=("proxyconnect",)),
+    look=any_of(
+        _says(*_SILENT, *UNRESOLVED, at=0.9, unless=("proxyconnect",)),
+        _unsaid_silence,
+    ),
 )
 
 CAUSES = (MIRROR, LIMITED, FORBIDDEN, UNREACHABLE)

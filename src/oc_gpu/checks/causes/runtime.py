@@ -9,18 +9,11 @@ from oc_gpu.checks.causes.toolkit import (
     SEERS,
     unseen,
 )
-from oc_gpu.checks.components import (
-    GPU_STACK,
-    NFD,
-    PLUGIN,
-    TOOLKIT,
-    VALIDATOR,
-    WORKLOAD,
-)
+from oc_gpu.checks.components import PLUGIN, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, cause, find, of_node, of_pod, result
 from oc_gpu.checks.troubles import CREATING
-from oc_gpu.snapshot.kinds import Node, Pod
+from oc_gpu.snapshot.kinds import Node
 
 _NO_HANDLER = (
     'no runtime for "nvidia" is configured',
@@ -233,89 +226,6 @@ def _hooks(case: Case, says: str) -> Results:
     return ()
 
 
-def _restarts(case: Case, says: str) -> Results:
-    """Find a toolkit that starts often, and other pods on its node that go down with it."""
-    quotes = [
-        q
-        for q in find(
-            case,
-            (
-                "sending sighup signal to containerd",
-                "successfully signaled containerd",
-                "restarting containerd",
-                "restarting crio",
-                "restarting docker",
-                "systemctl restart containerd",
-                "restarting runtime",
-            ),
-            (TOOLKIT,),
-            ("log",),
-        )
-        if q.live
-    ]
-    for pod in case.pods_of(TOOLKIT):
-        count = _restart_count(pod)
-        if not count or (count < 3 and not quotes):  # noqa: PLR2004
-            continue
-        shaken = [
-            other
-            for other in case.pods_on(pod.spec.node_name)
-            if case.component[key(other)] not in GPU_STACK | NFD
-            and sum(c.restart_count for c in other.status.container_statuses) >= max(count, 3)
-        ]
-        gone = [
-            e
-            for e in case.snapshot.events
-            if e.reason in ("SandboxChanged", "FailedKillPod")
-            or ("connection refused" in e.message and ".sock" in e.message)
-        ]
-        if (quotes and (shaken or gone or key(pod) in case.trouble)) or len(shaken) > 1:
-            name = pod.metadata.name
-            evidence = (
-                Evidence(f"status of Pod/{name}", f"{count} restarts"),
-                *(quote.evidence for quote in quotes[:1]),
-                *(Evidence(f"Pod/{o.metadata.name}", "restarted as often") for o in shaken[:1]),
-            )
-            return (of_pod(pod, says, evidence, 0.75),)
-    return _restarted_together(case, says)
-
-
-_OFTEN = 5
-"""Restarts from which a toolkit that runs is not steady."""
-_ABOUT = 0.2
-"""Share by which the restarts of pods that go down together differ."""
-
-
-def _restarted_together(case: Case, says: str) -> Results:
-    """Find operands that restarted as often as the toolkit did, where the others were left alone.
-
-    A reboot counts for all pods of a node alike.
-    """
-    for pod in case.pods_of(TOOLKIT):
-        count = _restart_count(pod)
-        here = [one for one in case.pods_on(pod.spec.node_name) if one is not pod]
-        ours = [one for one in here if case.component[key(one)] in GPU_STACK - {TOOLKIT}]
-        others = [one for one in here if case.component[key(one)] not in GPU_STACK]
-        alike = [one for one in ours if abs(_restart_count(one) - count) <= count * _ABOUT]
-        steady = [one for one in others if _restart_count(one) < count / 3]
-        if count >= _OFTEN and len(alike) > 1 and len(steady) > len(others) / 2:
-            evidence = (
-                Evidence(f"status of Pod/{pod.metadata.name}", f"{count} restarts"),
-                *(
-                    Evidence(
-                        f"status of Pod/{one.metadata.name}", f"{_restart_count(one)} restarts"
-                    )
-                    for one in alike[:2]
-                ),
-            )
-            return (of_pod(pod, says, evidence, 0.55),)
-    return ()
-
-
-def _restart_count(pod: Pod) -> int:
-    return max((one.restart_count for one in pod.status.container_statuses), default=0)
-
-
 _RUNTIMES = {"cri-o": ("crio", "cri-o"), "containerd": ("containerd",), "docker": ("docker",)}
 
 
@@ -462,29 +372,10 @@ HOOKS = cause(
 )
 
 
-RESTARTS = cause(
-    "OCG0928",
-    "toolkit-restarts-runtime",
-    FAMILY,
-    "container-toolkit",
-    title="the toolkit leaves the container runtime alone",
-    says="the toolkit restarts the container runtime each time it starts, and so disturbs other "
-    "pods",
-    means="It signals or restarts containerd after it wrote its configuration. Where it starts "
-    "over and over, everything "
-    "on the node suffers.",
-    remedy=(
-        "oc logs -n {namespace} {pod} --previous",
-        "oc get pods -A -o wide --field-selector spec.nodeName={node}",
-    ),
-    look=_restarts,
-)
-
 CAUSES = (
     WRONG_RUNTIME,
     NOT_FOR_CRIO,
     WRONG_CONFIG,
     OVERWRITTEN,
     HOOKS,
-    RESTARTS,
 )

@@ -9,13 +9,15 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, VALIDATOR, WORKLOAD, wants_gpu
 from oc_gpu.checks.fitting import barred
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_pod, result, said
 from oc_gpu.checks.troubles import PULLING
 
 _FAMILY = "validation"
 _DCGM = "dcgm"
 
 _CUDA = (VALIDATOR, WORKLOAD)
+_BY_STATE = 0.48
+"""Confidence of a validation that fails without a word: what keeps CUDA from starting is open."""
 _PROFILING = (
     "third-party profiling module returned an unrecoverable error",
     "profiling module returned an unrecoverable error",
@@ -30,16 +32,26 @@ _NOT_LOADED = (
     "profiling*not supported",
     "feature not supported*prof",
     "does not support*profiling",
+    "error watching fields*not supported",
 )
-_SKIPPED = ("not collecting dcp metrics", "dcp metrics*not supported", "dcp metrics not enabled")
-"""What an exporter notes and goes on."""
 
 
-def _cuda(case: Case, says: str) -> Results:
+_OF_PROGRAM = re.compile(
+    r"(?i)illegal (memory access|address|instruction)|misaligned|out of memory|device-side assert|"
+    r"launch (failure|failed|timed out|out of resources)|invalid (argument|value|configuration|"
+    r"device (function|ordinal|symbol)|resource handle|image)|no kernel image|"
+    r"error_(illegal|misaligned|out_of_memory|assert|launch|invalid|no_binary)"
+)
+"""What CUDA says of a program that does something wrong, or asks for more than there is."""
+
+
+def fails_to_start(case: Case) -> list[Quote]:
+    """Return what says that CUDA does not start, which is more than that a program fails."""
     quotes = find(
         case,
         (
             "failed to allocate device vector a (error code",
+            "failed to allocate vector a (error code",
             "cuda_error_not_initialized",
             "error code initialization error",
             "system not yet initialized",
@@ -55,18 +67,23 @@ def _cuda(case: Case, says: str) -> Results:
         _CUDA,
         ("log",),
     )
-    quotes = [q for q in quotes if q.live and "insufficient" not in q.evidence.quote]
-    if quotes:
+    return [
+        q
+        for q in quotes
+        if q.live
+        and "insufficient" not in q.evidence.quote
+        and not (q.component == WORKLOAD and _OF_PROGRAM.search(q.evidence.quote))
+    ]
+
+
+def _cuda(case: Case, says: str) -> Results:
+    if quotes := fails_to_start(case):
         return (result(says, quotes, at=0.76),)
-    for one in case.troubles_of(VALIDATOR):
-        if one.fails and one.container.startswith("cuda-"):
-            evidence = (
-                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
-            )
-            objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod, one.container)
-            return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.6, about=told),
-            )
+    for one in case.troubles_of(VALIDATOR, fails=True):
+        if one.container.startswith("cuda-"):
+            text = f"{one.container} {one.state}"
+            evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
+            return (of_pod(one.pod, says, evidence, _BY_STATE, one.container),)
     return ()
 
 
@@ -138,17 +155,13 @@ def _unsupported(case: Case, says: str) -> Results:
     failing = [q for q in quotes if q.pod is None or key(q.pod) in case.trouble]
     if failing:
         return (result(says, failing, at=0.93),)
-    live = [q for q in quotes if q.live]
-    return (result(says, live, at=0.45),) if live else ()
+    return (result(says, quotes, at=0.45, severity=Severity.WARNING),) if quotes else ()
 
 
 def _profiling(case: Case, says: str, *, twice: bool) -> Results:
     quotes = [q for q in find(case, _PROFILING, (EXPORTER, DCGM), ("log",)) if q.live]
-    quotes = [
-        q
-        for q in quotes
-        if not any(n in q.evidence.quote.lower() for n in ("not currently loaded",))
-    ]
+    lacking = find(case, _NOT_LOADED, (EXPORTER, DCGM), ("log",))
+    quotes = [q for q in quotes if q.evidence not in [one.evidence for one in lacking]]
     several = [names for names in _exporters(case).values() if len(set(names)) > 1]
     if bool(several) != twice:
         return ()
@@ -280,7 +293,6 @@ UNSUPPORTED = cause(
     look=any_of(
         _unsupported,
         _consumer,
-        said(*_SKIPPED, by=(EXPORTER, DCGM), at=0.45),
     ),
 )
 TWICE = cause(

@@ -138,6 +138,7 @@ def _config(case: Case, says: str) -> Results:
         "error applying vgpu",
         "failed to create vgpu",
         "error getting vgpu config",
+        "unable to apply config",
         "unable to create*vgpu",
         "unable to get*vgpu*type",
         "unable to*mdev",

@@ -25,8 +25,10 @@ def kept(rule: Callable[[T], R]) -> Callable[[T], R]:
     @wraps(rule)
     def told(item: T) -> R:
         held: dict[str, R] = item.__dict__
-        if name not in held:
-            held[name] = rule(item)
-        return held[name]
+        try:
+            return held[name]
+        except KeyError:
+            found = held[name] = rule(item)
+            return found
 
     return told

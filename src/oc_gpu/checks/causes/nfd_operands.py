@@ -150,6 +150,7 @@ _PULLS = ("ImagePullBackOff", "ErrImagePull")
 
 def _unpublished(case: Case, says: str) -> Results:
     """Find GFD that publishes where this NFD does not look: it runs, and its labels never come."""
+    works = bool(case.pods_of(NFD_WORKER))
     for pod in case.pods_of(GFD):
         node = case.node(pod.spec.node_name)
         api = any(
@@ -160,7 +161,7 @@ def _unpublished(case: Case, says: str) -> Results:
         )
         if node is None or key(pod) in case.trouble:
             continue
-        idle = offers_gpu(node) and bool(case.pods_of(NFD_WORKER)) and not _is_young(case, pod)
+        idle = works and offers_gpu(node) and not _is_young(case, pod)
         if not api and not idle:
             continue
         if any(name.startswith("nvidia.com/gpu.product") for name in node.metadata.labels):

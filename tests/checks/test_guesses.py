@@ -9,11 +9,14 @@ from tests.checks.unsaid import (
     INSTANCE,
     bare_host,
     builder,
+    default_runtime,
+    journal,
     left_behind,
     other_compiler,
     paused,
     proprietary,
     pulls,
+    refused,
     restarted_operator,
     split,
 )
@@ -160,3 +163,65 @@ def test_a_change_that_failed_by_the_log_is_told_before_the_pause_that_it_left()
         "vgpu-config", "level=error msg=\"ERROR: unable to apply config 'A2-1Q': exit status 1\""
     )
     assert made.diagnosis()[0].cause == "vgpu-config-failed"
+
+
+def test_a_deployment_of_somebody_else_that_is_refused_is_not_the_gpus() -> None:
+    assert refused("shop", image="shop:1").diagnosis() == ()
+
+
+def test_a_fabric_manager_that_started_later_is_well() -> None:
+    assert journal("systemd[1]: Started NVIDIA fabric manager service.").diagnosis() == ()
+
+
+def test_a_default_runtime_that_is_written_over_is_worth_a_note() -> None:
+    (found,) = default_runtime().diagnosis()
+    assert found.cause == "toolkit-wrong-containerd-config"
+    assert found.severity is Severity.WARNING
+    assert default_runtime("config.toml.tmpl").diagnosis() == ()
+    assert default_runtime(kubelet="v1.31.4").diagnosis() == ()
+
+
+def test_a_virtual_gpu_of_whose_licence_nothing_is_known_is_worth_a_note() -> None:
+    made = Patient(openshift=False).labels(**{"nvidia.com/vgpu.present": "true"})
+    (found,) = made.diagnosis()
+    assert (found.cause, found.severity) == ("vgpu-unlicensed", Severity.WARNING)
+    assert made.file("nvidia-bug-report", "License Status : Licensed").diagnosis() == ()
+    asked = made.policy("ready", driver={"licensingConfig": {"configMapName": "licensing"}})
+    assert asked.diagnosis() == ()
+
+
+def test_fewer_gpus_than_cards_are_worth_a_note_unless_they_are_divided_or_given_away() -> None:
+    lspci = ("3b:00.0 0302: 10de:1eb8", "af:00.0 0302: 10de:1eb8")
+    made = Patient(openshift=False).file("lspci", *lspci)
+    (found,) = made.diagnosis()
+    assert (found.cause, found.severity) == ("rminitadapter-failed", Severity.WARNING)
+    given = made.file("lspci", *lspci, "\tKernel driver in use: vfio-pci")
+    assert given.diagnosis() == ()
+    split_up = Patient(openshift=False).file("lspci", *lspci)
+    assert split_up.labels(**{"nvidia.com/mig.config": "all-1g.5gb"}).diagnosis() == ()
+
+
+def test_a_driver_image_that_is_not_pulled_through_a_proxy_or_from_a_mirror_may_be_there() -> None:
+    made = Patient().fails(
+        "driver", "ImagePullBackOff", image="nvcr.io/nvidia/driver:550-rhcos4.16"
+    )
+    direct = _one(made, "driver-image-tag-missing")
+    made.add("proxies", "cluster", spec={"httpsProxy": "http://10.0.0.5:3128"})
+    proxied = _one(made, "driver-image-tag-missing")
+    assert direct is not None
+    assert proxied is not None
+    assert proxied.confidence < SURE < direct.confidence
+
+
+def test_the_last_line_of_a_build_alone_leaves_open_why_packages_are_not_found() -> None:
+    line = "Error: Unable to find a match: kernel-headers-5.15.0-113"
+    alone = Patient(openshift=False).fails("driver").log("driver", line)
+    whole = Patient(openshift=False).fails("driver").log("driver", "Installing packages...", line)
+    found = [_one(made, "kernel-headers-not-found") for made in (alone, whole)]
+    assert [one.confidence for one in found if one is not None] == [0.68, 0.88]
+
+
+def test_a_pool_that_calls_itself_updated_is_not_stuck() -> None:
+    made = Patient()
+    made.one("machineconfigpools", "worker")["spec"] = {"configuration": {"name": "rendered-2"}}
+    assert _one(made, "mcp-stuck-updating") is None

@@ -111,6 +111,40 @@ def builder(line: str) -> Patient:
     return made.fails("modules").log("modules", line)
 
 
+def refused(
+    name: str = "mps-control-daemon-5f2c", *, image: str = "a/k8s-dra-driver-gpu:v25.3.0"
+) -> Patient:
+    """Return a Deployment that gets no pods, and says why only in its condition."""
+    made = Patient()
+    why = "pods is forbidden: unable to validate against any security context constraint: []"
+    spec = {"replicas": 1, "template": {"spec": {"containers": [{"name": "a", "image": image}]}}}
+    condition = {"type": "ReplicaFailure", "status": "True", "message": why}
+    status = {"readyReplicas": 0, "conditions": [condition]}
+    return made.add("deployments", name, "nvidia-dra-driver-gpu", spec=spec, status=status)
+
+
+_UNSTARTED = 'Kernel module "ib_umad" has not been loaded, fabric manager cannot be started'
+
+
+def journal(*later: str) -> Patient:
+    """Return a node that looks well, and whose fabric manager did not start at first."""
+    return Patient(openshift=False).file(
+        "var/log/messages", "Detected NVL5+ system", _UNSTARTED, *later
+    )
+
+
+_RANCHER = "/var/lib/rancher/rke2/agent/etc/containerd/"
+
+
+def default_runtime(file: str = "config.toml", kubelet: str = "v1.31.4+rke2r1") -> Patient:
+    """Return a toolkit that is to make its runtime the default one, in some file."""
+    env = {"CONTAINERD_CONFIG": _RANCHER + file, "CONTAINERD_SET_AS_DEFAULT": "true"}
+    made = Patient(openshift=False).policy(
+        "ready", toolkit={"env": [{"name": k, "value": v} for k, v in env.items()]}
+    )
+    return made.node(nodeInfo={"kubeletVersion": kubelet})
+
+
 _NO_RIGHT = "error visiting device: error getting device memory info: Insufficient Permissions"
 
 
@@ -160,6 +194,8 @@ UNSAID: dict[str, tuple[Make, ...]] = {
             .log("exporter", 'level=fatal msg="Error watching fields: Feature not supported"')
         ),
     ),
+    "scc-rejected": (refused,),
+    "fabric-manager-nvlink5-prereq": (journal,),
     "nfd-master-failing": (lambda: Patient().fails("nfd-master", reason="OOMKilled"),),
     "leader-election-lost-apiserver": (
         lambda: builder("Failed to update lock: etcdserver: request timed out"),

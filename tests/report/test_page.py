@@ -49,3 +49,10 @@ def test_a_healthy_cluster_has_a_page_without_layers() -> None:
     text = _page(Patient())
     assert "Healthy" in text
     assert "<svg" not in text
+
+
+def test_a_warning_is_under_way_only_where_something_becomes_ready_by_itself() -> None:
+    line = "Not collecting DCP metrics: Profiling is not supported for this group of GPUs or GPU"
+    noted = _page(Patient(openshift=False).log("exporter", line))
+    assert "Nothing of the GPU stack is broken" in noted
+    assert "not ready yet" in _page(Patient().waits("driver", minutes=5))

@@ -26,6 +26,8 @@ NFD_OPERATOR = "nfd-operator"
 NFD_MASTER = "nfd-master"
 NFD_WORKER = "nfd-worker"
 NFD_OTHER = "nfd-other"
+DRA = "dra-driver"
+"""NVIDIA's driver for dynamic resource allocation, and what it starts for claims."""
 MCO = "machine-config"
 OLM = "olm"
 PACKAGE_PROOF = "package-proof"
@@ -73,6 +75,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (TOOLKIT, r"(nvidia|gpu|container)-(container-)?toolkit|gpu-runtime-enablement"),
         (PLUGIN, r"(nvidia|gpu).*device-plugin|device-plugin.*(nvidia|gpu)"),
         (GFD, r"gpu-feature-discovery"),
+        (DRA, r"nvidia-dra-driver|dra-driver-nvidia|mps-control-daemon|compute-domain-daemon"),
         (DRIVER, r"nvidia-(gpu-|vgpu-)?driver|gpu-driver-container"),
         (OPERATOR, r"gpu-operator|special-resource-operator"),
         (MCO, r"machine-config-(daemon|controller|operator|server)"),
@@ -86,6 +89,7 @@ _IMAGES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (EXPORTER, r"/dcgm-exporter[:@]"),
         (PLUGIN, r"/(k8s-)?device-plugin[:@]"),
         (GFD, r"/gpu-feature-discovery[:@]"),
+        (DRA, r"/(k8s-dra-driver-gpu|dra-driver-nvidia-gpu)[:@]"),
         (NFD_WORKER, r"$^"),
         (DRIVER, r"nvidia/(gpu-)?driver[:@]"),
         (TOOLKIT, r"/container-toolkit[:@]"),

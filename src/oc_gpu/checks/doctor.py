@@ -107,6 +107,7 @@ _LAYER = {
     components.DCGM: "validator",
     components.EXPORTER: "validator",
     components.STATUS: "validator",
+    components.DRA: "device-plugin",
     components.SANDBOX: "hardware",
     components.VFIO: "hardware",
     components.VGPU_MANAGER: "driver",
@@ -264,6 +265,14 @@ def _thin(case: Case, one: Trouble) -> Finding:
         # A program of a user may fail for reasons of its own while the GPUs are all right.
         return structs.replace(found, severity=Severity.WARNING)
     return found
+
+
+_STARTING = frozenset({"unexplained", "driver-not-ready-generic", "mcp-stuck-updating"})
+
+
+def passes(finding: Finding) -> bool:
+    """Tell whether a warning is about what becomes ready by itself, which only takes its time."""
+    return finding.check in _STARTING and finding.layer != "workload"
 
 
 UNEXPLAINED = "OCG0100"

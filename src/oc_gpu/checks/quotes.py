@@ -6,6 +6,7 @@ when whoever said it is in trouble now: a healthy cluster is full of errors that
 
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Protocol
 
 from msgspec import Struct
@@ -195,6 +196,18 @@ def _states(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quo
             )
 
 
+def _refusals(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
+    """Yield why Deployments get no pods: a condition stays where events are gone after an hour."""
+    for component, item in case.deployments:
+        if by is not None and component not in by:
+            continue
+        for one in item.status.conditions:
+            if one.type == "ReplicaFailure" and one.status == "True" and holds(one.message, phrase):
+                where = f"condition ReplicaFailure of Deployment/{item.metadata.name}"
+                evidence = Evidence(where, shown(one.message))
+                yield Quote(evidence, live=short(item), component=component, source="state")
+
+
 def _kernel(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
     del by
     parts = split(phrase)
@@ -233,7 +246,7 @@ def _alerts(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quo
 _LOOK: dict[str, Callable[[Case, str, Collection[str] | None], Iterator[Quote]]] = {
     "log": _logs,
     "event": _events,
-    "state": _states,
+    "state": lambda case, phrase, by: chain(_states(case, phrase, by), _refusals(case, phrase, by)),
     "kernel": _kernel,
     "client": _clients,
     "alert": _alerts,

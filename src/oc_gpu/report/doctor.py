@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from oc_gpu.checks.catalogue import Check
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.doctor import SURE, passes
 from oc_gpu.checks.model import Finding, Severity, Unheard
 from oc_gpu.report import alike, findings, stages
 from oc_gpu.report.documents import Cluster, Diagnosis, Explanation, Verdict
@@ -64,8 +64,9 @@ def _verdict(found: tuple[Finding, ...], unread: dict[str, str], *, installed: b
         return "cause" if any(one.confidence >= SURE for one in errors) else "unclear"
     if any(name in unread for name in _NEEDED):
         return "unknown"
-    if any(one.severity is Severity.WARNING for one in found):
-        return "under way"
+    warned = [one for one in found if one.severity is Severity.WARNING]
+    if warned:
+        return "under way" if any(passes(one) for one in warned) else "noted"
     return "healthy" if installed else "absent"
 
 
@@ -116,6 +117,7 @@ def _ending(made: Diagnosis, look: Look, folded: int, verbose: int) -> Iterator[
         "absent": "nothing of a GPU stack is installed here, and nothing else is wrong in what was "
         "read; oc-gpu check tells whether it can be installed",
         "under way": "under way: the GPU stack is not ready yet, and not late; look again later",
+        "noted": "noted: nothing of the GPU stack is broken in what was read",
         "unknown": f"unknown: {', '.join(n for n in _NEEDED if n in made.unread)} could not be "
         "read, so nothing can be called healthy",
         "unclear": "unclear: something is wrong, and what was read is not enough to name the cause",

@@ -62,7 +62,7 @@ class Findings(Document, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-Verdict = Literal["healthy", "absent", "under way", "cause", "unclear", "unknown"]
+Verdict = Literal["healthy", "absent", "under way", "noted", "cause", "unclear", "unknown"]
 
 
 class Diagnosis(Document, frozen=True, kw_only=True):
@@ -71,8 +71,9 @@ class Diagnosis(Document, frozen=True, kw_only=True):
     Attributes:
         verdict: `cause` when a finding is sure enough to be one; `unclear` when something is wrong
             and its cause cannot be told from what was read; `unknown` when too little was read;
-            `under way` when what is not ready is young enough to become so by itself; `absent`
-            when there is no GPU stack; `healthy` otherwise.
+            `under way` when what is not ready is young enough to become so by itself; `noted` when
+            nothing of the GPU stack is broken and something is worth a look; `absent` when there
+            is no GPU stack; `healthy` otherwise.
         clean: True when the exit code is 0.
         source: Bundle or server that was looked at.
         findings: The root cause first; those with `explainedBy` follow from it.

@@ -27,6 +27,7 @@ _HEAD = {
     "healthy": "Healthy: nothing is wrong with the GPU stack in what was read",
     "absent": "No GPU stack is installed here",
     "under way": "The GPU stack is not ready yet, and not late",
+    "noted": "Nothing of the GPU stack is broken in what was read; something is worth a look",
     "cause": "The cause was found",
     "unclear": "Something is wrong, and what was read does not name the cause",
     "unknown": "Too little could be read",

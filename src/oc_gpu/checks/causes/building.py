@@ -168,7 +168,7 @@ def _too_new(case: Case, says: str) -> Results:
             Evidence("image of the driver", f"version {shown_driver}, which is older"),
         )
         objects, told = (f"Node/{name}",), {"node": name}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.6, about=told),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.48, about=told),)
     return ()
 
 

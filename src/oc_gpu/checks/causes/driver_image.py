@@ -2,7 +2,7 @@
 
 import re
 
-from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.case import Case, spec, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
 from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
@@ -86,9 +86,27 @@ def _tag(case: Case, says: str) -> Results:
         evidence = _images_of(case, one)
         others = [t for t in pulls(case) if t.pod is not one.pod]
         by_digest = "@" in one.image
-        at = 0.93 if len(evidence) > 1 else 0.45 if by_digest else 0.6 if others else 0.78
+        open_why = by_digest or _goes_elsewhere(case, one.image)
+        at = 0.93 if len(evidence) > 1 else 0.45 if open_why else 0.6 if others else 0.78
         return (_one(case, one, says, evidence, at),)
     return ()
+
+
+_PUBLISHES = ("nvcr.io/", "registry.gitlab.com/nvidia/")
+"""Where NVIDIA publishes driver images."""
+
+
+def _goes_elsewhere(case: Case, image: str) -> bool:
+    """Tell whether a pull goes through a proxy, to a mirror, or to a registry of one's own."""
+    mirrors = ("imagedigestmirrorsets", "imagetagmirrorsets", "imagecontentsourcepolicies")
+    proxied = any(
+        spec(raw).get(name) for raw in case.snapshot.table("proxies") for name in _PROXIES
+    )
+    own = bool(image) and not image.startswith(_PUBLISHES)
+    return own or proxied or any(case.snapshot.table(name) for name in mirrors)
+
+
+_PROXIES = ("httpProxy", "httpsProxy")
 
 
 _NO_IMAGE = (

@@ -160,7 +160,7 @@ def _missing(case: Case, says: str) -> Results:
         )
         told = about(one.pod, one.container)
         objects = (f"Pod/{name}",)
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.72, about=told),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.62, about=told),)
     return ()
 
 
@@ -199,7 +199,19 @@ def _headers(case: Case, says: str) -> Results:
     quotes = _live(case, _NO_PACKAGE)
     odd = any(is_odd(node) for node in case.driverless)
     at = 0.6 if lacks_image(case) else 0.8 if odd else 0.88
+    at = min(at, _END) if quotes and _is_end_only(case, quotes[0]) else at
     return (result(says, quotes, at=at),) if quotes else ()
+
+
+_END = 0.68
+"""Confidence of a log's last line alone: what came before may tell why packages are not found."""
+
+
+def _is_end_only(case: Case, quote: Quote) -> bool:
+    """Tell whether a line is all that there is of its log."""
+    ref = next((r for r, _, _ in case.logs if quote.evidence.where.startswith(f"{r.where}:")), None)
+    texts = case.snapshot.texts[ref] if ref is not None else ()
+    return sum(bool(line.strip()) for t in texts for line in t.content.splitlines()) == 1
 
 
 def _unreachable(case: Case, says: str) -> Results:

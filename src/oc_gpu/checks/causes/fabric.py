@@ -8,7 +8,7 @@ from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
-from oc_gpu.checks.quotes import cause, find, of_pod, result
+from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, of_pod, result, shown
 from oc_gpu.checks.troubles import PULLING
 
 _FABRIC = "fabric"
@@ -110,7 +110,26 @@ def _nvlink5(case: Case, says: str) -> Results:
     ]
     if quotes:
         return (result(says, quotes, at=0.94),)
-    return _without_umad(case, says) or _wrong_path(case, says)
+    return _without_umad(case, says) or _wrong_path(case, says) or _gave_up(case, says)
+
+
+_NOT_STARTED = ("ib_umad", "fabric manager cannot be started")
+_STARTED = ("started", "fabric", "manager")
+"""What the fabric manager's script says before it ends, and systemd once it runs, in order."""
+
+
+def _gave_up(case: Case, says: str) -> Results:
+    """Find fabric managers that were not started at last, on nodes that look well."""
+    for ref, texts in case.texts_of_nodes(*KERNEL):
+        refused = [line for text in texts for line in text.find(_NOT_STARTED)]
+        began = [line for text in texts for line in text.find(_STARTED)]
+        began = [line for line in began if line not in refused]
+        node = case.node(ref.node)
+        if node is None or not refused or (began and began[-1].number > refused[-1].number):
+            continue
+        evidence = Evidence(f"{ref.where}:{refused[-1].number}", shown(refused[-1].text))
+        return (of_node(node, says, (evidence,), 0.76),)
+    return ()
 
 
 _FIFTH = re.compile(r"NVIDIA-G?B[123]00\b")

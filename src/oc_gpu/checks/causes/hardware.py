@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu.checks.cards import older
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
@@ -47,7 +49,33 @@ def _adapter(case: Case, says: str) -> Results:
         _EVERYWHERE,
     )
     quotes = [q for q in quotes if q.live or _lacks_gpus(case, q.node)]
-    return (result(says, quotes, at=0.84),) if quotes else ()
+    return (result(says, quotes, at=0.84),) if quotes else _passed_over(case)
+
+
+_FEWER = (
+    "the node has more cards than its device plugin counts: the driver may not start all of them"
+)
+
+
+def _passed_over(case: Case) -> Results:
+    """Note nodes with more cards than the plugin counts, where none is divided or given away."""
+    for node in case.gpu_nodes:
+        name, amounts = node.metadata.name, node.status.capacity
+        cards = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        has = amounts.get("nvidia.com/gpu", "0")
+        divided = any(one.startswith("nvidia.com/mig-") for one in amounts)
+        layout = node.metadata.labels.get("nvidia.com/mig.config", "all-disabled")
+        away = any(card.driver not in ("", "nvidia") for card in cards)
+        if divided or layout != "all-disabled" or away or not has.isdigit():
+            continue
+        if 0 < int(has) < len(cards):
+            evidence = (
+                Evidence(f"lspci of Node/{name}", f"{len(cards)} cards"),
+                Evidence(f"status of Node/{name}", f"capacity nvidia.com/gpu: {has}"),
+            )
+            found = of_node(node, _FEWER, evidence, 0.45)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
 
 
 def _machines(case: Case) -> list[Pod]:

@@ -16,6 +16,7 @@ from oc_gpu.checks.causes.pools import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, shown
+from oc_gpu.kube import RawObject
 
 
 def _paused(case: Case, says: str) -> Results:
@@ -150,9 +151,16 @@ def _other(case: Case, says: str) -> Results:
     return ()
 
 
+def _says_updated(pool: RawObject) -> bool:
+    """Tell whether a pool calls itself updated: it has not begun yet with what it is to bring."""
+    made = conditions(pool)
+    told = {name: made.get(name, {}).get("status") for name in ("Updated", "Updating")}
+    return told["Updated"] == "True" and told["Updating"] != "True"
+
+
 def _stuck(case: Case, says: str) -> Results:
     for pool in unsettled(case):
-        if spec(pool).get("paused") or pool in degraded(case):
+        if spec(pool).get("paused") or pool in degraded(case) or _says_updated(pool):
             continue
         name = pool["metadata"]["name"]
         now = status(pool)

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.toolkit import (
@@ -11,7 +13,7 @@ from oc_gpu.checks.causes.toolkit import (
 )
 from oc_gpu.checks.components import PLUGIN, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, of_node, of_pod, result
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_node, of_pod, result
 from oc_gpu.checks.troubles import CREATING
 from oc_gpu.snapshot.kinds import Node
 
@@ -145,6 +147,34 @@ def _wrong_config(case: Case, says: str) -> Results:
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=names),)
     only_toolkit = [q for q in quotes if q.component == TOOLKIT]
     return (result(says, only_toolkit, at=0.88),) if only_toolkit else ()
+
+
+_GENERATED = "/agent/etc/containerd/config.toml"
+"""The file that k3s and RKE2 make anew each time they start, at its place in their folder."""
+
+
+def _written_over(case: Case, says: str) -> Results:
+    """Note a default runtime that is written where the distribution writes over it."""
+    given = case.setting("toolkit", "env")
+    env = {str(one.get("name")): str(one.get("value")) for one in given or [] if one}
+    env |= _settings(case)
+    told = env.get("CONTAINERD_CONFIG", "") or env.get("RUNTIME_CONFIG", "")
+    wanted = env.get("CONTAINERD_SET_AS_DEFAULT", "") or env.get("NVIDIA_RUNTIME_SET_AS_DEFAULT")
+    nodes = [n for n in case.gpu_nodes if _own_config(n) in ("k3s", "rke2")]
+    if wanted != "true" or not told.endswith(_GENERATED) or not nodes:
+        return ()
+    del says
+    evidence = (
+        Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told}"),
+        Evidence("environment of the toolkit", "CONTAINERD_SET_AS_DEFAULT: true"),
+    )
+    return (structs.replace(of_node(nodes[0], _LOST, evidence, 0.4), severity=Severity.WARNING),)
+
+
+_LOST = (
+    "the toolkit is to make NVIDIA's runtime the default one in a file that this distribution "
+    "makes anew at each start, so that workloads without RuntimeClass may not see the driver"
+)
 
 
 _REFUSED = (
@@ -323,12 +353,13 @@ WRONG_CONFIG = cause(
     "has to be told.",
     remedy=(
         "set toolkit.env CONTAINERD_CONFIG and CONTAINERD_SOCKET in the ClusterPolicy",
+        "k3s, RKE2: default-runtime: nvidia in /etc/rancher/DISTRIBUTION/config.yaml of {node}",
         (
             "k3s, RKE2: /var/lib/rancher/DISTRIBUTION/agent/etc/containerd/config.toml.tmpl, "
             "/run/k3s/containerd/containerd.sock"
         ),
     ),
-    look=_wrong_config,
+    look=any_of(_wrong_config, _written_over),
 )
 
 

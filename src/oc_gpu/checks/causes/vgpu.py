@@ -2,7 +2,9 @@
 
 import re
 
-from oc_gpu.checks.case import Case
+from msgspec import structs
+
+from oc_gpu.checks.case import Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import FRACTION, INSTANCE
 from oc_gpu.checks.components import (
@@ -15,7 +17,7 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, result, said
+from oc_gpu.checks.quotes import Quote, about, cause, find, of_node, result, said
 from oc_gpu.checks.troubles import PULLING
 
 _VGPU = "vgpu"
@@ -39,7 +41,31 @@ def _unlicensed(case: Case, says: str) -> Results:
         "license status*unlicensed",
     )
     quotes = find(case, phrases, _LICENSED, _ALL) + reports(case, phrases)
-    return (result(says, quotes, at=0.9),) if quotes else _refused(case, says)
+    if quotes:
+        return (result(says, quotes, at=0.9),)
+    return _refused(case, says) or _licence_not_told(case)
+
+
+_NOT_TOLD = "the node has a virtual GPU, and whether it has its licence is not in what was read"
+
+
+def _licence_not_told(case: Case) -> Results:
+    """Note nodes with virtual GPUs of whose licence nobody says anything, and nobody set one up."""
+    if case.setting("driver", "licensingConfig") or reports(case, ("icense",)):
+        return ()
+    for node in case.gpu_nodes:
+        labels, name = node.metadata.labels, node.metadata.name
+        kind = labels.get(INSTANCE, "")
+        told = f"instance type {kind}" if FRACTION.match(kind) else ""
+        told = f"{_PRESENT}: true" if labels.get(_PRESENT) == "true" else told
+        if told and offers_gpu(node):
+            found = of_node(node, _NOT_TOLD, (Evidence(f"labels of Node/{name}", told),), 0.3)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
+
+
+_PRESENT = "nvidia.com/vgpu.present"
+"""Label of GPU Feature Discovery on nodes whose GPU is a virtual one."""
 
 
 def _refused(case: Case, says: str) -> Results:
@@ -253,6 +279,7 @@ UNLICENSED = cause(
     says="the vGPU guest has no licence, so the driver limits or refuses work",
     means="A guest without licence is slowed down after some minutes, and CUDA is refused.",
     remedy=(
+        "oc exec -n {namespace} DRIVER-POD -- nvidia-smi -q | grep -i 'license status'",
         (
             "oc create configmap licensing-config -n {namespace} --from-file=gridd.conf "
             "--from-file=client_configuration_token.tok"

@@ -29,7 +29,7 @@ def _pull(message: str, part: str = "toolkit") -> Patient:
     return Patient().fails(part, "ImagePullBackOff").event(part, message)
 
 
-def _pool(reason: str = "", **status: Any) -> Patient:
+def pool(reason: str = "", **status: Any) -> Patient:
     made = Patient()
     pool = made.one("machineconfigpools", "worker")["status"]
     pool["conditions"] = [
@@ -621,7 +621,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     # machine-config
     "drain-blocked-by-pdb": (
-        lambda: _pool("failed to drain node: gpu-0 after 1 hour"),
+        lambda: pool("failed to drain node: gpu-0 after 1 hour"),
         _draining,
     ),
     "node-disk-pressure": (
@@ -631,17 +631,17 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "mcp-paused": (_paused,),
     "mcp-config-drift": (
-        lambda: _pool('unexpected on-disk state: content mismatch for file "/etc/a"'),
+        lambda: pool('unexpected on-disk state: content mismatch for file "/etc/a"'),
     ),
     "mcp-rendered-config-missing": (
-        lambda: _pool(
+        lambda: pool(
             'machineconfig.machineconfiguration.openshift.io "rendered-worker-a" not found'
         ),
     ),
     "mcp-bad-machineconfig": (
-        lambda: _pool("can't reconcile config rendered-a with rendered-b: ignition passwd section"),
+        lambda: pool("can't reconcile config rendered-a with rendered-b: ignition passwd section"),
     ),
-    "mcp-degraded-other": (lambda: _pool("Node gpu-0 is reporting: exit status 77"),),
+    "mcp-degraded-other": (lambda: pool("Node gpu-0 is reporting: exit status 77"),),
     "mcp-stuck-updating": (_updating,),
     # olm
     "olm-bundle-unpack-failed": (

@@ -40,7 +40,7 @@ def pool(reason: str = "", **status: Any) -> Patient:
     return made
 
 
-def _subscription(name: str = "gpu-operator-certified", **status: Any) -> Patient:
+def subscription(name: str = "gpu-operator-certified", **status: Any) -> Patient:
     made = Patient().drop("clusterpolicies")
     made.add("catalogsources", "certified-operators", "openshift-marketplace", spec={})
     made.add("operatorgroups", "og", SPACE, spec={})
@@ -83,12 +83,12 @@ def silent_in_pool(updated: int) -> Patient:
 def _not_looked_up() -> Patient:
     failed = {"type": "BundleLookupFailed", "status": "True", "reason": "DeadlineExceeded"}
     status = {"phase": "Failed", "bundleLookups": [{"conditions": [failed]}]}
-    return _subscription().add("installplans", "install-1", SPACE, spec={}, status=status)
+    return subscription().add("installplans", "install-1", SPACE, spec={}, status=status)
 
 
 def _unresolved(message: str) -> Patient:
     failed = {"type": "ResolutionFailed", "status": "True", "message": message}
-    return _subscription(conditions=[failed])
+    return subscription(conditions=[failed])
 
 
 def _unlabelled(made: Patient) -> Patient:
@@ -295,7 +295,7 @@ def _updating() -> Patient:
 
 
 def _catalog() -> Patient:
-    made = _subscription()
+    made = subscription()
     state = {"connectionState": {"lastObservedState": "TRANSIENT_FAILURE"}}
     made.one("catalogsources", "certified-operators")["status"] = state
     return made
@@ -645,16 +645,16 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     "mcp-stuck-updating": (_updating,),
     # olm
     "olm-bundle-unpack-failed": (
-        lambda: _subscription(
+        lambda: subscription(
             conditions=[{"type": "BundleUnpackFailed", "status": "True", "message": "x"}]
         ),
         _not_looked_up,
     ),
     "olm-multiple-operatorgroups": (
-        lambda: _subscription().add("operatorgroups", "second", SPACE, spec={}),
+        lambda: subscription().add("operatorgroups", "second", SPACE, spec={}),
     ),
     "olm-no-operatorgroup": (
-        lambda: _subscription().drop("operatorgroups").add("operatorgroups", "a", "elsewhere"),
+        lambda: subscription().drop("operatorgroups").add("operatorgroups", "a", "elsewhere"),
     ),
     "olm-orphan-csv": (
         lambda: _unresolved(
@@ -663,7 +663,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "olm-catalogsource-missing": (
         lambda: (
-            _subscription()
+            subscription()
             .drop("catalogsources")
             .add("catalogsources", "mine", "openshift-marketplace")
         ),
@@ -676,7 +676,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
     "olm-csv-requirements-not-met": (_requirements, given_up),
     "olm-installplan-awaiting-approval": (
-        lambda: _subscription().add(
+        lambda: subscription().add(
             "installplans", "install-a", SPACE, spec={"approval": "Manual", "approved": False}
         ),
     ),

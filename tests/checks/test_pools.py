@@ -9,15 +9,21 @@ SAID = {
     "mcp-config-drift": (
         'unexpected on-disk state: content mismatch for file "/etc/a"',
         'unexpected on-disk state validating against rendered-a: mode mismatch for file: "/etc/a"',
-        "unexpected on-disk state validating against rendered-a: missing expected kernel "
-        "arguments: [intel_iommu=on]",
+        (
+            "unexpected on-disk state validating against rendered-a: missing expected kernel "
+            "arguments: [intel_iommu=on]"
+        ),
         "state validation: invalid unit masked setting. path: /etc/systemd/system/a.service",
     ),
     "mcp-bad-machineconfig": (
-        "can't reconcile config rendered-a with rendered-b: ignition disks section contains "
-        "changes",
-        "the update is not reconcilable: detected change to FIPS flag; refusing to modify FIPS on "
-        "a running cluster",
+        (
+            "can't reconcile config rendered-a with rendered-b: ignition disks section contains "
+            "changes"
+        ),
+        (
+            "the update is not reconcilable: detected change to FIPS flag; "
+            "refusing to modify FIPS on a running cluster"
+        ),
         'error enabling units: Failed to enable unit: Unit file "gpu.service" does not exist',
         "could not write systemd units: failed to write systemd unit gpu.service",
         "failed adding karg: error running rpm-ostree kargs: exit status 1",

@@ -15,6 +15,8 @@ _UNPACK = (
     "unpack job*failed",
     "failed to unpack bundle",
     "error unpacking bundle",
+    "unpack pod*is pending*errimagepull",
+    "unpack pod*is pending*imagepullbackoff",
 )
 
 
@@ -153,6 +155,9 @@ def _unhealthy(case: Case, says: str) -> Results:
         "unhealthycatalogsource",
         "catalogsourcesunhealthy*unhealthy",
         "error using catalogsource",
+        "connection never satisfied predicate",
+        "couldn't connect to registry",
+        "couldn't ensure registry server",
         "targeted catalogsource*unhealthy",
     )
     return told_of(case, says, phrases, 0.91)

@@ -78,6 +78,14 @@ def _groups(case: Case) -> dict[str, list[RawObject]]:
     return found
 
 
+_MANY_GROUPS = (
+    "toomanyoperatorgroups",
+    "multiple operatorgroups",
+    "more than one operatorgroup",
+    "more than one operator group",
+)
+
+
 def _many(case: Case, says: str) -> Results:
     groups = _groups(case)
     waiting = {namespace_of(raw) for raw in unmet(case)}
@@ -90,20 +98,29 @@ def _many(case: Case, says: str) -> Results:
         if len(here) > 1 and namespace in waiting | failed:
             names = tuple(f"OperatorGroup/{raw['metadata']['name']}" for raw in here)
             evidence = (Evidence(f"namespace {namespace}", f"{len(here)} OperatorGroups"),)
-            told = told_of(case, says, ("toomanyoperatorgroups", "multiple operatorgroups"), 0.95)
+            told = told_of(case, says, _MANY_GROUPS, 0.95)
             more = told[0].evidence if told else ()
             about = {"namespace": namespace}
             every = (*evidence, *more)
             return (Result(Severity.ERROR, says, None, names, every, confidence=0.95, about=about),)
-    phrases = ("toomanyoperatorgroups", "multiple operatorgroups", "more than one operatorgroup")
-    return told_of(case, says, phrases, 0.95)
+    return told_of(case, says, _MANY_GROUPS, 0.95)
+
+
+_NO_GROUP = (
+    "nooperatorgroup",
+    "no operatorgroup",
+    "no operator group found",
+    "expected 1, found 0",
+    "found 0 operatorgroups",
+    "expected 1 operatorgroup in the namespace, found 0",
+)
 
 
 def _none(case: Case, says: str) -> Results:
     found = told_of(
         case,
         says,
-        ("nooperatorgroup", "no operatorgroup", "no operator group found", "expected 1, found 0"),
+        _NO_GROUP,
         0.94,
     )
     if found or not case.snapshot.known("operatorgroups"):

@@ -9,21 +9,21 @@ SAID = {
         "expected 1 OperatorGroup in the namespace, found 0",
         "found 0 operatorGroups, expected 1",
         (
-            "attenuated service account query failed - no operator group found that is managing this "
-            "namespace"
+            "attenuated service account query failed - no operator group found that is managing "
+            "this namespace"
         ),
     ),
     "olm-multiple-operatorgroups": (
         (
-            "attenuated service account query failed - more than one operator group(s) are managing "
-            "this namespace count=2"
+            "attenuated service account query failed - more than one operator group(s) are "
+            "managing this namespace count=2"
         ),
         "csv created in namespace with multiple operatorgroups, can't pick one automatically",
     ),
     "olm-bundle-unpack-failed": (
         (
-            "Unpack pod(openshift-marketplace/a1b2) container(pull) is pending. Reason: ErrImagePull, "
-            "Message: manifest unknown"
+            "Unpack pod(openshift-marketplace/a1b2) container(pull) is pending. "
+            "Reason: ErrImagePull, Message: manifest unknown"
         ),
     ),
     "olm-catalogsource-unhealthy": (

@@ -57,6 +57,19 @@ def test_a_pull_that_says_why_needs_no_guess() -> None:
     assert _one(made, "registry-rate-limited") is None
 
 
+def test_what_was_pulled_before_is_no_reason_and_an_unknown_one_is() -> None:
+    made = pulls().event("gfd", 'Successfully pulled image "a:1" in 3.2s')
+    assert made.diagnosis()[0].cause == "registry-rate-limited"
+    made.event("gfd", "Failed to pull image: short-name resolution enforced")
+    assert _one(made, "registry-rate-limited") is None
+
+
+def test_a_plugin_that_the_system_runs_by_itself_may_mark_cards() -> None:
+    made = Patient(openshift=False).without("operator", "plugin", "validator")
+    made.drop("clusterpolicies").node(allocatable={"nvidia.com/gpu": "0"})
+    assert _one(made, "gpu-marked-unhealthy") is not None
+
+
 def test_a_refusal_of_before_tells_nothing_where_all_images_are_there() -> None:
     line = "kubelet: Failed to pull image a: toomanyrequests: slow down"
     assert Patient().file("var/log/messages", line).diagnosis() == ()
@@ -225,3 +238,27 @@ def test_a_pool_that_calls_itself_updated_is_not_stuck() -> None:
     made = Patient()
     made.one("machineconfigpools", "worker")["spec"] = {"configuration": {"name": "rendered-2"}}
     assert _one(made, "mcp-stuck-updating") is None
+
+
+def _board(count: int, device: str = "2330") -> Patient:
+    made = Patient().fails("validator", init="cuda-validation")
+    made.labels(**{"nvidia.com/gpu.product": "NVIDIA-Graphics-Device"})
+    slots = (f"{number:02x}:00.0 0302: 10de:{device} (rev a1)" for number in range(count))
+    return made.file("lspci", *slots)
+
+
+def test_modules_of_a_whole_board_want_a_fabric_manager_and_others_do_not() -> None:
+    assert _board(8).diagnosis()[0].cause == "fabric-manager-not-running"
+    assert _one(_board(4), "fabric-manager-not-running") is None
+    assert _one(_board(8, "2331"), "fabric-manager-not-running") is None
+
+
+@pytest.mark.parametrize("device", ["15ad:0405", "1af4:1000"])
+def test_a_virtual_machine_is_known_by_the_devices_that_are_made_up_for_it(device: str) -> None:
+    ready = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+    made = Patient().node(conditions=[ready])
+    assert _one(made, "hypervisor-passthrough-crash") is None
+    made.file("lspci", "3b:00.0 0302: 10de:1eb8", f"00:0f.0 0300: {device}")
+    found = _one(made, "hypervisor-passthrough-crash")
+    assert found is not None
+    assert found.confidence < SURE

@@ -184,8 +184,8 @@ def _compiler(case: Case, says: str) -> Results:
     return (result(says, warned, at=at, more=older),)
 
 
-_BUILT_BY = re.compile(r"kernel was built by:[^\n]*?(?:\)\s*|gcc[- ])(\d+)\.\d+[^\n]*")
-_BUILT_WITH = re.compile(r"You are using:[^\n]*?(?:\)\s*|gcc[- ])(\d+)\.\d+[^\n]*")
+_BUILT_BY = re.compile(r"kernel was built by:[^\n]*?(?:\)\s*|gcc[- ]|version )(\d+)\.\d+[^\n]*")
+_BUILT_WITH = re.compile(r"You are using:[^\n]*?(?:\)\s*|gcc[- ]|version )(\d+)\.\d+[^\n]*")
 """What a kernel's build says of both compilers, the newest number last in each line."""
 
 

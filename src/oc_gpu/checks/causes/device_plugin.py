@@ -239,9 +239,10 @@ def _less(case: Case) -> Node | None:
 
 
 def _offers_here(case: Case, node: Node) -> bool:
-    """Tell whether a plugin runs on a node, as far as pods are known."""
+    """Tell whether a plugin runs on a node, or is none of a pod's, as some systems have it."""
     here = case.pods_on(node.metadata.name, PLUGIN)
-    return not case.snapshot.pods or any(key(pod) not in case.trouble for pod in here)
+    in_pods = case.managed or case.pods_of(PLUGIN) or case.sets_of(PLUGIN)
+    return not in_pods or any(key(pod) not in case.trouble for pod in here)
 
 
 def _with_xid(case: Case, says: str) -> Results:

@@ -39,8 +39,9 @@ def is_virtual(case: Case, name: str) -> bool:
     if node is not None and node.metadata.labels.get(_CPUID) == "true":
         return True
     return any(
-        _HYPERVISOR.search(text.content)
-        for ref, texts in case.texts_of_nodes("dmesg")
+        pattern.search(text.content)
+        for file, pattern in (("dmesg", _HYPERVISOR), ("lspci", _EMULATED))
+        for ref, texts in case.texts_of_nodes(file)
         if ref.node == name
         for text in texts
     )
@@ -52,6 +53,10 @@ _HYPERVISOR = re.compile(
     r"(?i)hypervisor detected|booting paravirtualized|kvm-clock|vmware virtual|"
     r"detected virtualization (?!none)"
 )
+
+
+_EMULATED = re.compile(r"(?i)\b(?:15ad|1af4|1b36|1414|5853):[0-9a-f]{4}\b")
+"""Devices of VMware, virtio, QEMU, Hyper-V and Xen, by their vendors (PCI ID database)."""
 
 
 def failing(case: Case) -> list[Node]:

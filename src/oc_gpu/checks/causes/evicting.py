@@ -115,8 +115,9 @@ def _pressure(case: Case, says: str) -> Results:
             where = f"taints of Node/{node.metadata.name}"
             found.append(Evidence(where, "node.kubernetes.io/disk-pressure"))
     phrases = ("low on resource: ephemeral-storage", "low on resource: imagefs")
-    quotes = find(case, (*phrases, _FULL), None, ("state", "event"))
-    quotes += find(case, (_FULL,), _ON_ROOT, ("log",))
+    quotes = find(case, phrases, None, ("state", "event"))
+    quotes += find(case, (_FULL,), None, ("event",))
+    quotes += find(case, (_FULL,), _ON_ROOT, ("state", "log"))
     if found:
         objects = tuple(f"Node/{name}" for name in dict.fromkeys(names))
         evidence = (*found[:2], *(q.evidence for q in quotes[:1]))

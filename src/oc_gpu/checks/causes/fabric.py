@@ -10,6 +10,7 @@ from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, of_pod, result, shown
 from oc_gpu.checks.troubles import PULLING
+from oc_gpu.snapshot.kinds import Node
 
 _FABRIC = "fabric"
 _RDMA = "rdma"
@@ -86,7 +87,7 @@ def _fabric(case: Case, says: str) -> Results:
     for one in case.troubles_of(VALIDATOR, fails=True):
         node = case.node(one.pod.spec.node_name)
         product = node.metadata.labels.get("nvidia.com/gpu.product", "") if node else ""
-        joined = switched or _SWITCHED.search(product)
+        joined = switched or (node is not None and _is_joined(case, node))
         if joined and one.container.startswith("cuda-"):
             name = one.pod.metadata.name
             evidence = (
@@ -95,6 +96,23 @@ def _fabric(case: Case, says: str) -> Results:
             )
             return (of_pod(one.pod, says, evidence, 0.64, one.container),)
     return _finds_no_switch(case, says, by)
+
+
+_SXM = ("20b0", "20b2", "20bd", "20f3", "2324", "2330", "2335", "2901")
+"""Device ids of A100, A800, H100, H800, H200 and B200 as modules of a board (PCI ID database)."""
+_BOARD = 8
+"""Modules of a board with NVSwitches; on smaller boards they are joined without any."""
+
+
+def _is_joined(case: Case, node: Node) -> bool:
+    """Tell whether a node's cards are modules of a board with NVSwitches, as far as is known."""
+    labels = node.metadata.labels
+    cards = [d for d in case.devices.get(node.metadata.name, []) if d.kind.startswith("03")]
+    told = labels.get("nvidia.com/gpu.count", "")
+    count = int(told) if told.isdigit() else len(cards)
+    module = _SWITCHED.search(labels.get("nvidia.com/gpu.product", "")) is not None
+    module = module or any(card.device in _SXM for card in cards)
+    return module and (count >= _BOARD or not count)
 
 
 def _finds_no_switch(case: Case, says: str, by: tuple[str, ...]) -> Results:

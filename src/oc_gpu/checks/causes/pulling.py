@@ -115,8 +115,11 @@ def _says(*phrases: str, at: float, unless: tuple[str, ...] = ()) -> Look:
     return look
 
 
-_NO_REASON = re.compile(r"(?i)^(error: )?(back-?off pulling|errimagepull|imagepullbackoff|pulling)")
-"""What the kubelet says of a pull that fails without telling why."""
+_NO_REASON = re.compile(
+    r"(?i)(error: )?(errimagepull|imagepullbackoff)|back-?off pulling image \S+|"
+    r"(pulling|successfully pulled) image .*"
+)
+"""What the kubelet says of a pull without telling why it fails."""
 _LIMITING = ("nvcr.io", "docker.io", "quay.io", "ghcr.io", "registry.gitlab.com")
 """Registries that everybody pulls from, and that limit how often."""
 _GUESS = 0.4
@@ -129,7 +132,8 @@ def _without_reason(case: Case) -> list[tuple[Trouble, str]]:
     for one in pulls(case, *GPU_STACK, *NFD):
         name = one.pod.metadata.name
         texts = [e.message for e in case.snapshot.events if e.involved_object.name == name]
-        said = [t for t in (one.message, *texts) if "pull" in t.lower() and not _NO_REASON.match(t)]
+        of_pulls = (t for t in (one.message, *texts) if "pull" in t.lower() or t == one.message)
+        said = [text for text in of_pulls if text and not _NO_REASON.fullmatch(text.strip())]
         of_spec = {c.name: c.image for c in one.pod.spec.every}
         if not said:
             found.append((one, of_spec.get(one.container) or one.image))

@@ -155,7 +155,14 @@ def _hit(case: Case) -> tuple[list[Evidence], bool]:
     return evidence, bool(evidence)
 
 
+_ASKS_FOR_PARTS = ("driver.version have to be specified", "driver.image and driver.version have")
+"""How the GPU Operator asks for what it needs to find precompiled drivers."""
+
+
 def _part(case: Case, says: str) -> Results:
+    asked = [q for q in find(case, _ASKS_FOR_PARTS, (OPERATOR,)) if q.live]
+    if asked:
+        return (result(says, asked, at=0.93),)
     lacks = [e for e in _incomplete(case) if "spec.driver" in e.quote] or _incomplete(case)
     evidence, sure = _hit(case)
     if not lacks or not case.unwell:

@@ -124,6 +124,9 @@ def _image(case: Case, says: str) -> Results:
             'imagestreams.image.openshift.io "driver-toolkit" not found',
             "driver-toolkit imagestream tag*empty",
             "rhcos_image_missing",
+            "rhcos driver-toolkit image missing",
+            "drivertoolkit image tag missing",
+            "driver-toolkit imagestream is broken",
             "drivertoolkitenabledimagestream",
             "drivertoolkitenabledimagetagsmissing",
         ),
@@ -149,6 +152,7 @@ def _label(case: Case, says: str) -> Results:
     phrases = (
         "ostree_version*not found",
         "no ostree",
+        "have the proper nfd rhcos version label",
         "failed to get rhcos version",
         "drivertoolkitenablednfdtooold",
         "nfd version deployed in the cluster is too old",

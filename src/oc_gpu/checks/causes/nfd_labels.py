@@ -29,7 +29,7 @@ from oc_gpu.checks.components import (
     VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, of_node
+from oc_gpu.checks.quotes import cause, find, of_node, result
 from oc_gpu.snapshot.kinds import Node
 
 
@@ -43,15 +43,27 @@ def _here(case: Case) -> bool:
     )
 
 
+_ASKS_FOR_NFD = (
+    "did you run the node feature discovery",
+    "is nfd installed",
+    "nfd labels missing",
+)
+"""What the GPU Operator says of nodes that carry none of NFD's labels, release by release."""
+
+
 def _missing(case: Case, says: str) -> Results:
     nodes = case.snapshot.nodes
-    if not nodes or not case.managed or _here(case):
+    if _here(case) or any(has_features(node) for node in nodes):
         return ()
-    if any(has_features(node) for node in nodes):
+    quotes = [q for q in find(case, _ASKS_FOR_NFD, (OPERATOR,)) if q.live]
+    if not nodes:
+        return (result(says, quotes, at=0.72),) if quotes else ()
+    if not case.managed:
         return ()
     evidence = (
         Evidence("nodes", f"none of {len(nodes)} has a label {FEATURES}*"),
         Evidence("pods, DaemonSets and Deployments", "none of Node Feature Discovery"),
+        *(quote.evidence for quote in quotes[:1]),
     )
     return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.93),)
 

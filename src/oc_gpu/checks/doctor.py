@@ -38,6 +38,7 @@ from oc_gpu.checks.causes import (
     nfd_operands,
     nodes,
     olm,
+    operators,
     pulling,
     restarting,
     runtime,
@@ -54,6 +55,7 @@ from oc_gpu.snapshot.kinds import Node
 CHECKS: tuple[Check[Case], ...] = tuple(
     chain(
         access.CAUSES,
+        operators.CAUSES,
         control_plane.CAUSES,
         nodes.CAUSES,
         network.CAUSES,

@@ -1,0 +1,132 @@
+"""Layer access: operators that do not keep running."""
+
+import re
+
+from msgspec import structs
+
+from oc_gpu.checks import components
+from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.catalogue import Results
+from oc_gpu.checks.causes.control_plane import FAMILY
+from oc_gpu.checks.components import OPERATOR
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
+
+_OPERATORS = (OPERATOR, components.NFD_OPERATOR)
+_ELECTED = (*_OPERATORS, components.NFD_MASTER, components.NFD_OTHER, components.OLM)
+"""Programs that hold a lease, or end without one."""
+
+
+def _killed(case: Case, says: str) -> Results:
+    for pod in case.pods_of(*_OPERATORS):
+        trouble = case.trouble.get(key(pod))
+        for one in pod.status.container_statuses:
+            for state in (one.state, one.last_state):
+                ended = state.terminated
+                if ended is None or ended.reason != "OOMKilled":
+                    continue
+                if trouble is None and not case.unwell:
+                    continue
+                evidence = Evidence(
+                    f"status of Pod/{pod.metadata.name}, {one.name}",
+                    f"OOMKilled, exit code {ended.exit_code}, {one.restart_count} restarts",
+                )
+                return (of_pod(pod, says, (evidence,), 0.95),)
+    quotes = [q for q in find(case, ("oomkilled",), _OPERATORS) if q.live]
+    return (result(says, quotes, at=0.9),) if quotes else ()
+
+
+_LEASE = (
+    "leader election lost",
+    "failed to renew lease",
+    "error*leader election*lost",
+    "failed to update lock*timed out",
+    "failed to update lock*deadline exceeded",
+    "error retrieving resource lock*deadline exceeded",
+    "error retrieving resource lock*client.timeout",
+    "lost leader",
+)
+_OFTEN = 3
+"""Restarts from which an operator that runs is not steady."""
+
+
+def _started_anew(case: Case, says: str) -> Results:
+    """Find operators that run, after they ended for want of their lease time and again."""
+    quotes = [
+        q
+        for q in find(case, _LEASE, _ELECTED, ("log",))
+        if q.pod is not None
+        and max((s.restart_count for s in q.pod.status.container_statuses), default=0) >= _OFTEN
+    ]
+    return (result(says, quotes, at=0.7, severity=Severity.WARNING),) if quotes else ()
+
+
+_STATE_ONLY = 5
+"""Restarts from which an operator that runs, and of which no log tells why, is not steady."""
+_TELLS = re.compile(r"(?i)error|panic|fatal|failed|exception")
+"""Words without which the log of a program that ended does not say why."""
+
+
+def _ends_now_and_then(case: Case, says: str) -> Results:
+    """Guess why operators that run ended with an error so often: most lose their lease."""
+    heard = {
+        (ref.namespace, ref.pod)
+        for ref, _, _ in case.logs
+        if ref.previous and any(_TELLS.search(t.content) for t in case.snapshot.texts[ref])
+    }
+    for pod in case.pods_of(*_OPERATORS):
+        for one in pod.status.container_statuses:
+            ended = one.last_state.terminated
+            often = one.restart_count >= _STATE_ONLY and one.ready
+            if not often or ended is None or ended.reason != "Error" or key(pod) in heard:
+                continue
+            text = f"Error, exit code {ended.exit_code}, {one.restart_count} restarts, ready now"
+            where = f"status of Pod/{pod.metadata.name}, {one.name}"
+            found = of_pod(pod, says, (Evidence(where, text),), 0.4, one.name)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
+
+
+LEADER = cause(
+    "OCG0130",
+    "leader-election-lost-apiserver",
+    FAMILY,
+    "access",
+    title="the operators keep their leader lease",
+    says="the operator restarts because a slow API server kept it from renewing its leader lease",
+    means="An operator that cannot renew its lease in time ends itself. The API server or etcd is "
+    "slow, or "
+    "cannot be reached now and then; the operator is only the first to say so.",
+    remedy=(
+        "oc get --raw /readyz?verbose",
+        "oc get clusteroperators etcd kube-apiserver",
+        "oc logs -n {namespace} {pod} --previous",
+    ),
+    look=any_of(
+        said(*_LEASE, by=(*_ELECTED, components.OTHER), at=0.93),
+        _started_anew,
+        _ends_now_and_then,
+    ),
+)
+
+
+KILLED = cause(
+    "OCG0131",
+    "operator-oomkilled",
+    FAMILY,
+    "access",
+    title="the operators have enough memory",
+    says="the operator is killed because its memory limit is too low for this cluster",
+    means="Operators cache objects of the whole cluster; what they need grows with it.",
+    remedy=(
+        "oc get subscription -n {namespace} -o name",
+        (
+            "oc patch subscription NAME -n {namespace} --type merge -p "
+            '\'{"spec":{"config":{"resources":{"limits":{"memory":"2Gi"}}}}}\''
+        ),
+    ),
+    look=_killed,
+)
+
+
+CAUSES = (KILLED, LEADER)

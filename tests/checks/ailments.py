@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.checks.indirect import INDIRECT
 from tests.checks.otherwise import MORE
 from tests.checks.patient import BUILD, NODE, OSTREE, SETS, SPACE, Patient
 from tests.checks.unsaid import UNSAID
@@ -1232,7 +1233,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
 }
 """Makers of ill clusters by cause."""
-for _more in (MORE, UNSAID):
+for _more in (MORE, UNSAID, INDIRECT):
     AILMENTS |= {slug: (*AILMENTS.get(slug, ()), *makers) for slug, makers in _more.items()}
 NOTICES = frozenset({"gpus-all-taken"})
 """Causes that nothing is broken by: warnings."""

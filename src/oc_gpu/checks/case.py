@@ -382,7 +382,7 @@ class Case:
         found: list[tuple[TextRef, Pod | None, str]] = []
         for ref in self.snapshot.texts:
             if ref.kind == "log":
-                pod = self._pod(ref)
+                pod = self.pod(ref)
                 part = self.component[key(pod)] if pod is not None else components.OTHER
                 if part != components.OTHER or pod is None or key(pod) in self.trouble:
                     found.append((ref, pod, part))
@@ -403,7 +403,8 @@ class Case:
         """Return what is said of all troubles, a line each."""
         return Text([" ".join(one.message.split("\n")) for one in self.troubles])
 
-    def _pod(self, ref: TextRef) -> Pod | None:
+    def pod(self, ref: TextRef) -> Pod | None:
+        """Return the pod of a log, None when it is not known."""
         if ref.namespace:
             return self._pods.get((ref.namespace, ref.pod))
         fitting = self.pods_by_name.get(ref.pod, [])

@@ -5,6 +5,7 @@ import re
 from oc_gpu.checks.case import Case, key, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import failing
+from oc_gpu.checks.causes.network import build_logs
 from oc_gpu.checks.components import DRIVER, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, cause, find, result, shown
@@ -62,16 +63,22 @@ _OTHER_COMPILER = (
     "not exactly match the compiler used",
 )
 """What a build warns of and goes on, whether or not it fails later for another reason."""
-_SOURCES = (
+_BY_HEADERS = (
     "error: implicit declaration of function",
     "error: too few arguments to function",
     "error: too many arguments to function",
-    "error: unknown type name",
     "has no member named",
     "error: conflicting types",
     "incompatible pointer type",
     "incompatible-pointer-types",
+    "error: incompatible type",
+    "error: passing argument",
     "gpl-incompatible module",
+)
+"""What a compiler says of sources that do not fit the kernel's headers, which it has read."""
+_SOURCES = (
+    *_BY_HEADERS,
+    "error: unknown type name",
     "error: modpost",
     "modpost: ",
     "unable to build the nvidia kernel module",
@@ -84,10 +91,8 @@ _SOURCES = (
     "error: the nvidia kernel module failed",
     "error: expected ",
     "error: static assertion failed",
-    "error: incompatible type",
     "error: assignment to",
     "error: initialization of",
-    "error: passing argument",
     "error: invalid use of",
     "undeclared (first use in this function)",
     "bad exit status: make",
@@ -143,9 +148,8 @@ def _variant(case: Case, says: str) -> Results:
 
 def _told_otherwise(case: Case) -> bool:
     """Tell whether the driver container's log is there: then it says itself what is wrong."""
-    return any(
-        part == DRIVER and "manager" not in ref.container for ref, _, part in case.logs
-    ) or any(one.state in PULLING for one in case.troubles_of(DRIVER))
+    pulls = any(one.state in PULLING for one in case.troubles_of(DRIVER))
+    return pulls or bool(build_logs(case))
 
 
 _SINCE = ((6, 11), (6, 8), (6, 5), (5, 18), (5, 15))
@@ -218,6 +222,11 @@ def _live(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
         and (q.pod is None or key(q.pod) in case.trouble)
         and (q.component not in (OTHER, WORKLOAD) or _OUR_SOURCE.search(q.evidence.quote))
     ]
+
+
+def has_headers(case: Case) -> bool:
+    """Tell whether the driver's build came as far as to read the headers of the kernel."""
+    return bool(_live(case, _BY_HEADERS))
 
 
 def _incompatible(case: Case, says: str) -> Results:

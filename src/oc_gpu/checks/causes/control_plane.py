@@ -90,11 +90,22 @@ _OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_*n
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
 
+_NO_OPENSHIFT = (
+    "failed to get openshift version*could not find the requested resource",
+    "could not find the requested resource*clusterversions.config.openshift.io",
+    'no matches for kind "clusterversion"',
+)
+"""How releases fail that take every system of Red Hat's for a part of an OpenShift."""
+
+
 def _odd_pair(case: Case, says: str) -> Results:
     """Find systems and runtimes that were never supported together (platform support pages)."""
     old = [q for q in find(case, _OLD_LIBC, (*GPU_STACK, components.WORKLOAD)) if q.live]
     if old:
         return (result(says, old, at=0.93),)
+    taken = [q for q in find(case, _NO_OPENSHIFT, (OPERATOR,)) if q.live]
+    if taken and not case.on_openshift:
+        return (result(says, taken, at=0.9),)
     quotes = [
         q
         for q in find(
@@ -103,6 +114,7 @@ def _odd_pair(case: Case, says: str) -> Results:
                 "unsupported container runtime",
                 "runtime*is not supported on",
                 "unsupported os",
+                "distribution not supported",
                 "unsupported runtime",
             ),
             tuple(GPU_STACK),
@@ -157,8 +169,8 @@ def _unsupported(case: Case, says: str) -> Results:
         Evidence("GPU Operator", f"version {shown} supports OpenShift {shown_range}"),
         Evidence("ClusterVersion/version", f"OpenShift {here}"),
     )
-    at = 0.6 if far else 0.4
-    return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
+    at, severity = (0.6, Severity.ERROR) if far else (0.4, Severity.WARNING)
+    return (Result(severity, says, evidence=evidence, confidence=at),)
 
 
 _WITHOUT_POLICIES, _KNOWS = (1, 25), (22, 9)

@@ -4,18 +4,20 @@ from collections.abc import Collection
 
 from oc_gpu.checks.case import Case, spec
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.building import has_headers
 from oc_gpu.checks.causes.driver_toolkit import lacks_image, mislabelled
 from oc_gpu.checks.causes.network import (
     NO_METADATA,
     UNREACHABLE,
     UNRESOLVED,
     UNTRUSTED,
+    build_logs,
     by_build,
     needs_proxy,
 )
 from oc_gpu.checks.components import DRIVER, PACKAGE_PROOF
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, result
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 from oc_gpu.checks.systems import is_odd
 from oc_gpu.checks.troubles import PULLING, Trouble
 
@@ -138,6 +140,14 @@ def _blocked(case: Case) -> bool:
     return bool(_live(case, NO_METADATA)) and not _live(case, _REFUSED)
 
 
+_NOT_ON_HOST = tuple(
+    f"hostpath type check failed: {path}*is not a"
+    for path in ("/etc/pki/entitlement", "/etc/rhsm", "/etc/yum.repos.d/redhat.repo")
+)
+"""How the kubelet says that a host lacks what the operator hands to the driver of its
+subscription."""
+
+
 def _missing(case: Case, says: str) -> Results:
     if _deployed(case) or not _on_red_hat(case):
         return ()
@@ -166,7 +176,7 @@ def _missing(case: Case, says: str) -> Results:
 
 def _silent(case: Case) -> list[Trouble]:
     """Return driver pods that fail without a log where the driver is built from packages."""
-    if any(part == DRIVER for _, _, part in case.logs) or not _on_coreos(case):
+    if build_logs(case) or not _on_coreos(case):
         return []
     built = case.operator_version and case.operator_version < (1, 9) and case.openshift >= (4,)
     failing = [t for t in case.troubles_of(DRIVER, fails=True) if t.state not in PULLING]
@@ -194,7 +204,7 @@ def _stale(case: Case, says: str) -> Results:
 
 
 def _headers(case: Case, says: str) -> Results:
-    if _blocked(case):
+    if _blocked(case) or has_headers(case):
         return ()
     quotes = _live(case, _NO_PACKAGE)
     odd = any(is_odd(node) for node in case.driverless)
@@ -256,12 +266,14 @@ MISSING = cause(
     says="the driver build needs packages of RHEL repositories, and the nodes hold no entitlement",
     means="Without Driver Toolkit the driver container installs kernel packages with dnf. That "
     "wants a "
-    "subscription certificate on the node, put there by MachineConfigs.",
+    "subscription certificate on the node: put there by MachineConfigs on CoreOS, by "
+    "subscription-manager on RHEL.",
     remedy=(
+        "subscription-manager register   # on {node}, where it runs RHEL and not CoreOS",
         "oc-gpu plan --entitlement DOWNLOAD.zip   # shows which nodes reboot",
         "oc-gpu enable --entitlement DOWNLOAD.zip",
     ),
-    look=_missing,
+    look=any_of(said(*_NOT_ON_HOST, sources=("event", "state"), at=0.93), _missing),
 )
 STALE = cause(
     "OCG0322",

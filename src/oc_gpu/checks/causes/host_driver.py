@@ -1,12 +1,23 @@
 """Layer driver: a driver on the host, and the driver of before that is still in use."""
 
+import re
+
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.upgrading import not_upgraded
-from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, WORKLOAD, wants_gpu
+from oc_gpu.checks.components import (
+    DCGM,
+    DRIVER,
+    EXPORTER,
+    ON_NODE,
+    PLUGIN,
+    TOOLKIT,
+    WORKLOAD,
+    wants_gpu,
+)
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_pod, result
 from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node
 
@@ -70,7 +81,8 @@ _PACKAGES = (
     "nvidia-gfxg",
     "nvidia-headless",
 )
-_PACKAGE_FILES = ("installed-rpms", "installed-debs", "dpkg_-l", "package-data", "rpm_-qa")
+PACKAGE_FILES = ("installed-rpms", "installed-debs", "dpkg_-l", "package-data", "rpm_-qa")
+"""Files of a node that list its packages."""
 
 
 def _driver_fails(case: Case) -> list[Trouble]:
@@ -95,7 +107,7 @@ def _lspci(case: Case) -> list[tuple[Node, Evidence]]:
 
 def _packages(case: Case) -> list[Evidence]:
     found = []
-    for ref, texts in case.texts_of_nodes(*_PACKAGE_FILES):
+    for ref, texts in case.texts_of_nodes(*PACKAGE_FILES):
         for text in texts:
             for name in _PACKAGES:
                 line = next(text.find((name,)), None)
@@ -132,14 +144,15 @@ def _quotes(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
 
 
 def _in_use(case: Case, says: str) -> Results:
-    direct, loaded = _quotes(case, _IN_USE), _quotes(case, _LOADED)
+    direct = _quotes(case, _IN_USE) + _by_count(case)
+    loaded = _quotes(case, _LOADED)
     if not direct and not loaded:
         held = [(n, e) for n, e in _lspci(case) if _users(case, n.metadata.name)]
         if held and _history(case):
             node, evidence = held[0]
             more = (evidence, *_users(case, node.metadata.name)[:1])
             return (_made(case, node, says, more, 0.7),)
-        return _manager_stopped(case, says)
+        return _manager_stopped(case, says) or _by_clients(case, says)
     quotes = direct or loaded
     users = _users(case, quotes[0].node)
     if _packages(case) or _quotes(case, _ON_HOST):
@@ -149,6 +162,40 @@ def _in_use(case: Case, says: str) -> Results:
     else:
         at = 0.86 if users or _history(case) else 0.6
     return (result(says, quotes, at=at, more=tuple(users[:2])),)
+
+
+_MODULE = re.compile(r"^nvidia \d+ (?P<users>\d+) (?P<by>\S+) Live\b")
+"""The line of the NVIDIA module in /proc/modules, which drivers before their manager print."""
+
+
+def _by_count(case: Case) -> list[Quote]:
+    """Return lines of a module that is loaded, and used by more than the modules above it."""
+    return [
+        quote
+        for quote in _quotes(case, ("nvidia * live 0x",))
+        if (match := _MODULE.match(quote.evidence.quote)) is not None
+        and int(match["users"]) > len([name for name in match["by"].split(",") if name])
+    ]
+
+
+def _by_clients(case: Case, says: str) -> Results:
+    """Guess why a driver fails without a word where programs of the stack still use the GPU."""
+    for one in case.troubles_of(DRIVER, fails=True) if _history(case) else []:
+        name = one.pod.spec.node_name
+        held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
+        clients = [p for p in case.pods_on(name, *_CLIENTS) if key(p) not in case.trouble]
+        node = case.node(name)
+        if held and clients and not one.init and node is not None and one.state not in PULLING:
+            evidence = (
+                Evidence(f"lspci of Node/{name}", "Kernel driver in use: nvidia"),
+                Evidence(f"Pod/{clients[0].metadata.name}", "runs, and uses the GPU"),
+            )
+            return (_made(case, node, says, evidence, 0.47),)
+    return ()
+
+
+_CLIENTS = (PLUGIN, DCGM, EXPORTER)
+"""Operands that use a GPU all the time."""
 
 
 def _manager_stopped(case: Case, says: str) -> Results:
@@ -286,6 +333,21 @@ def _old_pods(case: Case, says: str) -> Results:
     return ()
 
 
+def _unseen(case: Case, says: str) -> Results:
+    """Guess where the driver's pod is ready, and the validation has not seen it for long."""
+    for one in case.troubles_of(*ON_NODE):
+        name = one.pod.spec.node_name
+        waits = one.container == "driver-validation" and not one.fails
+        ready = [p for p in case.pods_on(name, DRIVER) if key(p) not in case.trouble]
+        if waits and ready and not is_starting(case, one):
+            evidence = (
+                Evidence(f"status of Pod/{ready[0].metadata.name}", "ready"),
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} waits"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.4, one.container),)
+    return ()
+
+
 def _not_ready(case: Case, says: str) -> Results:
     for one in case.troubles_of(DRIVER):
         if one.state in PULLING:
@@ -376,7 +438,7 @@ NOT_READY = cause(
         "oc logs -n {namespace} {pod} --all-containers --previous",
         "oc debug node/{node} -- chroot /host dmesg | grep -iE 'nvrm|nvidia|nouveau|lockdown'",
     ),
-    look=_not_ready,
+    look=any_of(_not_ready, _unseen),
 )
 
 CAUSES = (HOST, IN_USE, OLD_PODS, NOT_READY)

@@ -29,7 +29,12 @@ def _no_driver(case: Case, says: str) -> Results:
         return (
             Result(Severity.ERROR, says, None, objects, tuple(evidence), confidence=at, about=told),
         )
-    return ()
+    half = [q for q in find(case, (_HALF,), (VALIDATOR, TOOLKIT), ("log",)) if q.live]
+    return (result(says, half, at=0.6),) if half else ()
+
+
+_HALF = "failed to load module nvidia-uvm"
+"""What a validation says of a host whose driver lacks the module that CUDA wants."""
 
 
 def _bare_host(case: Case, says: str) -> Results:
@@ -56,6 +61,14 @@ _AFTER_MARKERS = ("cuda-validation", "plugin-validation")
 """Steps of the validation that begin when the markers of driver and toolkit are there."""
 
 
+_LOOKED = (
+    "toolkit is not ready",
+    "error validating toolkit installation",
+    _HALF,
+)
+"""What a validation says that looked and failed: its marker is missing for what it says."""
+
+
 def _markers(case: Case, says: str) -> Results:
     if case.setting("driver", "enabled") is not False:
         return ()
@@ -63,6 +76,7 @@ def _markers(case: Case, says: str) -> Results:
     beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     writers = case.troubles_of(VALIDATOR, TOOLKIT)
     beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING}
+    beyond |= {q.node for q in find(case, _LOOKED, (VALIDATOR, TOOLKIT), ("log",)) if q.live}
     for one in stuck:
         name = one.pod.spec.node_name
         if name in beyond:

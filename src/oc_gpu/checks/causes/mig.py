@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
@@ -18,6 +19,7 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, result, said
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node, Pod
 
 _MIG = "mig"
@@ -122,6 +124,28 @@ def _unpermitted(case: Case, says: str) -> Results:
         if q.live and q.pod is not None and _splits(case, q.pod)
     ]
     return (result(says, quotes, at=0.66),) if quotes else ()
+
+
+_MONITOR = "NVIDIA_MIG_MONITOR_DEVICES"
+
+
+def _unasked(case: Case, says: str) -> Results:
+    """Find plugins that fail without a word on a node with MIG devices, and ask for no right."""
+    split = {n for _, n, text in _tables(case) if _INSTANCES.search(text) or _ROW.search(text)}
+    for one in case.troubles_of(PLUGIN, GFD, fails=True):
+        pod, node = one.pod, one.pod.spec.node_name
+        spoke = any(ref.pod == pod.metadata.name for ref, _, _ in case.logs)
+        asks = any(container.variable(_MONITOR) for container in pod.spec.every)
+        plain = _strategy(case) in ("", "none")
+        if node in split and not (spoke or asks or plain) and one.state not in PULLING:
+            where = f"Pod/{pod.metadata.name}"
+            evidence = (
+                Evidence(where, f"MIG strategy {_strategy(case)}, and {_MONITOR} is not set"),
+                Evidence(f"nvidia-smi of Node/{node}", "MIG devices"),
+                Evidence(f"status of {where}", f"{one.container} {one.state}"),
+            )
+            return (_pod(pod, says, evidence, 0.55),)
+    return ()
 
 
 _NO_RIGHT = ("insufficient permissions", "insufficient pemmissions")
@@ -239,13 +263,48 @@ def _by_table(case: Case, says: str) -> Results:
         if one.container.startswith("cuda-") and one.pod.spec.node_name not in failing
     }
     for where, node, content in _tables(case):
-        row = _ENABLED.search(content)
-        if row is None or node not in failing or _OF_INSTANCE.search(content):
+        row, name = _ENABLED.search(content), case.node(node)
+        if row is None or name is None or node not in failing or _OF_INSTANCE.search(content):
             continue
-        name = case.node(node)
         evidence = (Evidence(where, " ".join(row[0].split())), failing[node])
-        return (of_node(name, says, evidence, 0.76),) if name is not None else ()
+        return (of_node(name, says, evidence, 0.76),)
+    return _beside_others(case, says)
+
+
+def _beside_others(case: Case, says: str) -> Results:
+    """Find cards in MIG mode without instances beside others that have some.
+
+    A plugin that offers instances ends with an error there, whatever the other cards have.
+    """
+    failing = {one.pod.spec.node_name: one for one in case.troubles_of(PLUGIN, GFD, fails=True)}
+    for where, node, content in _tables(case):
+        has = {int(match[1]) for match in _ROW.finditer(content)}
+        bare = [number for number in _in_mode(content) if number not in has]
+        name, one = case.node(node), failing.get(node)
+        if one is None or name is None or not has or not bare:
+            continue
+        evidence = (
+            Evidence(where, f"GPU {bare[0]} is in MIG mode and has no MIG device"),
+            Evidence(f"status of Pod/{one.pod.metadata.name}", one.state),
+        )
+        return (of_node(name, says, evidence, 0.82),)
     return ()
+
+
+_CARD = re.compile(r"(?m)^\|\s+(\d+)\s+\S[^|\n]*\|[^|\n]*\|[^|\n]*\|\s*$")
+_ROW = re.compile(r"(?m)^\|\s+(\d+)\s+\d+\s+\d+\s+\d+\s*\|[^\n]*MiB")
+"""The first row of a card in the table of nvidia-smi, and the row of a MIG device of a card."""
+
+
+def _in_mode(content: str) -> list[int]:
+    """Return the numbers of the cards in MIG mode, which the last of a card's rows tells."""
+    cards = list(_CARD.finditer(content))
+    places = pairwise([*(card.end() for card in cards), len(content)])
+    return [
+        int(card[1])
+        for card, (start, end) in zip(cards, places, strict=True)
+        if re.search(r"(?m)\|\s*Enabled\s*\|\s*$", content[start:end])
+    ]
 
 
 def _tables(case: Case) -> Iterator[tuple[str, str, str]]:
@@ -397,6 +456,7 @@ MONITOR = cause(
             by=(EXPORTER, DCGM, GFD, PLUGIN, MIG),
             at=0.9,
         ),
+        _unasked,
     ),
 )
 

@@ -1,6 +1,7 @@
 """Layer network: names, routes, proxies and certificate authorities."""
 
 import re
+from typing import Any
 
 from oc_gpu.checks.case import Case, spec, status
 from oc_gpu.checks.catalogue import Result, Results
@@ -19,6 +20,7 @@ from oc_gpu.checks.quotes import (
 )
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import ContainerSpec
+from oc_gpu.snapshot.texts import TextRef
 
 _FAMILY = "network-proxy-ca"
 _PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -95,12 +97,38 @@ def needs_proxy(case: Case) -> list[Evidence]:
         for pod in case.pods_of("gpu-operator", *NFD)
         if any(container.variable(name) for container in pod.spec.every for name in _PROXY_NAMES)
     ]
-    return found
+    return found + _set_elsewhere(case)
+
+
+def _set_elsewhere(case: Case) -> list[Evidence]:
+    """Return where proxies are set for other programs than the one that downloads packages."""
+    places = [(f"spec.{part}.env", case.setting(part, "env")) for part in case.policy]
+    places.append(("spec.driver.manager.env", case.setting("driver", "manager", "env")))
+    found = [
+        Evidence("ClusterPolicy", f"{where} names a proxy")
+        for where, env in places
+        if where != "spec.driver.env" and _names_proxy(env)
+    ]
+    return found + [
+        Evidence(f"Subscription/{raw['metadata']['name']}", "spec.config.env names a proxy")
+        for raw in case.gpu_subscriptions
+        if _names_proxy((spec(raw).get("config") or {}).get("env"))
+    ]
+
+
+def _names_proxy(env: Any) -> bool:
+    every = env if isinstance(env, list) else []
+    return any(one.get("name") in _PROXY_NAMES for one in every if isinstance(one, dict))
 
 
 def by_build(quote: Quote) -> bool:
     """Tell whether whoever builds the driver said it, not the manager that speaks to the API."""
     return "manager" not in quote.container
+
+
+def build_logs(case: Case) -> list[TextRef]:
+    """Return the logs of whoever builds the driver."""
+    return [r for r, _, part in case.logs if part == DRIVER and "manager" not in r.container]
 
 
 def _driver_containers(case: Case) -> list[ContainerSpec]:
@@ -126,8 +154,7 @@ def _proxy_missing(case: Case, says: str) -> Results:
     if quotes:
         return (result(says, quotes, at=0.92, more=(*wanted[:1], lacks)),)
     silent = [one for one in case.troubles_of(DRIVER, fails=True) if one.state not in PULLING]
-    said_anything = any(pod is not None and part == DRIVER for _, pod, part in case.logs)
-    if silent and not said_anything and wanted[0].where.startswith("Proxy"):
+    if silent and _says_nothing(case) and not wanted[0].where.startswith("Pod"):
         pod = silent[0].pod
         objects = (f"Pod/{pod.metadata.name}",)
         evidence = (*wanted[:1], lacks)
@@ -137,6 +164,16 @@ def _proxy_missing(case: Case, says: str) -> Results:
             ),
         )
     return ()
+
+
+_LOADS = re.compile(r"(?i)updating the package cache|makecache|apt-get( -\w+)* update")
+
+
+def _says_nothing(case: Case) -> bool:
+    """Tell whether the driver's log is not there, or ends where packages are to be loaded."""
+    logs = (case.snapshot.texts[ref] for ref in build_logs(case))
+    lines = ([line for t in texts for line in t.content.splitlines() if line] for texts in logs)
+    return all(_LOADS.search(each[-1]) for each in lines if each)
 
 
 _API = re.compile(

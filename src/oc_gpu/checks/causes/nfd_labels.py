@@ -30,6 +30,7 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, of_node, result
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
 
@@ -82,7 +83,9 @@ def _unlabelled(case: Case, says: str) -> Results:
     )
     operator = [t for t in case.troubles_of(NFD_OPERATOR) if t.fails]
     at = 0.9 if not has_instance and not operator else 0.75
-    if case.troubles_of(*NFD, fails=True):
+    if any(one.state in PULLING for one in case.troubles_of(*NFD)):
+        at = 0.3
+    elif case.troubles_of(*NFD, fails=True):
         at = 0.45 if case.troubles_of(NFD_WORKER, fails=True) else 0.6
     if not case.managed and not operator and not has_instance:
         at = 0.6
@@ -182,9 +185,23 @@ def _gave_up(case: Case, node: Node) -> bool:
     )
 
 
+_FIELDS = {
+    "container-toolkit": "toolkit",
+    "device-plugin": "devicePlugin",
+    "dcgm-exporter": "dcgmExporter",
+    "gpu-feature-discovery": "gfd",
+    "mig-manager": "migManager",
+    "node-status-exporter": "nodeStatusExporter",
+    "operator-validator": "validator",
+}
+"""Fields of the ClusterPolicy for operands that are called otherwise in labels."""
+
+
 def _meant(case: Case, name: str) -> bool:
-    """Leave out labels of operands that this kind of node does not run."""
+    """Leave out labels of operands that this kind of node does not run, or nobody is to run."""
     part = name.removeprefix(_DEPLOY)
+    if case.setting(_FIELDS.get(part, part), "enabled") is False:
+        return False
     return (
         not part.startswith(("sandbox", "vgpu", "vfio", "kata", "cc-"))
         or case.setting("sandboxWorkloads", "enabled") is True

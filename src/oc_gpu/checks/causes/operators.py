@@ -10,7 +10,9 @@ from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.control_plane import FAMILY
 from oc_gpu.checks.components import OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
+from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said, shown, split
+from oc_gpu.checks.troubles import PULLING
+from oc_gpu.snapshot.kinds import Pod
 
 _OPERATORS = (OPERATOR, components.NFD_OPERATOR)
 _ELECTED = (*_OPERATORS, components.NFD_MASTER, components.NFD_OTHER, components.OLM)
@@ -87,6 +89,53 @@ def _ends_now_and_then(case: Case, says: str) -> Results:
     return ()
 
 
+def _crashes(case: Case, says: str) -> Results:
+    """Guess why an operator crashes without a word, where others ended that ask the API server."""
+    heard = {
+        (ref.namespace, ref.pod)
+        for ref, _, _ in case.logs
+        if any(_TELLS.search(t.content) for t in case.snapshot.texts[ref])
+    }
+    others = [pod for pod in case.pods_of(*_ASKING) if key(pod) not in case.trouble]
+    ended = [pod for pod in others if _has_ended(pod)]
+    nodes = {pod.spec.node_name for pod in ended}
+    for one in case.troubles_of(*_OPERATORS, fails=True) if len(nodes) > 1 else []:
+        if one.state in PULLING or one.ended != "Error" or key(one.pod) in heard:
+            continue
+        name, other = one.pod.metadata.name, ended[0].metadata.name
+        evidence = (
+            Evidence(f"status of Pod/{name}, {one.container}", f"{one.state}, Error"),
+            Evidence(f"status of Pod/{other}", "ended with an error, too, and runs again"),
+        )
+        return (of_pod(one.pod, says, evidence, 0.4, one.container),)
+    return ()
+
+
+_ASKING = (components.NFD_MASTER, components.NFD_WORKER, components.GFD)
+"""Programs on the nodes that end where the API server does not answer."""
+
+
+def _has_ended(pod: Pod) -> bool:
+    ended = (one.last_state.terminated for one in pod.status.container_statuses)
+    return any(one is not None and one.reason == "Error" for one in ended)
+
+
+def _lost_by_others(case: Case, says: str) -> Results:
+    """Find programs of others that end for want of their lease time and again, and run now."""
+    for ref, texts in case.snapshot.texts.items():
+        pod = case.pod(ref) if ref.previous else None
+        if pod is None or case.component[key(pod)] != components.OTHER:
+            continue
+        counts = [one.restart_count for one in pod.status.container_statuses]
+        lines = (line for text in texts for phrase in _LEASE for line in text.find(split(phrase)))
+        line = next(lines, None) if max(counts, default=0) >= _OFTEN else None
+        if line is not None:
+            evidence = Evidence(f"{ref.where}:{line.number}", shown(line.text))
+            found = of_pod(pod, says, (evidence,), 0.45, ref.container)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
+
+
 LEADER = cause(
     "OCG0130",
     "leader-election-lost-apiserver",
@@ -106,6 +155,8 @@ LEADER = cause(
         said(*_LEASE, by=(*_ELECTED, components.OTHER), at=0.93),
         _started_anew,
         _ends_now_and_then,
+        _crashes,
+        _lost_by_others,
     ),
 )
 

@@ -174,6 +174,25 @@ def _unsaid_silence(case: Case, says: str) -> Results:
     return _unsaid(case, says, limited=False)
 
 
+_WITH_ACCOUNT = ("registry.redhat.io", "registry.connect.redhat.com")
+"""Registries that let nobody pull without an account."""
+
+
+def _unsaid_account(case: Case, says: str) -> Results:
+    """Guess that the account is missing on clusters that come without Red Hat's pull secret."""
+    systems = [node.status.node_info.os_image for node in case.snapshot.nodes]
+    if not systems or any("Red Hat" in system for system in systems):
+        return ()
+    for one, image in _without_reason(case):
+        if image.startswith(_WITH_ACCOUNT) and not _runs(case, image):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {image}"),
+                Evidence("nodes", f"no system of Red Hat's: {systems[0]}"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.48, one.container),)
+    return ()
+
+
 def _limited_before(case: Case, says: str) -> Results:
     """Find refusals of earlier pulls, or in logs, where pulls fail now without a reason."""
     if not _without_reason(case):
@@ -289,7 +308,7 @@ FORBIDDEN = cause(
             '\'{"spec":{"driver":{"imagePullSecrets":["SECRET"]}}}\''
         ),
     ),
-    look=_says(*_REFUSED, at=0.91),
+    look=any_of(_says(*_REFUSED, at=0.91), _unsaid_account),
 )
 UNREACHABLE = cause(
     "OCG0230",

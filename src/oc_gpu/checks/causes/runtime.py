@@ -256,6 +256,20 @@ def _hooks(case: Case, says: str) -> Results:
     return ()
 
 
+def _without_handlers(case: Case, says: str) -> Results:
+    """Find Docker asked for a runtime by a RuntimeClass: through the kubelet it knows none."""
+    quotes = _quotes(case, ('runtimehandler "*" not supported',))
+    node = _node_of(case, quotes)
+    if not quotes or node is None or _runtime(node) != "docker":
+        return ()
+    evidence = [Evidence(f"status of Node/{node.metadata.name}", "the runtime is Docker")]
+    if told := case.setting("operator", "defaultRuntime"):
+        evidence.append(Evidence("ClusterPolicy", f"spec.operator.defaultRuntime: {told}"))
+    return (
+        result(says, quotes, at=0.92 if told not in (None, "docker") else 0.8, more=(*evidence,)),
+    )
+
+
 _RUNTIMES = {"cri-o": ("crio", "cri-o"), "containerd": ("containerd",), "docker": ("docker",)}
 
 
@@ -322,7 +336,7 @@ WRONG_RUNTIME = cause(
             '\'{"spec":{"operator":{"defaultRuntime":"crio"}}}\''
         ),
     ),
-    look=_wrong_runtime,
+    look=any_of(_wrong_runtime, _without_handlers),
 )
 
 

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from oc_gpu.checks.case import Case, key, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DCGM, EXPORTER, VALIDATOR, WORKLOAD, wants_gpu
+from oc_gpu.checks.components import DCGM, EXPORTER, OTHER, VALIDATOR, WORKLOAD, wants_gpu
 from oc_gpu.checks.fitting import barred
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_pod, result, said
@@ -26,6 +26,8 @@ _PROFILING = (
     "resource*profiling*already in use",
     "failed to watch metrics",
 )
+_MODULE = _PROFILING[:3]
+"""Of these, what names the profiling module, whoever asks DCGM for it."""
 _NOT_LOADED = (
     "module of dcgm that is not currently loaded",
     "profiling is not supported",
@@ -84,6 +86,22 @@ def _cuda(case: Case, says: str) -> Results:
             text = f"{one.container} {one.state}"
             evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
             return (of_pod(one.pod, says, evidence, _BY_STATE, one.container),)
+    return _of_plugin(case, says)
+
+
+def _of_plugin(case: Case, says: str) -> Results:
+    """Guess why a workload of the validation fails where a GPU is offered and free."""
+    for one in case.troubles_of(VALIDATOR, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        held = [p for p in case.pods_on(one.pod.spec.node_name, WORKLOAD) if wants_gpu(p)]
+        offers = node is not None and offers_gpu(node)
+        if one.container == "plugin-validation" and offers and not held:
+            where = f"status of Pod/{one.pod.metadata.name}"
+            evidence = (
+                Evidence(where, f"{one.container} {one.state}"),
+                Evidence(f"status of Node/{one.pod.spec.node_name}", "offers GPUs, none is held"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.4, one.container),)
     return ()
 
 
@@ -139,10 +157,11 @@ def _busy(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.85),) if quotes else ()
 
 
-def _exporters(case: Case) -> dict[str, list[str]]:
-    """Return by node who may use the profiling module of its GPUs."""
+def _exporters(case: Case, quotes: list[Quote]) -> dict[str, list[str]]:
+    """Return by node who may use the profiling module of its GPUs, and who says that it does."""
     found: dict[str, list[str]] = {}
-    for pod in case.pods_of(EXPORTER):
+    others = [q.pod for q in quotes if q.pod is not None and q.component not in (EXPORTER, DCGM)]
+    for pod in (*case.pods_of(EXPORTER), *others):
         owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
         name = f"{pod.metadata.namespace}/{owner or pod.metadata.name}"
         found.setdefault(pod.spec.node_name, []).append(name)
@@ -160,9 +179,10 @@ def _unsupported(case: Case, says: str) -> Results:
 
 def _profiling(case: Case, says: str, *, twice: bool) -> Results:
     quotes = [q for q in find(case, _PROFILING, (EXPORTER, DCGM), ("log",)) if q.live]
+    quotes += [q for q in find(case, _MODULE, (OTHER, WORKLOAD), ("log",)) if q.live]
     lacking = find(case, _NOT_LOADED, (EXPORTER, DCGM), ("log",))
     quotes = [q for q in quotes if q.evidence not in [one.evidence for one in lacking]]
-    several = [names for names in _exporters(case).values() if len(set(names)) > 1]
+    several = [names for names in _exporters(case, quotes).values() if len(set(names)) > 1]
     if bool(several) != twice:
         return ()
     if not quotes:

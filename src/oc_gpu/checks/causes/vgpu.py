@@ -7,10 +7,12 @@ from msgspec import structs
 from oc_gpu.checks.case import Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import FRACTION, INSTANCE
+from oc_gpu.checks.causes.host_driver import PACKAGE_FILES
 from oc_gpu.checks.components import (
     DRIVER,
     PLUGIN,
     SANDBOX,
+    TOOLKIT,
     VALIDATOR,
     VGPU_CONFIG,
     VGPU_MANAGER,
@@ -139,10 +141,45 @@ _PACKAGE = (
 )
 
 
+_NO_CUDA = re.compile(r"(?m)^\| NVIDIA-SMI \S+ [^|\n]*CUDA Version: N/A")
+_HOST_PACKAGES = ("nvidia-vgpu-ubuntu", "nvidia-vgpu-rhel", "nvidia-vgpu-ub", "-vgpu-kvm")
+"""Packages of the driver for hosts of virtual machines: without CUDA and nvidia-uvm."""
+
+
+def _host_package(case: Case, says: str) -> Results:
+    """Find nodes with the driver for hosts of virtual machines where containers want CUDA."""
+    lacks = [q for q in find(case, ("failed to load module nvidia-uvm",), _USES) if q.live]
+    for quote in lacks:
+        texts = [
+            text.content
+            for ref, pod, _ in case.logs
+            if pod is not None and pod.spec.node_name == quote.node
+            for text in case.snapshot.texts[ref]
+        ]
+        more = [
+            Evidence(ref.where, line.text.strip())
+            for ref, parts in case.texts_of_nodes(*PACKAGE_FILES)
+            if ref.node == quote.node
+            for text in parts
+            for name in _HOST_PACKAGES
+            for line in text.find((name,))
+        ]
+        if any(_NO_CUDA.search(text) for text in texts):
+            more.append(Evidence("nvidia-smi", "CUDA Version: N/A"))
+        if more:
+            return (result(says, [quote], at=0.88, more=tuple(more[:2])),)
+    return ()
+
+
+_USES = (VALIDATOR, TOOLKIT, PLUGIN)
+
+
 def _wrong_package(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _PACKAGE, (VGPU_MANAGER, DRIVER)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.92),)
+    if found := _host_package(case, says):
+        return found
     for one in case.troubles_of(VGPU_MANAGER, fails=True):
         if one.state in PULLING:
             continue
@@ -233,8 +270,9 @@ PACKAGE = cause(
     _VGPU,
     "driver",
     title="the vGPU manager's image holds the host package",
-    says="the vGPU manager image was built from the wrong or an incomplete driver package",
-    means="The host wants the package named vgpu-kvm; the one named grid is for guests.",
+    says="the vGPU manager, or the host, has the wrong or an incomplete driver package",
+    means="A host of virtual machines wants the package named vgpu-kvm, which has no CUDA; the "
+    "one named grid is for guests; containers on the host itself want the data-centre driver.",
     remedy=(
         "build the image from NVIDIA-Linux-x86_64-VERSION-vgpu-kvm.run",
         "oc logs -n {namespace} {pod}",

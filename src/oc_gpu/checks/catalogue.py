@@ -100,10 +100,11 @@ class Check(Struct, Generic[T], frozen=True):
 
 def run_all(checks: Iterable[Check[T]], given: T) -> tuple[Finding, ...]:
     """Run checks and return their findings in the order of the checks."""
-    return tuple(_finding(check, result) for check in checks for result in _results(check, given))
+    return tuple(found(check, result) for check in checks for result in _results(check, given))
 
 
-def _finding(check: Check[T], result: Result) -> Finding:
+def found(check: Check[T], result: Result) -> Finding:
+    """Return a result of a check with what the check says of it."""
     return Finding(
         code=check.code,
         check=check.name,

@@ -50,6 +50,7 @@ from oc_gpu.checks.causes import (
 )
 from oc_gpu.checks.model import Evidence, Finding, Severity
 from oc_gpu.checks.troubles import Trouble
+from oc_gpu.checks.words import guesses
 from oc_gpu.snapshot.kinds import Node
 
 CHECKS: tuple[Check[Case], ...] = tuple(
@@ -126,11 +127,20 @@ _LAYER = {
 def diagnose(case: Case) -> tuple[Finding, ...]:
     """Return what is wrong with a cluster, the root cause first; nothing where all is well."""
     found = ranked(one for check in CHECKS for one in _judged(check, case))
-    if not any(one.severity is Severity.ERROR for one in found):
-        return (*_not_said_yet(found, _unexplained(case), of=None), *found)
-    if not any(one.confidence >= SURE for one in found):
-        return (*found, *_not_said_yet(found, _unexplained(case)))
-    return found
+    errors = [one for one in found if one.severity is Severity.ERROR]
+    if any(one.confidence >= SURE for one in errors):
+        return found
+    unexplained = _unexplained(case)
+    stuck = any(one.severity is Severity.ERROR for one in unexplained)
+    guess = guesses(case, CHECKS) if stuck and not any(map(_is_specific, errors)) else ()
+    if not errors:
+        return (*guess, *_not_said_yet(found, unexplained, of=None), *found)
+    return (*guess, *found, *_not_said_yet(found, unexplained))
+
+
+def _is_specific(finding: Finding) -> bool:
+    """Tell whether a hint names more than what does not work."""
+    return finding.cause != "driver-not-ready-generic"
 
 
 def _not_said_yet(

@@ -5,7 +5,7 @@ import re
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import denied, has_selinux
-from oc_gpu.checks.components import GPU_STACK, NFD
+from oc_gpu.checks.components import GPU_STACK, NFD, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
 
@@ -49,6 +49,14 @@ def _read_only(case: Case, says: str) -> Results:
 
 
 _DEVICE = re.compile(r"(?m)^.*(?:\b\w+_u:\w+:device_t:s0).*nvidia.*$")
+
+
+def _denied_to_workloads(case: Case, says: str) -> Results:
+    """Find what SELinux denied on a node on which a user's pod with a GPU fails."""
+    failing = {one.pod.spec.node_name for one in case.troubles_of(WORKLOAD, fails=True)}
+    quotes = find(case, ("avc:*denied*nvidia",), None, ("kernel",))
+    quotes = [q for q in quotes if q.node in failing]
+    return (result(says, quotes, at=0.85),) if quotes else ()
 
 
 def _labelled(case: Case, says: str) -> Results:
@@ -217,6 +225,7 @@ SELINUX = cause(
     ),
     look=any_of(
         said("avc:*denied*nvidia", sources=("kernel", "log", "client"), at=0.92),
+        _denied_to_workloads,
         said("avc:*denied*:container_t:*/dev", sources=("kernel", "client"), at=0.6),
         said("chcon: failed to change context", "chcon: can't apply", at=0.92),
         said("selinux*denied", "selinux is preventing", "setsebool", at=0.88),

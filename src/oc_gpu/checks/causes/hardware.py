@@ -49,7 +49,14 @@ def _adapter(case: Case, says: str) -> Results:
         _EVERYWHERE,
     )
     quotes = [q for q in quotes if q.live or _lacks_gpus(case, q.node)]
-    return (result(says, quotes, at=0.84),) if quotes else _passed_over(case)
+    if quotes:
+        return (result(says, quotes, at=0.84),)
+    late = [q for q in find(case, _TOO_LATE, None, _EVERYWHERE) if q.live]
+    return (result(says, late, at=0.6),) if late else _passed_over(case)
+
+
+_TOO_LATE = ("driver error: timed out", "driver rpc error: timed out")
+"""How the container CLI says that the driver did not come to an end with a card."""
 
 
 _FEWER = (

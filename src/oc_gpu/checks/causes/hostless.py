@@ -2,9 +2,9 @@
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, VALIDATOR
+from oc_gpu.checks.components import DRIVER, GFD, ON_NODE, PLUGIN, TOOLKIT, VALIDATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, result
+from oc_gpu.checks.quotes import about, cause, find, of_pod, result
 from oc_gpu.checks.troubles import PULLING
 
 
@@ -54,6 +54,20 @@ def _bare_host(case: Case, says: str) -> Results:
         devices = [d for d in case.devices.get(quote.node, []) if d.kind.startswith("03")]
         if not any(d.driver == "nvidia" for d in devices):
             return (result(says, [quote], at=0.86),)
+    return _unbound(case, says)
+
+
+def _unbound(case: Case, says: str) -> Results:
+    """Find plugins that fail beside a card which no kernel driver holds."""
+    for one in case.troubles_of(PLUGIN, GFD, fails=True):
+        name = one.pod.spec.node_name
+        cards = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        if cards and not any(d.driver for d in cards) and one.state not in PULLING:
+            evidence = (
+                Evidence(f"lspci of Node/{name}", "no kernel driver in use"),
+                Evidence(f"status of Pod/{one.pod.metadata.name}", one.state),
+            )
+            return (of_pod(one.pod, says, evidence, 0.6, one.container),)
     return ()
 
 

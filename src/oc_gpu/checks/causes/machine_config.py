@@ -63,6 +63,7 @@ _NO_RENDERED = (
 
 def _rendered(case: Case, says: str) -> Results:
     found = told_of(case, says, _NO_RENDERED, 0.95)
+    at = 0.8 if matching(case, (*_BAD, *_DRIFT)) else 0.9
     known = {raw["metadata"]["name"] for raw in case.snapshot.table("machineconfigs")}
     if found or not any(name.startswith("rendered-") for name in known):
         return found
@@ -76,7 +77,7 @@ def _rendered(case: Case, says: str) -> Results:
                     Evidence("MachineConfigs", "it does not exist"),
                 )
                 objects = (f"Node/{node.metadata.name}",)
-                return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9),)
+                return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at),)
     return ()
 
 

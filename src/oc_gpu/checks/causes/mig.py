@@ -254,13 +254,17 @@ _OF_INSTANCE = re.compile(r"MIG \d+[cg]\.|(?m:^\|\s*\d+\s+\d+\s+\d+\s+\d+\s*\|[^
 _TABLE = "| NVIDIA-SMI "
 
 
+_BEFORE_CUDA = ("driver-validation", "toolkit-validation")
+"""Validations that come before anything asks for a card."""
+
+
 def _by_table(case: Case, says: str) -> Results:
-    """Find cards in MIG mode, by nvidia-smi, without instances, where CUDA does not start."""
+    """Find cards in MIG mode, by nvidia-smi, without instances, where nothing gets a card."""
     failing = {q.node: q.evidence for q in fails_to_start(case)}
     failing |= {
         one.pod.spec.node_name: Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
-        for one in case.troubles_of(VALIDATOR, fails=True)
-        if one.container.startswith("cuda-") and one.pod.spec.node_name not in failing
+        for one in case.troubles_of(VALIDATOR, PLUGIN, GFD, fails=True)
+        if one.container not in _BEFORE_CUDA and one.pod.spec.node_name not in failing
     }
     for where, node, content in _tables(case):
         row, name = _ENABLED.search(content), case.node(node)

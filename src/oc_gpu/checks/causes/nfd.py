@@ -149,12 +149,25 @@ def _other_form(case: Case, says: str) -> Results:
     """Find an operator that sees no GPU node, though NFD labels one in another form than vendor."""
     phrases = ("could not get any nodes to match", "no gpu node in the cluster")
     quotes = find(case, phrases, (OPERATOR,), ("log",)) if not case.sets_of(*ON_NODE) else []
+    told = tuple(quote.evidence for quote in quotes[:1]) or _knows_vendor_only(case)
     for node in case.labelled:
         label = pci_label(node)
-        if quotes and "_10de" in label:
+        if told and "_10de" in label:
             where = f"labels of Node/{node.metadata.name}"
-            return (of_node(node, says, (quotes[0].evidence, Evidence(where, label)), 0.84),)
+            return (of_node(node, says, (*told, Evidence(where, label)), 0.84),)
     return ()
+
+
+_KNOWS_FORMS = (1, 4)
+"""First release of the GPU Operator that knows a card by its class, too (its state manager)."""
+
+
+def _knows_vendor_only(case: Case) -> tuple[Evidence, ...]:
+    """Return the operator's release where it made no operand and looks for one label only."""
+    if case.sets_of(*ON_NODE) or not () < case.operator_version < _KNOWS_FORMS:
+        return ()
+    shown = ".".join(map(str, case.operator_version))
+    return (Evidence("GPU Operator", f"version {shown} looks for {FEATURES}pci-10de.present"),)
 
 
 def _pci_wanted(item: DaemonSet) -> list[str]:

@@ -197,10 +197,14 @@ _FIELDS = {
 """Fields of the ClusterPolicy for operands that are called otherwise in labels."""
 
 
+_NVSWITCH = "nvsm"
+"""An operand of DGX systems alone, whose label is empty elsewhere."""
+
+
 def _meant(case: Case, name: str) -> bool:
     """Leave out labels of operands that this kind of node does not run, or nobody is to run."""
     part = name.removeprefix(_DEPLOY)
-    if case.setting(_FIELDS.get(part, part), "enabled") is False:
+    if part == _NVSWITCH or case.setting(_FIELDS.get(part, part), "enabled") is False:
         return False
     return (
         not part.startswith(("sandbox", "vgpu", "vfio", "kata", "cc-"))

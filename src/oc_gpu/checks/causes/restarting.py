@@ -38,7 +38,8 @@ def _restarts(case: Case, says: str) -> Results:
             other
             for other in case.pods_on(pod.spec.node_name)
             if case.component[key(other)] not in GPU_STACK | NFD
-            and sum(c.restart_count for c in other.status.container_statuses) >= max(count, 3)
+            and sum(c.restart_count for c in other.status.container_statuses)
+            >= max(count * (1 - _ABOUT), 3)
         ]
         gone = [
             e
@@ -46,7 +47,8 @@ def _restarts(case: Case, says: str) -> Results:
             if e.reason in ("SandboxChanged", "FailedKillPod")
             or ("connection refused" in e.message and ".sock" in e.message)
         ]
-        if (quotes and (shaken or gone or key(pod) in case.trouble)) or len(shaken) > 1:
+        with_it = shaken or gone or key(pod) in case.trouble
+        if (quotes and with_it) or (shaken and gone) or len(shaken) > 1:
             name = pod.metadata.name
             evidence = (
                 Evidence(f"status of Pod/{name}", f"{count} restarts"),

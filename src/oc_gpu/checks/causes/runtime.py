@@ -4,7 +4,7 @@ import re
 
 from msgspec import structs
 
-from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.case import Case, key, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.toolkit import (
     FAMILY,
@@ -139,7 +139,8 @@ def _wrong_config(case: Case, says: str) -> Results:
             Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told or 'not set'}"),
         )
         ours = case.sets_of(TOOLKIT) or case.pods_of(TOOLKIT)
-        at = 0.92 if quotes else 0.8 if ours else 0.6
+        worked = offers_gpu(node)
+        at = 0.92 if quotes else 0.48 if worked else 0.8 if ours else 0.6
         if quotes:
             return (result(says, quotes, at=at, more=evidence),)
         name = node.metadata.name
@@ -221,7 +222,13 @@ def _overwritten(case: Case, says: str) -> Results:
             f"status of Pod/{running[0].metadata.name}", "ready: it has written its runtime"
         )
         return (result(says, quotes, at=0.8, more=(ready,)),)
+    if files and running:
+        return (Result(Severity.ERROR, says, evidence=files, confidence=0.55),)
     return ()
+
+
+_ELSEWHERE = re.compile(r"nvidia|(?m:^\s*imports\s*=)")
+"""The runtime, or that it may stand in another file that this one takes in."""
 
 
 def _containerd_files(case: Case) -> tuple[Evidence, ...]:
@@ -229,7 +236,7 @@ def _containerd_files(case: Case) -> tuple[Evidence, ...]:
     return tuple(
         Evidence(ref.where, "names no runtime nvidia")
         for ref, texts in case.texts_of_nodes("containerd/config.toml")
-        if texts and not any("nvidia" in text.content for text in texts)
+        if texts and not any(_ELSEWHERE.search(text.content) for text in texts)
     )
 
 

@@ -1,0 +1,131 @@
+"""Causes that show beside what fails: in files of a node, in neighbours, in what another has said.
+
+Each has its counterpart, in which the same sign means nothing.
+"""
+
+from tests.checks.ailments import pool
+from tests.checks.patient import NODE, Patient
+
+_AVC = (
+    'type=AVC msg=audit(1.2:3): avc:  denied  { read } for  pid=7 comm="nvidia-smi" name="params" '
+    "scontext=system_u:system_r:container_t:s0 tcontext=system_u:object_r:tmpfs_t:s0 tclass=file"
+)
+_CONFIG = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]'
+_TABLE = (
+    "|   0  NVIDIA A100 80GB PCIe          On  |   00000000:3B:00.0 Off |                   On |",
+    "|                                         |                        |              Enabled |",
+)
+_REASON = (
+    "can't reconcile config rendered-a with rendered-b: ignition disks section contains changes"
+)
+_NOTE = "machineconfiguration.openshift.io/"
+
+
+def job(*, fails: bool) -> Patient:
+    gpu = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "app", "image": "cuda:12", "resources": gpu}
+    made = Patient(openshift=False)
+    made.pod("train-0", "ml", {"containers": [container], "nodeName": NODE})
+    return made.fails("train-0") if fails else made
+
+
+def first(patient: Patient) -> str | None:
+    found = patient.diagnosis()
+    return found[0].cause if found else None
+
+
+def test_what_selinux_denies_to_a_users_pod_is_in_the_audit_log() -> None:
+    assert first(job(fails=True).file("var/log/audit/audit.log", _AVC)) == "selinux-denied"
+    assert first(job(fails=False).file("var/log/audit/audit.log", _AVC)) is None
+
+
+def test_a_configuration_without_the_runtime_is_told_before_anything_fails() -> None:
+    bare = Patient(openshift=False).file("etc/containerd/config.toml", *_CONFIG.splitlines())
+    assert first(bare) == "containerd-config-overwritten"
+    imports = 'imports = ["/etc/containerd/conf.d/*.toml"]'
+    split = Patient(openshift=False).file("etc/containerd/config.toml", imports, _CONFIG)
+    assert first(split) is None
+
+
+def shaken(*, sandboxes: bool) -> Patient:
+    """A toolkit that has started often, and a neighbour that started nearly as often."""
+    made = Patient(openshift=False)
+    made.pod("web-0", "team", {"containers": [{"name": "web"}], "nodeName": NODE})
+    for part, count in (("toolkit", 9), ("web-0", 8)):
+        made.pod_of(part)["status"]["containerStatuses"][0]["restartCount"] = count
+    message = "Pod sandbox changed, it will be killed and re-created."
+    return made.event("web-0", message, reason="SandboxChanged") if sandboxes else made
+
+
+def test_a_toolkit_that_takes_sandboxes_down_with_it_restarts_the_runtime() -> None:
+    assert first(shaken(sandboxes=True)) == "toolkit-restarts-runtime"
+    assert first(shaken(sandboxes=False)) is None
+
+
+def test_an_early_operator_does_not_know_a_card_by_its_class() -> None:
+    names = "pci-10de.present", "pci-0302_10de.present"
+    vendor, form = (f"feature.node.kubernetes.io/{name}" for name in names)
+
+    def bare(operator: str) -> Patient:
+        made = Patient(openshift=False, operator=operator).policy()
+        made.without("driver", "toolkit", "plugin", "gfd", "dcgm", "exporter", "mig", "validator")
+        made.labels(vendor, **{form: "true"})
+        for part in ("capacity", "allocatable"):
+            made.one("nodes", NODE)["status"][part].pop("nvidia.com/gpu")
+        return made
+
+    assert first(bare("v1.3.0")) == "nfd-cr-misconfigured"
+    assert first(bare("v1.8.2")) != "nfd-cr-misconfigured"
+
+
+def test_a_plugin_that_fails_beside_an_unbound_card_lacks_a_driver() -> None:
+    def alone(driver: str) -> Patient:
+        made = Patient(openshift=False).drop("clusterpolicies")
+        made.without("driver", "toolkit", "gfd", "dcgm", "exporter", "mig", "validator", "operator")
+        return made.fails("plugin").lspci("1eb8", driver)
+
+    assert first(alone("")) == "driver-disabled-no-host-driver"
+    assert first(alone("nvidia")) != "driver-disabled-no-host-driver"
+
+
+def test_a_card_in_mig_mode_without_instances_lets_a_plugin_fail() -> None:
+    made = Patient(openshift=False).fails("plugin").file("nvidia-bug-report", *_TABLE)
+    assert first(made) == "mig-enabled-no-devices"
+    waits = Patient(openshift=False).fails("plugin", init="toolkit-validation")
+    assert first(waits.file("nvidia-bug-report", *_TABLE)) != "mig-enabled-no-devices"
+
+
+def test_a_driver_that_times_out_cannot_start_its_card() -> None:
+    said = "nvidia-container-cli: initialization error: driver rpc error: timed out"
+    made = Patient(openshift=False).fails("plugin", "RunContainerError", message=said)
+    assert first(made) == "rminitadapter-failed"
+
+
+def test_a_reason_that_is_told_goes_before_a_configuration_that_is_not_seen() -> None:
+    def degraded(reason: str) -> Patient:
+        made = pool(reason).add("machineconfigs", "rendered-worker-0", "", spec={})
+        notes = {f"{_NOTE}currentConfig": "rendered-a", f"{_NOTE}desiredConfig": "rendered-b"}
+        made.one("nodes", NODE)["metadata"]["annotations"] = notes
+        return made
+
+    assert first(degraded(_REASON)) == "mcp-bad-machineconfig"
+    assert first(degraded("")) == "mcp-rendered-config-missing"
+
+
+def test_an_operand_of_dgx_systems_is_not_switched_off_elsewhere() -> None:
+    deploy = "nvidia.com/gpu.deploy."
+    made = Patient().labels(**{f"{deploy}nvsm": ""}).policy()
+    assert first(made) != "gpu-deploy-labels-wrong"
+    assert first(made.labels(**{f"{deploy}device-plugin": ""})) == "gpu-deploy-labels-wrong"
+
+
+def test_a_runtime_that_worked_before_is_not_surely_configured_wrongly() -> None:
+    def stuck(**amounts: str) -> float:
+        made = Patient(openshift=False).fails("validator", init="toolkit-validation")
+        made.node(nodeInfo={"kubeletVersion": "v1.33.5+rke2r1"})
+        made.node(nodeInfo={"containerRuntimeVersion": "containerd://2.1.4-k3s2"})
+        made.node(allocatable={"nvidia.com/gpu": amounts["gpus"]})
+        wrong = [f for f in made.diagnosis() if f.cause == "toolkit-wrong-containerd-config"]
+        return max((one.confidence for one in wrong), default=0.0)
+
+    assert stuck(gpus="1") < stuck(gpus="0")

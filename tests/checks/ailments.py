@@ -11,6 +11,7 @@ from typing import Any
 from tests.checks.indirect import INDIRECT
 from tests.checks.otherwise import MORE
 from tests.checks.patient import BUILD, NODE, OSTREE, SETS, SPACE, Patient
+from tests.checks.sayings import SAYINGS
 from tests.checks.unsaid import UNSAID
 
 Make = Callable[[], Patient]
@@ -1233,7 +1234,7 @@ AILMENTS: dict[str, tuple[Make, ...]] = {
     ),
 }
 """Makers of ill clusters by cause."""
-for _more in (MORE, UNSAID, INDIRECT):
+for _more in (MORE, UNSAID, INDIRECT, SAYINGS):
     AILMENTS |= {slug: (*AILMENTS.get(slug, ()), *makers) for slug, makers in _more.items()}
 NOTICES = frozenset({"gpus-all-taken"})
 """Causes that nothing is broken by: warnings."""

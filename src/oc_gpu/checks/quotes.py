@@ -19,6 +19,7 @@ from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.kube.errors import clean
 from oc_gpu.snapshot.kinds import Event, Node, Pod
+from oc_gpu.snapshot.texts import Text
 
 KERNEL = (
     "dmesg",
@@ -174,6 +175,25 @@ def _lasts(case: Case, event: Event) -> bool:
         if about.name == one.metadata.name or about.name.startswith(f"{one.metadata.name}-"):
             return short(one)
     return case.unwell or about.kind in ("Job", "Node")
+
+
+def has_passed(case: Case, quote: Quote, phrases: Collection[str], end: Collection[str]) -> bool:
+    """Tell whether the text that a quote is of says at last that its trouble has an end.
+
+    Args:
+        case: The cluster.
+        quote: What was said of the trouble, anywhere in the text.
+        phrases: What it was found by.
+        end: What is said when it has passed.
+    """
+    where = quote.evidence.where.rpartition(":")[0]
+    texts = next((t for ref, t in case.snapshot.texts.items() if ref.where == where), ())
+    return _last(texts, phrases) < _last(texts, end)
+
+
+def _last(texts: Collection[Text], phrases: Collection[str]) -> int:
+    lines = (line for one in phrases for text in texts for line in text.find(split(one)))
+    return max((line.number for line in lines), default=0)
 
 
 def _states(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:

@@ -103,8 +103,15 @@ _SOURCES = (
     "undefined!",
     "version magic",
     "disagrees about version of symbol module_layout",
+    "could not insert 'nvidia*exec format error",
 )
 """What a compiler says of sources that do not fit the kernel's."""
+_OF_ANOTHER = tuple(
+    f"{module}: {words}"
+    for module in ("nvidia", "nvidia_uvm", "nvidia_modeset")
+    for words in ("version magic*should be", "disagrees about version of symbol")
+)
+"""What the kernel says of modules that were built for another kernel."""
 _STOPPED = ("make*: *** [*] error ", "make*: *** [*error 1", "make*: *** [*error 2")
 """How make ends where what the compiler said is cut off."""
 
@@ -233,6 +240,7 @@ def _incompatible(case: Case, says: str) -> Results:
     if _live(case, _COMPILER):
         return ()
     quotes, stopped = _live(case, _SOURCES), _live(case, _STOPPED)
+    quotes += [q for q in find(case, _OF_ANOTHER, None, ("kernel",)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.88),)
     return (result(says, stopped, at=0.72),) if stopped else _too_new(case, says)

@@ -33,6 +33,8 @@ _API_GONE = (
     "read tcp*:443: read: connection reset by peer",
     "etcdserver: request timed out",
     "etcdserver: leader changed",
+    "etcdserver: no leader",
+    "etcdserver: mvcc: database space exceeded",
 )
 
 
@@ -86,6 +88,12 @@ def _is_network(pod: Pod) -> bool:
 
 _NO_MORE_7 = (1, 10)
 """First release whose toolkit wants a newer C library than that of CentOS and RHEL 7."""
+_NO_DEVICES = (
+    "container error: cgroup subsystem devices not found",
+    "failed to add device rules: unable to find any existing device filters",
+)
+"""What NVIDIA's hook says that does not know the node's control groups: they are of version 2, and
+the hook is older, or the kernel lets it not look at their device filters."""
 _OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_*not found (required")
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
@@ -100,7 +108,8 @@ _NO_OPENSHIFT = (
 
 def _odd_pair(case: Case, says: str) -> Results:
     """Find systems and runtimes that were never supported together (platform support pages)."""
-    old = [q for q in find(case, _OLD_LIBC, (*GPU_STACK, components.WORKLOAD)) if q.live]
+    words = (*_OLD_LIBC, *_NO_DEVICES)
+    old = [q for q in find(case, words, (*GPU_STACK, components.WORKLOAD)) if q.live]
     if old:
         return (result(says, old, at=0.93),)
     taken = [q for q in find(case, _NO_OPENSHIFT, (OPERATOR,)) if q.live]

@@ -4,7 +4,7 @@ import re
 
 from oc_gpu.checks.case import Case, key, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DCGM, EXPORTER, GFD, MIG, PLUGIN
+from oc_gpu.checks.components import DCGM, EXPORTER, GFD, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, result, said, shown
 from oc_gpu.snapshot.kinds import Node
@@ -32,7 +32,7 @@ def _missing(case: Case, says: str) -> Results:
     )
     quotes = [
         q
-        for q in find(case, phrases, (PLUGIN, GFD, MIG, EXPORTER, DCGM), ("event", "state"))
+        for q in find(case, phrases, (PLUGIN, GFD, EXPORTER, DCGM), ("event", "state"))
         if q.live and (not name or name in q.evidence.quote or q.component in (PLUGIN, GFD))
     ]
     here = {
@@ -82,10 +82,16 @@ def _wrong(case: Case, says: str) -> Results:
                 "must specify a default",
                 "resource name*invalid",
                 "failrequestsgreaterthanone",
+                "all fallbacks failed",
+                "no configuration files available",
+                "number of replicas must be",
+                "no replicas specified",
+                "unknown time-slicing strategy",
+                "maximum allowed replicas exceeded",
             ),
             (PLUGIN, GFD),
         )
-        if q.live
+        if q.live and "mig-strategy" not in q.evidence.quote
     ]
     if quotes:
         return (result(says, quotes, at=0.9),)
@@ -302,6 +308,8 @@ SYMLINK = cause(
         "error updating symlink",
         "unable to update symlink",
         "error creating symlink",
+        "error removing existing config",
+        "error evaluating realpath of",
         by=(PLUGIN, GFD),
         at=0.94,
     ),

@@ -2,13 +2,14 @@
 
 import re
 
+from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
-from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, of_pod, result, shown
+from oc_gpu.checks.quotes import KERNEL, cause, find, has_passed, of_node, of_pod, result, shown
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
@@ -26,6 +27,7 @@ _MANAGER = (
     "nv-fabricmanager*version",
     "fabric manager*version*mismatch",
     "fabric manager*does not match",
+    "fabric manager*don't match with driver version",
     "fabric manager is not initialized",
     "fabric state*: in progress",
     "cuda_error_system_not_ready",
@@ -126,11 +128,19 @@ def _nvlink5(case: Case, says: str) -> Results:
     quotes = [
         q for q in find(case, _NVLINK5, (DRIVER, VALIDATOR), ("log", "kernel", "client")) if q.live
     ]
+    quotes += [
+        q
+        for q in find(case, _WAITS, (DRIVER,), ("log",))
+        if q.live and not has_passed(case, q, _WAITS, _GOES_ON)
+    ]
     if quotes:
         return (result(says, quotes, at=0.94),)
     return _without_umad(case, says) or _wrong_path(case, says) or _gave_up(case, says)
 
 
+_WAITS = ("waiting for the mlx5_core and ib_umad",)
+_GOES_ON = ("starting nvidia fabric manager",)
+"""What the driver container says while it waits for these modules, and when they are there."""
 _NOT_STARTED = ("ib_umad", "fabric manager cannot be started")
 _STARTED = ("started", "fabric", "manager")
 """What the fabric manager's script says before it ends, and systemd once it runs, in order."""
@@ -207,12 +217,19 @@ def _ofed(case: Case, says: str) -> Results:
             "module nvidia_peermem not found",
             "nvidia_peermem*invalid argument",
             "nvidia-peermem*invalid argument",
+            "failed to load nvidia-peermem module",
         ),
         0.94,
     )
-    found = found or _peermem(case, says, ("waiting for mellanox ofed",), 0.6)
+    waits = ("waiting for mellanox ofed", "waiting for mofed to be installed")
+    found = found or _peermem(case, says, waits, 0.6)
     if found:
         return found
+    for one in case.troubles_of(DRIVER):
+        if one.container == "mofed-validation" and not is_starting(case, one):
+            where = f"status of Pod/{one.pod.metadata.name}"
+            waits_for = (Evidence(where, f"{one.container} waits"),)
+            return (of_pod(one.pod, says, waits_for, 0.7, one.container),)
     for one in case.troubles_of(DRIVER):
         if one.container in _PEERMEM and one.state not in PULLING and not _unbound(case, says):
             name = one.pod.metadata.name

@@ -26,13 +26,29 @@ def _bus(case: Case, says: str) -> Results:
         "xid*79, gpu has fallen",
         "gpu is lost",
         "gpu_is_lost",
+        "nvidia*unable to change power state*device inaccessible",
     )
     quotes = [q for q in find(case, phrases, None, _EVERYWHERE) if q.live or q.source == "kernel"]
     if quotes:
         return (result(says, quotes, at=0.96),)
+    if silent := _without_header(case, says):
+        return silent
     lost = find(case, ("unable to determine the device handle for gpu",), None, _EVERYWHERE)
     lost = [q for q in lost if q.live]
     return (result(says, lost, at=0.75),) if lost else ()
+
+
+_SILENT = re.compile(r"(?im)^[0-9a-f:.]+ [^\n]*10de:[0-9a-f]{4}[^\n]*\(rev ff\)")
+"""How lspci shows a card that answers no reads: all ones, its revision among them."""
+
+
+def _without_header(case: Case, says: str) -> Results:
+    for ref, texts in case.texts_of_nodes("lspci"):
+        node = case.node(ref.node)
+        match = next((m for text in texts if (m := _SILENT.search(text.content))), None)
+        if match is not None and node is not None:
+            return (of_node(node, says, (Evidence(ref.where, match[0]),), 0.93),)
+    return ()
 
 
 def _adapter(case: Case, says: str) -> Results:
@@ -44,6 +60,7 @@ def _adapter(case: Case, says: str) -> Results:
             "cannot initialize gsp firmware",
             "gsp rm heartbeat",
             "failed to copy vbios",
+            "unexpected wpr2 already up",
         ),
         None,
         _EVERYWHERE,
@@ -165,12 +182,14 @@ def _iommu(case: Case, says: str) -> Results:
                 "no devices in iommu group",
                 "please ensure all devices within the iommu_group",
                 "enable iommu",
+                "no interrupt remapping support",
             ),
             (*_ON_HOST, "kernel"),
             _EVERYWHERE,
         )
         if q.live or q.source == "kernel"
     ]
+    quotes += [q for q in find(case, _NO_PASSING, None, ("log", "event", "state")) if q.live]
     off = _no_argument(case)
     if quotes:
         return (result(says, quotes, at=0.93, more=off),)
@@ -185,6 +204,14 @@ def _iommu(case: Case, says: str) -> Results:
         at = 0.82 if one.container.startswith(("vfio", "nvidia-vfio")) else 0.45
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
+
+
+_NO_PASSING = (
+    "host doesn't support vfio pci passthrough",
+    "host doesn't support passthrough of host pci",
+    "failed to set iommu for container",
+)
+"""How libvirt and QEMU refuse machines with devices of a host whose IOMMU is off."""
 
 
 def _no_argument(case: Case) -> tuple[Evidence, ...]:
@@ -313,6 +340,7 @@ BAR = cause(
             "pci i/o region assigned to your nvidia device is invalid",
             "bar*is 0m @ 0x0",
             "bar0 is 0m",
+            "nvrm: request_mem_region failed for 0m",
             "this pci i/o region",
             sources=("kernel", "log", "client"),
             always=True,

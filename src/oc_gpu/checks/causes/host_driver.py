@@ -12,7 +12,9 @@ from oc_gpu.checks.components import (
     EXPORTER,
     ON_NODE,
     PLUGIN,
+    SANDBOX,
     TOOLKIT,
+    VGPU_MANAGER,
     WORKLOAD,
     wants_gpu,
 )
@@ -42,6 +44,10 @@ _IN_USE = (
     "cannot delete pods with local storage",
     "cannot delete pods not managed",
     "cannot delete pods declare no controller",
+    "until all gpu pods are drained",
+    "still hold gpu resource claims",
+    "previous nvidia driver installation cannot be removed",
+    "an instance of the nvidia driver is already running",
 )
 """What the driver and its manager say that cannot take the driver of before away. The manager
 drains a node only where the module is in use."""
@@ -140,7 +146,7 @@ def _users(case: Case, node: str) -> list[Evidence]:
 
 
 def _quotes(case: Case, phrases: tuple[str, ...]) -> list[Quote]:
-    return [q for q in find(case, phrases, (DRIVER,)) if q.live]
+    return [q for q in find(case, phrases, (DRIVER, VGPU_MANAGER)) if q.live]
 
 
 def _in_use(case: Case, says: str) -> Results:
@@ -239,9 +245,17 @@ def _installed(case: Case, says: str) -> Results:
     return () if _quotes(case, _IN_USE) or _history(case) else _loaded(case, says)
 
 
+_NOT_FOR_GUESTS = ("device not bound to 'vfio-pci'*driver: 'nvidia'",)
+"""What the validation says of cards that are meant for virtual machines and have the host's
+driver."""
+
+
 def _called_installed(case: Case, says: str) -> Results:
     """Find nodes that the driver's manager left to a driver of the host, and that are not well."""
     label = "nvidia.com/gpu.deploy.driver"
+    held = [q for q in find(case, _NOT_FOR_GUESTS, (SANDBOX,), ("log",)) if q.live]
+    if held:
+        return (result(says, held, at=0.86),)
     for node in case.labelled:
         name = node.metadata.name
         ill = [t for t in case.troubles_of(*ON_NODE) if t.pod.spec.node_name == name]

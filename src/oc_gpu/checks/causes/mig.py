@@ -33,7 +33,15 @@ def _failed(case: Case, says: str) -> Results:
         "insufficient resources*gpu instance",
         "changing the 'nvidia.com/mig.config.state' node label to 'failed'",
         "failed to assert mig",
+        "error clearing mig",
+        "error destroying*instance",
+        "mig mode change did not take effect",
+        "mig mode change failed after reboot",
+        "unable to shutdown*gpu clients",
     )
+    unmounted = find(case, ('configmap "*" not found',), (MIG,), ("event", "state"))
+    if lacking := [q for q in unmounted if q.live]:
+        return (result(says, lacking, at=0.95),)
     quotes = [q for q in find(case, phrases, (MIG,), ("log",)) if q.live or _state(case, "failed")]
     node = _state(case, "failed")
     if node is not None:
@@ -59,11 +67,14 @@ def _pending(case: Case, says: str) -> Results:
         "is in pending",
         "mig mode*pending",
         "warning: mig mode is in pending",
-        "in use by another client",
+        "mode*in use by another client",
+        "mode change pending: true",
+        "at least one mode change pending",
         "reset of gpu*required",
         "requires a reboot",
         "gpu reset*not supported",
         "unable to reset gpu",
+        "unable to reset this gpu",
         "resetting gpu*failed",
         "could not be reset",
         "reboot*required*mig",

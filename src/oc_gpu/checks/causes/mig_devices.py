@@ -96,6 +96,19 @@ def _strategy(case: Case) -> str:
 _INSTANCES = re.compile(r"MIG \d+g\.\d+gb", re.IGNORECASE)
 
 
+def _called_invalid(case: Case, says: str) -> Results:
+    """Find nodes whose cards GPU feature discovery calls divided so that strategy single fails."""
+    for node in case.gpu_nodes:
+        product = node.metadata.labels.get(_PRODUCT, "")
+        if product.endswith("-MIG-INVALID"):
+            where = f"labels of Node/{node.metadata.name}"
+            return (of_node(node, says, (Evidence(where, f"{_PRODUCT}: {product}"),), 0.87),)
+    return ()
+
+
+_PRODUCT = "nvidia.com/gpu.product"
+
+
 def _mismatch(case: Case, says: str) -> Results:
     strategy = _strategy(case)
     for pod in case.pods_of(WORKLOAD):
@@ -278,6 +291,7 @@ NO_INSTANCES = cause(
             "no mig devices found",
             "no mig devices were found",
             "with mig mode enabled*no*instances",
+            "at least one mig device is enabled but empty",
             by=(PLUGIN, GFD, DCGM, EXPORTER, WORKLOAD, VALIDATOR),
             at=0.94,
         ),
@@ -317,6 +331,7 @@ STRATEGY = cause(
             by=(PLUGIN, GFD),
             at=0.9,
         ),
+        _called_invalid,
         said("migstrategysingle).getplugins", by=(PLUGIN,), sources=("log",), at=0.55),
         _mismatch,
     ),

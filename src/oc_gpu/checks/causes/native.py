@@ -3,7 +3,7 @@
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import EVERYWHERE, FAMILY
-from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.components import DRIVER, SANDBOX
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, result, said
 
@@ -98,7 +98,8 @@ NOUVEAU = cause(
             "conflicts with the nouveau",
             "disable*nouveau",
             "nouveau*refcount",
-            by=(DRIVER, "kernel"),
+            "device not bound to 'vfio-pci'*driver: 'nouveau'",
+            by=(DRIVER, SANDBOX, "kernel"),
             sources=EVERYWHERE,
             at=0.94,
         ),

@@ -53,6 +53,9 @@ NO_METADATA = (
     "no urls in mirrorlist",
     "could not retrieve mirrorlist",
     "some index files failed to download",
+    "failed to update the dnf metadata cache",
+    "does not have a release file",
+    "valid metadata not found at",
 )
 """How they say that they have nothing of a repository, without a reason."""
 UNRESOLVED = (
@@ -381,6 +384,7 @@ PROXY_UNREACHABLE = cause(
             "proxy connect aborted",
             "tunnel connection failed",
             "407 proxy authentication required",
+            "status code: 407",
             at=0.93,
         ),
     ),

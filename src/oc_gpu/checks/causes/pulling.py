@@ -44,6 +44,8 @@ _REFUSED = (
     "401 unauthorized",
     "403 forbidden",
     "status code 403",
+    "402 payment required",
+    "402 (payment required)",
     "status code 401",
     "status code from registry 401",
     "status code from registry 403",

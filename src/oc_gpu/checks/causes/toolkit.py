@@ -62,6 +62,7 @@ UNSEEN = (
     "nvidia-container-runtime-hook*no such file",
     "nvidia-container-runtime-hook*executable file not found",
     "nvidia-container-cli*load library failed",
+    "no runtime binary found from candidate list",
     "found no nvidia driver on your system",
     "no nvidia driver is installed",
     "no cuda gpus are available",
@@ -71,6 +72,8 @@ UNSEEN = (
 )
 _UNRESOLVED = ("unresolvable cdi devices", "failed to inject cdi", "cdi device injection failed")
 """How a runtime says that the node has no description of the devices that a pod asks for."""
+_NO_SPEC = ("failed to generate cdi spec", "failed to create cdi spec")
+"""How the toolkit says that it could not write such a description."""
 SEERS = (PLUGIN, GFD, VALIDATOR, DCGM, EXPORTER, WORKLOAD)
 
 
@@ -97,6 +100,7 @@ def labelled(node: Node) -> bool:
 def _not_injected(case: Case, says: str) -> Results:
     quotes = unseen(case)
     quotes += [q for q in find(case, _UNRESOLVED, (TOOLKIT, WORKLOAD)) if q.live]
+    quotes += [q for q in find(case, _NO_SPEC, (TOOLKIT,), ("log",)) if q.live]
     bare = _without_class(case)
     if quotes:
         return (result(says, quotes, at=0.82 if bare else 0.78, more=bare),)

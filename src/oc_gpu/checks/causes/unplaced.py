@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.components import WORKLOAD
 from oc_gpu.checks.fitting import asked, barred, holders, selects, waiting
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause
+from oc_gpu.checks.quotes import about, any_of, cause, find, result
 from oc_gpu.snapshot.kinds import Pod
 
 _FAMILY = "scheduling"
@@ -52,6 +53,15 @@ def _too_much(case: Case, says: str) -> Results:
                 )
                 return _made(case, pod, says, evidence, Severity.ERROR)
     return ()
+
+
+_NOT_SO_MANY = ("too large: maximum request size for shared resources",)
+"""How the device plugin refuses pods that want more than one replica of a shared GPU."""
+
+
+def _refused(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _NOT_SO_MANY, (WORKLOAD,), ("event", "state")) if q.live]
+    return (result(says, quotes, at=0.92),) if quotes else ()
 
 
 def _nowhere(case: Case, says: str) -> Results:
@@ -114,7 +124,7 @@ TOO_MUCH = cause(
         ),
         "ask for fewer in the workload of {pod} in {namespace}, or spread it over several pods",
     ),
-    look=_too_much,
+    look=any_of(_too_much, _refused),
 )
 NOWHERE = cause(
     "OCG1421",

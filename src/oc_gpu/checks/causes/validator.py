@@ -25,7 +25,11 @@ _PROFILING = (
     "error watching fields",
     "resource*profiling*already in use",
     "failed to watch metrics",
+    "affected resource is in use",
+    "dcgmmoduleprofiling failed to initialize",
 )
+_NOT_TOGETHER = "cannot be collected in a single pass"
+"""What DCGM says of counters that the card does not count at the same time."""
 _MODULE = _PROFILING[:3]
 """Of these, what names the profiling module, whoever asks DCGM for it."""
 _NOT_LOADED = (
@@ -182,6 +186,9 @@ def _profiling(case: Case, says: str, *, twice: bool) -> Results:
     quotes += [q for q in find(case, _MODULE, (OTHER, WORKLOAD), ("log",)) if q.live]
     lacking = find(case, _NOT_LOADED, (EXPORTER, DCGM), ("log",))
     quotes = [q for q in quotes if q.evidence not in [one.evidence for one in lacking]]
+    apart = [q for q in quotes if _NOT_TOGETHER in q.evidence.quote]
+    if apart:
+        return () if twice else (result(says, apart, at=0.85),)
     several = [names for names in _exporters(case, quotes).values() if len(set(names)) > 1]
     if bool(several) != twice:
         return ()
@@ -256,6 +263,7 @@ INSUFFICIENT = cause(
         "nvidia driver on your system is too old",
         "the provided ptx was compiled with an unsupported toolchain",
         "cuda_error_system_driver_mismatch",
+        "unsupported display driver / cuda driver combination",
         at=0.93,
     ),
 )

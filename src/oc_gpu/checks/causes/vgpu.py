@@ -19,7 +19,7 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, of_node, result, said
+from oc_gpu.checks.quotes import Quote, about, cause, find, has_passed, of_node, result
 from oc_gpu.checks.troubles import PULLING
 
 _VGPU = "vgpu"
@@ -43,9 +43,20 @@ def _unlicensed(case: Case, says: str) -> Results:
         "license status*unlicensed",
     )
     quotes = find(case, phrases, _LICENSED, _ALL) + reports(case, phrases)
+    quotes += [
+        q for q in find(case, _BEGAN, _LICENSED, _ALL) if not has_passed(case, q, _BEGAN, _ACQUIRED)
+    ]
+    quotes += [q for q in find(case, _NO_FILES, (DRIVER,), ("log",)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.9),)
     return _refused(case, says) or _licence_not_told(case)
+
+
+_BEGAN = ("valid grid license not found", "valid license not found")
+"""What the daemon of a guest says at its start, and for good where it gets no licence."""
+_ACQUIRED = ("license acquired successfully", "license renewed successfully")
+_NO_FILES = ("/drivers/gridd.conf*no such file", "/drivers/clientconfigtoken*no such file")
+"""What the guest's driver container says where no licensingConfig is mounted."""
 
 
 _NOT_TOLD = "the node has a virtual GPU, and whether it has its licence is not in what was read"
@@ -138,6 +149,8 @@ _PACKAGE = (
     "nvidia-linux-*no such file",
     "nvidia-linux-*not found",
     "vgpu manager*not found in",
+    "module nvidia_vgpu_vfio not found",
+    "cannot find match for compatible vgpu driver",
 )
 
 
@@ -188,7 +201,8 @@ def _wrong_package(case: Case, says: str) -> Results:
         text = f"{one.container} {one.state}, image {image}"
         evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
         objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod, one.container)
-        at = 0.8 if guest else 0.55
+        spoke = any(ref.pod == one.pod.metadata.name for ref, _, _ in case.logs)
+        at = 0.8 if guest else 0.4 if spoke else 0.55
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
 
@@ -208,6 +222,10 @@ def _config(case: Case, says: str) -> Results:
         "vgpu device config*fail",
         "not supported on gpu",
         "vgpu.config.state*failed",
+        "vgpu type*is not supported",
+        "unable to*vgpu configuration",
+        "error clearing vgpuconfig",
+        "does not match the requested configuration",
         "invalid vgpu config",
         "number of supported instances",
     )
@@ -264,6 +282,13 @@ def _no_devices(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.7),)
 
 
+def _no_answer(case: Case, says: str) -> Results:
+    """Find guests whose last word of the licence is that they got none."""
+    quotes = find(case, _SERVER, _LICENSED, _ALL)
+    quotes = [q for q in quotes if not has_passed(case, q, _SERVER, _ACQUIRED)]
+    return (result(says, quotes, at=0.93),) if quotes else ()
+
+
 PACKAGE = cause(
     "OCG0860",
     "vgpu-wrong-package",
@@ -306,7 +331,7 @@ SERVER = cause(
         "oc get clusterpolicy -o jsonpath='{.items[*].spec.driver.licensingConfig}'",
         "oc exec -n {namespace} {pod} -c nvidia-driver-ctr -- nvidia-smi -q | grep -A2 License",
     ),
-    look=said(*_SERVER, by=_LICENSED, sources=_ALL, always=True, at=0.93),
+    look=_no_answer,
 )
 UNLICENSED = cause(
     "OCG0863",

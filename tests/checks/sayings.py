@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.checks.patient import NODE, Patient
+from tests.checks.patient import NODE, SPACE, Patient
 
 Make = Callable[[], Patient]
 _GPU = "nvidia.com/gpu"
@@ -98,6 +98,30 @@ def creating(part: str, line: str) -> Patient:
     return made.event(part, f"Error: failed to create containerd task: {line}")
 
 
+def asks_for_layout(layout: str, state: str = "pending") -> Patient:
+    """A node that asks for a layout of its cards, beside a configuration that has one layout."""
+    made = _k8s().labels(**{"nvidia.com/mig.config": layout, "nvidia.com/mig.config.state": state})
+    text = "version: v1\nmig-configs:\n  all-1g.10gb:\n    - devices: all\n"
+    return made.add("configmaps", "default-mig-parted-config", SPACE, data={"config.yaml": text})
+
+
+def asks_nobody(product: str = "NVIDIA-A100-80GB-PCIe") -> Patient:
+    """A node that asks for a layout, where nobody makes layouts."""
+    made = _k8s().without("mig").policy("ready", migManager={"enabled": False})
+    labels = {"nvidia.com/mig.config": "all-1g.10gb", "nvidia.com/gpu.product": product}
+    return made.labels(**labels)
+
+
+def not_created(message: str) -> Patient:
+    """A DaemonSet whose pods the API server refuses."""
+    made = _k8s().without("driver").workload("driver")
+    made.tables["pods"] = [p for p in made.tables["pods"] if "driver" not in p["metadata"]["name"]]
+    counts = {"desiredNumberScheduled": 1, "currentNumberScheduled": 0, "numberReady": 0}
+    made.one("daemonsets", "nvidia-driver-daemonset")["status"] = counts
+    name = "nvidia-driver-daemonset"
+    return made.event(name, message, kind="DaemonSet", reason="FailedCreate")
+
+
 _GFD = "W0101 00:00:00.000000 1 mig-strategy.go:1] Invalid configuration detected for "
 _CHANGED = "MIG mode change did not take effect after rebooting"
 _POLICY = "cannot proceed until all GPU pods are drained from the node"
@@ -166,7 +190,32 @@ SAYINGS: dict[str, tuple[Make, ...]] = {
             "gfd", f"{_GFD}mig-strategy=single: at least one MIG device is enabled but empty"
         ),
     ),
+    "webhook-denied": (
+        lambda: not_created(
+            "Error creating: pods is forbidden: ValidatingAdmissionPolicy 'plain' with binding 'b' "
+            "denied request: privileged containers are not allowed"
+        ),
+    ),
+    "registry-unreachable": (
+        lambda: (
+            _k8s()
+            .fails("toolkit", "ImagePullBackOff")
+            .event(
+                "toolkit",
+                'Failed to pull image "r:5000/a:1": failed to do request: Head "https://r:5000/": '
+                "http: server gave HTTP response to HTTPS client",
+            )
+        ),
+    ),
+    "clusterpolicy-driver-image-incomplete": (
+        lambda: _k8s().policy(
+            sandboxWorkloads={"enabled": True},
+            vgpuManager={"enabled": True, "repository": "registry.example.com/gpu"},
+        ),
+    ),
     "mig-config-failed": (
+        lambda: asks_for_layout("all-9g.10gb"),
+        asks_nobody,
         lambda: mig_manager(f'level=error msg="{_CHANGED}"', "MIG mode change failed after reboot"),
         lambda: mig_manager(
             "Error clearing MigConfig: error destroying Compute instance for profile '(0, 0)': In "

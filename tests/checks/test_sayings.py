@@ -4,6 +4,8 @@ from oc_gpu.checks.doctor import SURE
 from oc_gpu.checks.model import Finding
 from tests.checks.patient import Patient
 from tests.checks.sayings import (
+    asks_for_layout,
+    asks_nobody,
     creating,
     invalid_layout,
     licence,
@@ -24,6 +26,8 @@ def _one(made: Patient, cause: str) -> Finding | None:
 def test_a_guest_that_got_its_licence_after_a_while_has_it() -> None:
     assert _one(licence(_GOT), "vgpu-unlicensed") is None
     assert _one(server(_GOT), "vgpu-license-server-failed") is None
+    shown = licence().file("nvidia-bug-report", "    License Status : Licensed (Expiry: 2027-1-1)")
+    assert _one(shown, "vgpu-unlicensed") is None
 
 
 def test_a_guest_that_lost_its_licence_again_has_none() -> None:
@@ -93,3 +97,17 @@ def test_a_module_for_the_network_that_fits_another_kernel_is_not_the_drivers() 
 def test_a_card_for_guests_that_has_no_driver_at_all_has_not_the_hosts() -> None:
     made = says("sandbox", "device not bound to 'vfio-pci'; device: 0000:3b:00.0 driver: ''")
     assert _one(made, "host-driver-installed") is None
+
+
+def test_a_layout_that_is_known_or_is_there_is_not_lacking() -> None:
+    assert _one(asks_for_layout("all-1g.10gb"), "mig-config-failed") is None
+    assert _one(asks_for_layout("my-own", state="success"), "mig-config-failed") is None
+
+
+def test_cards_that_somebody_divided_by_hand_want_nobody_for_it() -> None:
+    assert _one(asks_nobody("NVIDIA-A100-80GB-PCIe-MIG-1g.10gb"), "mig-config-failed") is None
+
+
+def test_a_manager_of_virtual_gpus_that_is_off_needs_no_image() -> None:
+    made = says("driver", "x").policy(vgpuManager={"enabled": False, "repository": "r/x"})
+    assert _one(made, "clusterpolicy-driver-image-incomplete") is None

@@ -290,9 +290,10 @@ DENIED = cause(
     ),
     look=said(
         'admission webhook "*denied the request',
+        "validatingadmissionpolicy*denied request",
         by=(*GPU_STACK, *components.NFD, components.OTHER),
         sources=("event", "client"),
-        at=0.93,
+        at=0.95,
     ),
 )
 

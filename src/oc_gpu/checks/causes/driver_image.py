@@ -132,7 +132,10 @@ _NO_IMAGE = (
 def _incomplete(case: Case) -> list[Evidence]:
     """Return operands of which the ClusterPolicy gives only a part of the image."""
     found = []
-    for part in ("driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "validator"):
+    parts = ["driver", "toolkit", "devicePlugin", "dcgmExporter", "gfd", "validator"]
+    if case.setting("vgpuManager", "enabled") is True:
+        parts.append("vgpuManager")
+    for part in parts:
         given = {
             name: str(case.setting(part, name) or "") for name in ("repository", "image", "version")
         }
@@ -163,7 +166,7 @@ def _part(case: Case, says: str) -> Results:
     asked = [q for q in find(case, _ASKS_FOR_PARTS, (OPERATOR,)) if q.live]
     if asked:
         return (result(says, asked, at=0.93),)
-    lacks = [e for e in _incomplete(case) if "spec.driver" in e.quote] or _incomplete(case)
+    lacks = sorted(_incomplete(case), key=lambda e: "spec.driver" not in e.quote)
     evidence, sure = _hit(case)
     if not lacks or not case.unwell:
         return ()

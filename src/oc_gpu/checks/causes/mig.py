@@ -52,7 +52,54 @@ def _failed(case: Case, says: str) -> Results:
             evidence.append(Evidence(where, f"nvidia.com/mig.config: {wanted}"))
         evidence += [quote.evidence for quote in quotes[:1]]
         return (of_node(node, says, tuple(evidence), 0.9),)
-    return (result(says, quotes, at=0.86),) if quotes else ()
+    if quotes:
+        return (result(says, quotes, at=0.86),)
+    return _unknown_layout(case, says) or _by_nobody(case, says)
+
+
+_LAYOUT = "nvidia.com/mig.config"
+
+
+def _asking(case: Case) -> list[tuple[Node, str]]:
+    """Return the nodes that ask for a layout and are not said to have it, with its name."""
+    asking = [(node, node.metadata.labels.get(_LAYOUT, "")) for node in case.gpu_nodes]
+    state = f"{_LAYOUT}.state"
+    return [(n, name) for n, name in asking if name and n.metadata.labels.get(state) != "success"]
+
+
+def _unknown_layout(case: Case, says: str) -> Results:
+    """Find nodes whose label asks for a layout that no configuration has."""
+    every = (raw.get("data") or {} for raw in case.snapshot.table("configmaps"))
+    texts = [str(text) for data in every for text in data.values() if "mig-configs:" in str(text)]
+    for node, wanted in _asking(case) if texts else []:
+        if not any(re.search(rf"(?m)^\s+{re.escape(wanted)}:", text) for text in texts):
+            evidence = (
+                Evidence(f"labels of Node/{node.metadata.name}", f"{_LAYOUT}: {wanted}"),
+                Evidence("ConfigMaps with mig-configs", "none has this layout"),
+            )
+            return (of_node(node, says, evidence, 0.88),)
+    return ()
+
+
+def _by_nobody(case: Case, says: str) -> Results:
+    """Find nodes whose label asks for a layout, where the operand that makes layouts is off."""
+    off = case.setting("migManager", "enabled") is False and not case.pods_of(MIG)
+    for node, wanted in _asking(case) if off else []:
+        has = any(name.startswith("nvidia.com/mig-") for name in node.status.allocatable)
+        if (
+            wanted != "all-disabled"
+            and not has
+            and "MIG" not in node.metadata.labels.get(_CARD, "")
+        ):
+            evidence = (
+                Evidence(f"labels of Node/{node.metadata.name}", f"{_LAYOUT}: {wanted}"),
+                Evidence("ClusterPolicy", "spec.migManager.enabled: false"),
+            )
+            return (of_node(node, says, evidence, 0.75),)
+    return ()
+
+
+_CARD = "nvidia.com/gpu.product"
 
 
 def _state(case: Case, value: str) -> Node | None:

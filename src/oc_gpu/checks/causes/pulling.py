@@ -84,6 +84,7 @@ _SILENT = (
     "503 service unavailable",
     "502 bad gateway",
     "500 internal server error",
+    "server gave http response to https client",
 )
 
 

@@ -43,13 +43,17 @@ def _unlicensed(case: Case, says: str) -> Results:
         "license status*unlicensed",
     )
     quotes = find(case, phrases, _LICENSED, _ALL) + reports(case, phrases)
-    quotes += [
-        q for q in find(case, _BEGAN, _LICENSED, _ALL) if not has_passed(case, q, _BEGAN, _ACQUIRED)
-    ]
+    quotes += [q for q in find(case, _BEGAN, _LICENSED, _ALL) if not _got_it(case, q, _BEGAN)]
     quotes += [q for q in find(case, _NO_FILES, (DRIVER,), ("log",)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.9),)
     return _refused(case, says) or _licence_not_told(case)
+
+
+def _got_it(case: Case, quote: Quote, phrases: tuple[str, ...]) -> bool:
+    """Tell whether a guest that began without licence has it now, by its daemon or nvidia-smi."""
+    shown = {q.node for q in reports(case, ("license status*: licensed",))}
+    return quote.node in shown or has_passed(case, quote, phrases, _ACQUIRED)
 
 
 _BEGAN = ("valid grid license not found", "valid license not found")
@@ -285,7 +289,7 @@ def _no_devices(case: Case, says: str) -> Results:
 def _no_answer(case: Case, says: str) -> Results:
     """Find guests whose last word of the licence is that they got none."""
     quotes = find(case, _SERVER, _LICENSED, _ALL)
-    quotes = [q for q in quotes if not has_passed(case, q, _SERVER, _ACQUIRED)]
+    quotes = [q for q in quotes if not _got_it(case, q, _SERVER)]
     return (result(says, quotes, at=0.93),) if quotes else ()
 
 

@@ -3,6 +3,9 @@
 Each has its counterpart, in which the same sign means nothing.
 """
 
+from datetime import UTC, datetime
+
+from oc_gpu.checks.model import Severity
 from tests.checks.ailments import pool
 from tests.checks.patient import NODE, Patient
 
@@ -129,3 +132,21 @@ def test_a_runtime_that_worked_before_is_not_surely_configured_wrongly() -> None
         return max((one.confidence for one in wrong), default=0.0)
 
     assert stuck(gpus="1") < stuck(gpus="0")
+
+
+def test_what_was_evicted_elsewhere_or_days_ago_is_no_cause() -> None:
+    def evicted(space: str, days: float = 0.1) -> str | None:
+        made = Patient(openshift=False)
+        made.now = made.now or 1_760_000_000.0
+        stamp = datetime.fromtimestamp(made.now - days * 86_400, UTC).isoformat()
+        container = {"name": "app", "image": "app:1"}
+        made.pod("evicted-0", space, {"containers": [container]}, creationTimestamp=stamp)
+        message = "The node was low on resource: ephemeral-storage."
+        status = {"phase": "Failed", "reason": "Evicted", "message": message}
+        made.one("pods", "evicted-0")["status"] = status
+        sure = [one for one in made.diagnosis() if one.severity is Severity.ERROR]
+        return sure[0].cause if sure else None
+
+    assert evicted("kube-system") == "node-disk-pressure"
+    assert evicted("kube-system", days=9) is None
+    assert evicted("reports") is None

@@ -1,12 +1,12 @@
 """Layer machine-config: nodes that do not drain, and nodes that evict."""
 
 from oc_gpu.checks import components
-from oc_gpu.checks.ages import is_rolling
+from oc_gpu.checks.ages import age, is_rolling
 from oc_gpu.checks.case import Case, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pools import FAMILY, NOTE, behind, matching, unsettled
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, result
+from oc_gpu.checks.quotes import Quote, cause, find, result
 from oc_gpu.snapshot.kinds import Node
 
 _REFUSED = ("cannot evict pod*disruption budget", "violate the pod's disruption budget")
@@ -123,8 +123,28 @@ def _pressure(case: Case, says: str) -> Results:
         evidence = (*found[:2], *(q.evidence for q in quotes[:1]))
         told = {"node": names[0]}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.93, about=told),)
-    quotes = [q for q in quotes if q.live]
-    return (result(says, quotes, at=0.86),) if quotes else ()
+    quotes = [q for q in quotes if q.live and not _is_long_over(case, q)]
+    if not quotes:
+        return ()
+    if all(_is_somebodys(q) for q in quotes):
+        return (result(says, quotes, at=0.45, severity=Severity.WARNING),)
+    return (result(says, quotes, at=0.86),)
+
+
+_DAY = 24 * 3600.0
+
+
+def _is_long_over(case: Case, quote: Quote) -> bool:
+    """Tell whether it is about a pod of days ago: what was evicted stays listed."""
+    since = None if quote.pod is None else age(case, quote.pod.metadata.creation_timestamp)
+    ended = quote.pod is not None and quote.pod.has_ended
+    return ended and since is not None and since > _DAY
+
+
+def _is_somebodys(quote: Quote) -> bool:
+    """Tell whether it is about a program of others, which may have filled its own share."""
+    system = quote.pod is None or quote.pod.metadata.namespace.startswith(("kube-", "openshift-"))
+    return quote.component == components.OTHER and not system
 
 
 _FULL = "no space left on device"

@@ -123,15 +123,15 @@ def test_an_operand_of_dgx_systems_is_not_switched_off_elsewhere() -> None:
 
 
 def test_a_runtime_that_worked_before_is_not_surely_configured_wrongly() -> None:
-    def stuck(**amounts: str) -> float:
+    def stuck(amounts: dict[str, str]) -> float:
         made = Patient(openshift=False).fails("validator", init="toolkit-validation")
         made.node(nodeInfo={"kubeletVersion": "v1.33.5+rke2r1"})
         made.node(nodeInfo={"containerRuntimeVersion": "containerd://2.1.4-k3s2"})
-        made.node(allocatable={"nvidia.com/gpu": amounts["gpus"]})
+        made.one("nodes", NODE)["status"]["capacity"] = amounts
         wrong = [f for f in made.diagnosis() if f.cause == "toolkit-wrong-containerd-config"]
         return max((one.confidence for one in wrong), default=0.0)
 
-    assert stuck(gpus="1") < stuck(gpus="0")
+    assert stuck({"nvidia.com/gpu": "0"}) < stuck({"cpu": "8"})
 
 
 def test_what_was_evicted_elsewhere_or_days_ago_is_no_cause() -> None:
@@ -150,3 +150,14 @@ def test_what_was_evicted_elsewhere_or_days_ago_is_no_cause() -> None:
     assert evicted("kube-system") == "node-disk-pressure"
     assert evicted("kube-system", days=9) is None
     assert evicted("reports") is None
+
+
+def test_an_exporter_that_goes_on_without_its_profiling_module_is_worth_a_note() -> None:
+    line = "ERROR [91:93] [[Profiling]] DcgmModuleProfiling failed to initialize. See the logs."
+    runs = Patient(openshift=False).log("exporter", line).diagnosis()
+    assert [(one.cause, one.severity) for one in runs] == [
+        ("dcgm-profiling-failed", Severity.WARNING)
+    ]
+    assert first(Patient(openshift=False).fails("exporter").log("exporter", line)) == (
+        "dcgm-profiling-failed"
+    )

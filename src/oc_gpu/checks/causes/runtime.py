@@ -4,7 +4,7 @@ import re
 
 from msgspec import structs
 
-from oc_gpu.checks.case import Case, key, offers_gpu
+from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.toolkit import (
     FAMILY,
@@ -15,7 +15,7 @@ from oc_gpu.checks.components import PLUGIN, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_node, of_pod, result
 from oc_gpu.checks.troubles import CREATING
-from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.kinds import Node, is_gpu
 
 _NO_HANDLER = (
     'no runtime for "nvidia" is configured',
@@ -139,7 +139,7 @@ def _wrong_config(case: Case, says: str) -> Results:
             Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told or 'not set'}"),
         )
         ours = case.sets_of(TOOLKIT) or case.pods_of(TOOLKIT)
-        worked = offers_gpu(node)
+        worked = any(map(is_gpu, node.status.capacity))
         at = 0.92 if quotes else 0.48 if worked else 0.8 if ours else 0.6
         if quotes:
             return (result(says, quotes, at=at, more=evidence),)

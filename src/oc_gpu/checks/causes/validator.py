@@ -182,7 +182,8 @@ def _unsupported(case: Case, says: str) -> Results:
 
 
 def _profiling(case: Case, says: str, *, twice: bool) -> Results:
-    quotes = [q for q in find(case, _PROFILING, (EXPORTER, DCGM), ("log",)) if q.live]
+    every = find(case, _PROFILING, (EXPORTER, DCGM), ("log",))
+    quotes = [q for q in every if q.live]
     quotes += [q for q in find(case, _MODULE, (OTHER, WORKLOAD), ("log",)) if q.live]
     lacking = find(case, _NOT_LOADED, (EXPORTER, DCGM), ("log",))
     quotes = [q for q in quotes if q.evidence not in [one.evidence for one in lacking]]
@@ -192,6 +193,8 @@ def _profiling(case: Case, says: str, *, twice: bool) -> Results:
     several = [names for names in _exporters(case, quotes).values() if len(set(names)) > 1]
     if bool(several) != twice:
         return ()
+    if not quotes and every and not lacking:
+        return (result(says, every, at=0.45, severity=Severity.WARNING),)
     if not quotes:
         return _silent(case, says, at=0.66 if twice else 0.48)
     more = tuple(Evidence("exporters on one node", ", ".join(names)) for names in several[:1])

@@ -92,6 +92,18 @@ def refused_request() -> Patient:
     return made
 
 
+def _openshift(line: str) -> Patient:
+    return Patient().fails("driver").lspci("1eb8").log("driver", line)
+
+
+def no_links(*lines: str) -> Patient:
+    """A host with a driver whose validation cannot make the links to all devices."""
+    made = _k8s().policy(driver={"enabled": False}).without("driver").lspci("1eb8", "nvidia")
+    made.fails("validator", init="driver-validation")
+    said = (*lines, "Failed to create symlinks under /dev/char that point to all possible NVIDIA")
+    return made.log("validator", *said, container="driver-validation")
+
+
 def creating(part: str, line: str) -> Patient:
     """A pod of the stack whose container the runtime does not make."""
     made = _k8s().fails(part, "CreateContainerError")
@@ -127,6 +139,18 @@ _CHANGED = "MIG mode change did not take effect after rebooting"
 _POLICY = "cannot proceed until all GPU pods are drained from the node"
 
 SAYINGS: dict[str, tuple[Make, ...]] = {
+    "validation-markers-missing": (no_links,),
+    "precompiled-kernel-mismatch": (
+        lambda: says(
+            "driver",
+            "E: Unable to locate package linux-objects-nvidia-535-server-5.15.0-113-generic",
+        ),
+    ),
+    "dtk-image-missing": (
+        lambda: _openshift(
+            "WARNING: RHCOS '416.94' imagetag missing, using entitlement-based fallback"
+        ),
+    ),
     "driver-kernel-incompatible": (
         lambda: says("driver", "modprobe: ERROR: could not insert 'nvidia': Exec format error"),
         lambda: (
@@ -179,6 +203,9 @@ SAYINGS: dict[str, tuple[Make, ...]] = {
         lambda: says("operator", "etcdserver: mvcc: database space exceeded"),
     ),
     "mig-strategy-mismatch": (
+        lambda: says(
+            "plugin", "all devices on the node must be configured with the same migEnabled value"
+        ),
         invalid_layout,
         lambda: says(
             "gfd", f"{_GFD}mig-strategy=single: devices with MIG enabled and disable detected"
@@ -186,6 +213,11 @@ SAYINGS: dict[str, tuple[Make, ...]] = {
         lambda: says("gfd", f"{_GFD}mig-strategy=single: more than one MIG device type present"),
     ),
     "mig-enabled-no-devices": (
+        lambda: says(
+            "plugin",
+            "invalid MIG configuration: at least one device with migEnabled=true was not "
+            "configured correctly: device 0 has an invalid MIG configuration",
+        ),
         lambda: says(
             "gfd", f"{_GFD}mig-strategy=single: at least one MIG device is enabled but empty"
         ),
@@ -271,11 +303,23 @@ SAYINGS: dict[str, tuple[Make, ...]] = {
     ),
     "fabric-manager-nvlink5-prereq": (waits_for_modules,),
     "peermem-ofed-mismatch": (
+        lambda: says(
+            "toolkit",
+            "Error: error validating nvidia-peermem driver installation: exit status 1",
+            init="driver-validation",
+        ),
+        lambda: says(
+            "driver", "error validating MOFED driver installation: exit 1", init="mofed-validation"
+        ),
         waits_for_network_driver,
         lambda: says("driver", "Waiting for MOFED to be installed...", init="k8s-driver-manager"),
         lambda: says("driver", "failed to load nvidia-peermem module", container="nvidia-peermem"),
     ),
     "device-plugin-config-wrong": (
+        lambda: says(
+            "plugin", "requested 4 devices to be replicated, but only 2 devices available"
+        ),
+        lambda: says("plugin", "GPU name 'NVIDIA T4' does not match any resource patterns"),
         lambda: says(
             "plugin", "no config was set, no default was provided, and all fallbacks failed"
         ),

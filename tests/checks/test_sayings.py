@@ -10,6 +10,7 @@ from tests.checks.sayings import (
     invalid_layout,
     licence,
     mig_manager,
+    no_links,
     says,
     server,
     waits_for_modules,
@@ -111,3 +112,13 @@ def test_cards_that_somebody_divided_by_hand_want_nobody_for_it() -> None:
 def test_a_manager_of_virtual_gpus_that_is_off_needs_no_image() -> None:
     made = says("driver", "x").policy(vgpuManager={"enabled": False, "repository": "r/x"})
     assert _one(made, "clusterpolicy-driver-image-incomplete") is None
+
+
+def test_links_that_fail_for_want_of_a_module_are_told_by_the_module() -> None:
+    made = no_links("failed to load module nvidia-uvm: exit status 1")
+    assert _one(made, "validation-markers-missing") is None
+
+
+def test_headers_that_are_missing_are_no_modules_of_a_precompiled_driver() -> None:
+    made = says("driver", "E: Unable to locate package linux-headers-5.15.0-113-generic")
+    assert _one(made, "precompiled-kernel-mismatch") is None

@@ -85,6 +85,8 @@ def _wrong(case: Case, says: str) -> Results:
                 "all fallbacks failed",
                 "no configuration files available",
                 "number of replicas must be",
+                "devices to be replicated, but only",
+                "does not match any resource patterns",
                 "no replicas specified",
                 "unknown time-slicing strategy",
                 "maximum allowed replicas exceeded",

@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
 from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, result, shown
+from oc_gpu.checks.quotes import about, any_of, cause, find, result, said, shown
 from oc_gpu.checks.troubles import Trouble
 
 _FAMILY = "driver-image"
@@ -77,6 +77,13 @@ def _precompiled(case: Case, says: str) -> Results:
             )
             return (_one(case, one, says, (*_images_of(case, one), *more), 0.95),)
     return ()
+
+
+_NO_MODULES = tuple(
+    f"unable to locate package linux-{part}-nvidia-"
+    for part in ("objects", "signatures", "modules")
+)
+"""What images of precompiled drivers say that fetch the modules of the running kernel in vain."""
 
 
 def _tag(case: Case, says: str) -> Results:
@@ -324,7 +331,7 @@ PRECOMPILED = cause(
         ),
         "or build the image for this kernel and push it to your registry",
     ),
-    look=_precompiled,
+    look=any_of(_precompiled, said(*_NO_MODULES, by=(DRIVER,), sources=("log",), at=0.93)),
 )
 PART = cause(
     "OCG0832",

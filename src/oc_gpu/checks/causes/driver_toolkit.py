@@ -124,6 +124,8 @@ def _image(case: Case, says: str) -> Results:
             'imagestreams.image.openshift.io "driver-toolkit" not found',
             "driver-toolkit imagestream tag*empty",
             "rhcos_image_missing",
+            "imagetag missing, using entitlement-based fallback",
+            "'istag/driver-toolkit:*missing",
             "rhcos driver-toolkit image missing",
             "drivertoolkit image tag missing",
             "driver-toolkit imagestream is broken",

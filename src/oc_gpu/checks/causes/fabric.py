@@ -7,7 +7,7 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
-from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
+from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import KERNEL, cause, find, has_passed, of_node, of_pod, result, shown
 from oc_gpu.checks.troubles import PULLING
@@ -222,7 +222,7 @@ def _ofed(case: Case, says: str) -> Results:
         0.94,
     )
     waits = ("waiting for mellanox ofed", "waiting for mofed to be installed")
-    found = found or _peermem(case, says, waits, 0.6)
+    found = found or _peermem(case, says, waits, 0.6) or _unvalidated(case, says)
     if found:
         return found
     for one in case.troubles_of(DRIVER):
@@ -237,6 +237,17 @@ def _ofed(case: Case, says: str) -> Results:
             at = 0.7 if one.fails else 0.55
             return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()
+
+
+def _unvalidated(case: Case, says: str) -> Results:
+    """Find validations of the driver that fail for nvidia-peermem or for the network driver."""
+    phrases = (
+        "error validating nvidia-peermem driver installation",
+        "error validating mofed driver installation",
+    )
+    by = (DRIVER, TOOLKIT, VALIDATOR)
+    quotes = [q for q in find(case, phrases, by, ("log",)) if q.live]
+    return (result(says, quotes, at=0.72),) if quotes else ()
 
 
 def _unbound(case: Case, says: str) -> Results:

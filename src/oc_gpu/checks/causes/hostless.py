@@ -4,7 +4,7 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, GFD, ON_NODE, PLUGIN, TOOLKIT, VALIDATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, cause, find, of_pod, result
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result
 from oc_gpu.checks.troubles import PULLING
 
 
@@ -83,6 +83,16 @@ _LOOKED = (
 """What a validation says that looked and failed: its marker is missing for what it says."""
 
 
+_NO_LINKS = ("failed to create symlinks under /dev/char",)
+"""What the validation of a host's driver says at the end where it finds no modules to load."""
+
+
+def _unlinked(case: Case, says: str) -> Results:
+    quotes = [q for q in find(case, _NO_LINKS, (VALIDATOR, TOOLKIT), ("log",)) if q.live]
+    half = find(case, (_HALF,), (VALIDATOR, TOOLKIT), ("log",))
+    return (result(says, quotes, at=0.85),) if quotes and not half else ()
+
+
 def _markers(case: Case, says: str) -> Results:
     if case.setting("driver", "enabled") is not False:
         return ()
@@ -152,7 +162,8 @@ MARKERS = cause(
             "oc patch clusterpolicy gpu-cluster-policy --type merge -p "
             '\'{"spec":{"hostPaths":{"driverInstallDir":"/PATH/OF/THE/DRIVER"}}}\'   # 24.6+'
         ),
+        "set DISABLE_DEV_CHAR_SYMLINK_CREATION=true in validator.driver.env, where its links fail",
     ),
-    look=_markers,
+    look=any_of(_unlinked, _markers),
 )
 CAUSES = (NO_DRIVER, MARKERS)

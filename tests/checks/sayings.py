@@ -139,6 +139,18 @@ _CHANGED = "MIG mode change did not take effect after rebooting"
 _POLICY = "cannot proceed until all GPU pods are drained from the node"
 
 SAYINGS: dict[str, tuple[Make, ...]] = {
+    "nfd-operand-image-mismatch": (
+        lambda: says("nfd-worker", "flag provided but not defined: -ca-file"),
+        lambda: says("nfd-master", "unknown flag: --instance"),
+        lambda: creating("nfd-worker", 'exec: "nfd-worker": executable file not found in $PATH'),
+    ),
+    "toolkit-wrong-runtime": (
+        lambda: says(
+            "toolkit",
+            "unable to restart docker: unable to dial: dial unix /runtime/sock-dir/docker.sock: "
+            "connect: no such file or directory",
+        ),
+    ),
     "validation-markers-missing": (no_links,),
     "precompiled-kernel-mismatch": (
         lambda: says(

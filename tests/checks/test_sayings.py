@@ -122,3 +122,13 @@ def test_links_that_fail_for_want_of_a_module_are_told_by_the_module() -> None:
 def test_headers_that_are_missing_are_no_modules_of_a_precompiled_driver() -> None:
     made = says("driver", "E: Unable to locate package linux-headers-5.15.0-113-generic")
     assert _one(made, "precompiled-kernel-mismatch") is None
+
+
+def test_a_socket_of_containerd_is_not_one_of_docker() -> None:
+    line = "unable to dial: dial unix /runtime/sock-dir/containerd.sock: connect: no such file"
+    assert says("toolkit", line).diagnosis()[0].cause == "toolkit-wrong-containerd-config"
+
+
+def test_a_flag_that_a_program_of_the_stack_does_not_know_is_none_of_nfds() -> None:
+    made = says("plugin", "flag provided but not defined: -mig")
+    assert _one(made, "nfd-operand-image-mismatch") is None

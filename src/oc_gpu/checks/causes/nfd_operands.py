@@ -31,6 +31,14 @@ from oc_gpu.snapshot.kinds import Pod
 _TAG = re.compile(r"v?(\d+\.\d+)")
 
 
+_NOT_KNOWN = (
+    "flag provided but not defined: -",
+    "unknown flag: --",
+    'exec: "nfd-*": executable file not found',
+)
+"""How a program of another release answers to the arguments that its operator gives it."""
+
+
 def _image(case: Case, says: str) -> Results:
     openshift = case.openshift
     for raw in case.snapshot.table("nodefeaturediscoveries"):
@@ -349,7 +357,7 @@ IMAGE = cause(
             "it"
         ),
     ),
-    look=_image,
+    look=any_of(said(*_NOT_KNOWN, by=tuple(NFD - {NFD_OPERATOR}), at=0.9), _image),
 )
 
 

@@ -117,7 +117,7 @@ def _wrong_config(case: Case, says: str) -> Results:
             ),
             (TOOLKIT,),
         )
-        if q.live
+        if q.live and "docker" not in q.evidence.quote
     ]
     if refused := _refused_config(case, says):
         return refused

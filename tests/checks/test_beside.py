@@ -161,3 +161,35 @@ def test_an_exporter_that_goes_on_without_its_profiling_module_is_worth_a_note()
     assert first(Patient(openshift=False).fails("exporter").log("exporter", line)) == (
         "dcgm-profiling-failed"
     )
+
+
+def operator_of_others(name: str, *containers: str) -> Patient:
+    made = Patient()
+    made.pod(name, "openshift-operators", {"containers": [{"name": c} for c in containers]})
+    return made.fails(name, reason="OOMKilled")
+
+
+def test_an_operator_of_others_that_is_killed_for_memory_is_told_too() -> None:
+    assert first(operator_of_others("metrics-operator-5d", "app")) == "operator-oomkilled"
+    assert first(operator_of_others("metrics-5d", "manager")) == "operator-oomkilled"
+    assert first(operator_of_others("web-5d", "app")) is None
+
+
+def test_a_crashing_part_of_the_pod_network_is_told_beside_gpus_that_are_well() -> None:
+    def ovn(state: str) -> str | None:
+        spec = {"containers": [{"name": "ovnkube-node"}], "nodeName": NODE}
+        made = Patient().pod("ovnkube-node-5x", "openshift-ovn", spec)
+        return first(made.fails("ovnkube", state))
+
+    assert ovn("CrashLoopBackOff") == "pod-network-broken"
+    assert ovn("Error") is None
+
+
+def test_a_host_driver_keeps_cards_from_virtual_machines_whatever_else_waits() -> None:
+    said = "device not bound to 'vfio-pci'; device: 0000:18:00.0 driver: 'nvidia'"
+    made = Patient(openshift=False).workload("sandbox").fails("sandbox", init="vfio-pci-validation")
+    made.policy(sandboxWorkloads={"enabled": True}, driver={"enabled": False})
+    made.lspci("2330", "nvidia")
+    assert first(made) != "host-driver-installed"
+    made.log("sandbox", said, container="vfio-pci-validation")
+    assert first(made) == "host-driver-installed"

@@ -136,7 +136,8 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     stuck = any(one.severity is Severity.ERROR for one in unexplained)
     guess = guesses(case, CHECKS) if stuck and not any(map(_is_specific, errors)) else ()
     if not errors:
-        return (*guess, *_not_said_yet(found, unexplained, of=None), *found)
+        more = _not_said_yet(found, unexplained, of=None)
+        return (*guess, *more, *found) if stuck else (*found, *more)
     return (*guess, *found, *_not_said_yet(found, unexplained))
 
 

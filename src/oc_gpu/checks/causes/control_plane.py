@@ -73,9 +73,10 @@ def _network(case: Case, says: str) -> Results:
     outside = [one for one in case.troubles if _is_network(one.pod) and one.fails]
     if silent and (spread or outside):
         return (result(says, silent, at=0.9),)
-    if outside and case.unwell:
-        evidence = Evidence(f"status of Pod/{outside[0].pod.metadata.name}", outside[0].state)
-        return (of_pod(outside[0].pod, says, (evidence,), 0.7),)
+    crashing = [one for one in outside if case.unwell or one.state == "CrashLoopBackOff"]
+    for one in crashing:
+        evidence = Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
+        return (of_pod(one.pod, says, (evidence,), 0.7 if case.unwell else 0.6),)
     return ()
 
 
@@ -94,7 +95,7 @@ _NO_DEVICES = (
 )
 """What NVIDIA's hook says that does not know the node's control groups: they are of version 2, and
 the hook is older, or the kernel lets it not look at their device filters."""
-_OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_*not found (required")
+_OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_* not found")
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
 

@@ -14,6 +14,7 @@ from oc_gpu.checks.components import (
     PLUGIN,
     SANDBOX,
     TOOLKIT,
+    VFIO,
     VGPU_MANAGER,
     WORKLOAD,
     wants_gpu,
@@ -233,6 +234,9 @@ def _made(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at:
 
 
 def _installed(case: Case, says: str) -> Results:
+    held = [q for q in find(case, _NOT_FOR_GUESTS, (SANDBOX, VFIO), ("log",)) if q.live]
+    if held:
+        return (result(says, held, at=0.93),)
     if case.setting("driver", "enabled") is False:
         return ()
     if not _driver_fails(case):
@@ -253,9 +257,6 @@ driver."""
 def _called_installed(case: Case, says: str) -> Results:
     """Find nodes that the driver's manager left to a driver of the host, and that are not well."""
     label = "nvidia.com/gpu.deploy.driver"
-    held = [q for q in find(case, _NOT_FOR_GUESTS, (SANDBOX,), ("log",)) if q.live]
-    if held:
-        return (result(says, held, at=0.86),)
     for node in case.labelled:
         name = node.metadata.name
         ill = [t for t in case.troubles_of(*ON_NODE) if t.pod.spec.node_name == name]

@@ -2,7 +2,16 @@
 
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER, GFD, ON_NODE, PLUGIN, TOOLKIT, VALIDATOR
+from oc_gpu.checks.components import (
+    DRIVER,
+    GFD,
+    ON_NODE,
+    PLUGIN,
+    SANDBOX,
+    TOOLKIT,
+    VALIDATOR,
+    VFIO,
+)
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result
 from oc_gpu.checks.troubles import PULLING
@@ -96,7 +105,11 @@ def _unlinked(case: Case, says: str) -> Results:
 def _markers(case: Case, says: str) -> Results:
     if case.setting("driver", "enabled") is not False:
         return ()
-    stuck = [t for t in case.troubles_of(*ON_NODE) if t.container.endswith("-validation")]
+    stuck = [
+        t
+        for t in case.troubles_of(*(ON_NODE - {SANDBOX, VFIO}))
+        if t.container.endswith("-validation")
+    ]
     beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     writers = case.troubles_of(VALIDATOR, TOOLKIT)
     beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING}

@@ -19,8 +19,16 @@ _ELECTED = (*_OPERATORS, components.NFD_MASTER, components.NFD_OTHER, components
 """Programs that hold a lease, or end without one."""
 
 
+def _operates(pod: Pod) -> bool:
+    """Tell whether a pod of others is an operator, by what such pods and containers are named."""
+    name = pod.metadata.name
+    named = "operator" in name or "controller-manager" in name
+    return named or any(one.name == "manager" for one in pod.spec.containers)
+
+
 def _killed(case: Case, says: str) -> Results:
-    for pod in case.pods_of(*_OPERATORS):
+    others = [one.pod for one in case.troubles_of(components.OTHER, fails=True)]
+    for pod in (*case.pods_of(*_OPERATORS), *filter(_operates, others)):
         trouble = case.trouble.get(key(pod))
         for one in pod.status.container_statuses:
             for state in (one.state, one.last_state):

@@ -40,6 +40,8 @@ _A100 = "Node/gpu-a100-0"
 
 _TRIED_AGAIN = 330.0
 """The kubelet's longest back-off, five minutes, and a little."""
+_UP_AGAIN = 6 * 60.0
+"""A machine that has its power back boots, and its kubelet reports."""
 _BESIDE = 60.0
 """A stage that has failed by itself lets the others go on as far as they come."""
 _REPEATED = LASTS + 2 * AGAIN
@@ -173,6 +175,7 @@ CASES: tuple[Expected, ...] = (
         _A100,
         "Kubelet stopped posting",
         within=SILENCE + _BESIDE,
+        pause=_UP_AGAIN,
     ),
     Expected("gpu-falls-off-bus", "gpu-fallen-off-bus", _A100, "has fallen off the bus"),
     Expected(

@@ -193,3 +193,37 @@ def test_a_host_driver_keeps_cards_from_virtual_machines_whatever_else_waits() -
     assert first(made) != "host-driver-installed"
     made.log("sandbox", said, container="vfio-pci-validation")
     assert first(made) == "host-driver-installed"
+
+
+def test_a_class_that_the_server_does_not_know_is_asked_for_in_vain_on_crio() -> None:
+    said = 'pods "triton-" is forbidden: pod rejected: RuntimeClass "nvidia" not found'
+
+    def refused(runtime: str) -> str | None:
+        made = job(fails=True).node(nodeInfo={"containerRuntimeVersion": runtime})
+        return first(made.event("train-0", said, reason="FailedCreate"))
+
+    assert refused("cri-o://1.21.8") == "runtimeclass-not-applicable-crio"
+    assert refused("containerd://1.7.0") != "runtimeclass-not-applicable-crio"
+
+
+def test_a_hook_that_outlived_its_toolkit_is_left_over() -> None:
+    said = "fork/exec /usr/local/nvidia/toolkit/nvidia-container-toolkit: no such file or directory"
+    gone = Patient().without("toolkit").pod("web-0", "team", {"containers": [{"name": "web"}]})
+    gone.fails("web-0", "CreateContainerError").event("web-0", said)
+    assert first(gone) == "stale-node-state"
+    here = Patient().pod("web-0", "team", {"containers": [{"name": "web"}]})
+    here.fails("web-0", "CreateContainerError").event("web-0", said)
+    assert first(here) != "stale-node-state"
+
+
+def test_a_program_older_than_the_driver_still_uses_the_one_before() -> None:
+    said = "CUDA error 803: system has unsupported display driver / cuda driver combination"
+
+    def served(born: str) -> str | None:
+        made = job(fails=False).log("train-0", said)
+        made.pod_of("driver")["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+        made.pod_of("train-0")["metadata"]["creationTimestamp"] = born
+        return first(made)
+
+    assert served("2026-01-01T00:00:00Z") == "driver-upgrade-stale-gpu-pods"
+    assert served("2026-01-03T00:00:00Z") is None

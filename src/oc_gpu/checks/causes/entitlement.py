@@ -200,7 +200,9 @@ def _stale(case: Case, says: str) -> Results:
         return (Result(Severity.ERROR, says, None, objects, both, confidence=_HINT, about=told),)
     if not quotes or _blocked(case):
         return ()
-    return (result(says, quotes, at=0.9, more=tuple(deployed[:1])),)
+    missing = all(q in _live(case, _NO_PACKAGE) for q in quotes)
+    odd = missing and any(is_odd(node) for node in case.driverless)
+    return (result(says, quotes, at=0.6 if odd else 0.9, more=tuple(deployed[:1])),)
 
 
 def _headers(case: Case, says: str) -> Results:

@@ -314,6 +314,19 @@ _MISMATCH = (
 )
 
 
+_OTHER_DRIVER = ("unsupported display driver / cuda driver combination", *_MISMATCH)
+"""What CUDA says of a library and a module that are of different drivers."""
+
+
+def _is_older(case: Case, quote: Quote) -> bool:
+    """Tell whether who says it began before the driver that runs on its node now."""
+    if quote.pod is None:
+        return False
+    began = quote.pod.metadata.creation_timestamp
+    drivers = case.pods_on(quote.node, DRIVER)
+    return bool(began) and any(began < one.metadata.creation_timestamp for one in drivers)
+
+
 def _old_pods(case: Case, says: str) -> Results:
     """Find pods with GPUs that began before the driver on their node did."""
     ill = {t.pod.spec.node_name for t in case.troubles_of(WORKLOAD)}
@@ -321,6 +334,9 @@ def _old_pods(case: Case, says: str) -> Results:
     quotes = [q for q in said if q.live or (q.source == "kernel" and q.node in ill)]
     if quotes:
         return (result(says, quotes, at=0.9),)
+    late = [q for q in find(case, _OTHER_DRIVER, (WORKLOAD,), ("log",)) if _is_older(case, q)]
+    if late:
+        return (result(says, late, at=0.85),)
     if not case.unwell and not case.troubles_of(WORKLOAD):
         return ()
     for driver in case.pods_of(DRIVER):

@@ -26,6 +26,7 @@ from oc_gpu.checks.components import (
     NFD_OPERATOR,
     NFD_WORKER,
     OPERATOR,
+    TOOLKIT,
     VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
@@ -241,7 +242,17 @@ def _twice(case: Case, says: str) -> Results:
     return ()
 
 
+_LEFT_HOOK = (
+    "/usr/local/nvidia/toolkit/*no such file",
+    "/usr/local/nvidia/toolkit/*executable file not found",
+)
+"""What a runtime says whose hook is still there, and its program is not."""
+
+
 def _stale(case: Case, says: str) -> Results:
+    left = [q for q in find(case, _LEFT_HOOK, None, ("event", "state")) if q.live]
+    if left and not case.pods_of(TOOLKIT):
+        return (result(says, left, at=0.9),)
     for node in case.snapshot.nodes:
         labels, name = node.metadata.labels, node.metadata.name
         where = f"labels of Node/{name}"

@@ -74,11 +74,18 @@ def _node_of(case: Case, quotes: list[Quote]) -> Node | None:
     return case.node(named[0]) if named else None
 
 
+_NO_CLASS = ('runtimeclass "nvidia" not found', 'runtimeclass.node.k8s.io "nvidia" not found')
+"""How the API server refuses pods that ask for a RuntimeClass which is not there."""
+
+
 def _not_for_crio(case: Case, says: str) -> Results:
     quotes = _quotes(case, _NO_HANDLER)
     node = _node_of(case, quotes)
     if quotes and node is not None and _runtime(node) == "cri-o":
         return (result(says, quotes, at=0.95),)
+    refused = [q for q in find(case, _NO_CLASS, None, ("event", "state")) if q.live]
+    if refused and all(_runtime(node) == "cri-o" for node in case.gpu_nodes):
+        return (result(says, refused, at=0.9),)
     for one in case.troubles_of(WORKLOAD):
         pod = one.pod
         wanted = pod.spec.runtime_class_name

@@ -1,6 +1,6 @@
 """What stands beside the GPUs, or was set aside on purpose, is no cause of their trouble."""
 
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Severity
 from tests.checks.patient import NODE, Patient
 

@@ -5,6 +5,7 @@ Each has its counterpart, in which the same sign means nothing.
 
 from datetime import UTC, datetime
 
+from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Severity
 from tests.checks.ailments import pool
 from tests.checks.patient import NODE, Patient
@@ -170,19 +171,21 @@ def operator_of_others(name: str, *containers: str) -> Patient:
 
 
 def test_an_operator_of_others_that_is_killed_for_memory_is_told_too() -> None:
-    assert first(operator_of_others("metrics-operator-5d", "app")) == "operator-oomkilled"
-    assert first(operator_of_others("metrics-5d", "manager")) == "operator-oomkilled"
+    by_name = operator_of_others("metrics-operator-5d", "app")
+    for made in by_name, operator_of_others("metrics-5d", "manager"):
+        found = made.diagnosis()[0]
+        assert (found.cause, found.severity) == ("operator-oomkilled", Severity.WARNING)
     assert first(operator_of_others("web-5d", "app")) is None
 
 
 def test_a_crashing_part_of_the_pod_network_is_told_beside_gpus_that_are_well() -> None:
-    def ovn(state: str) -> str | None:
+    def ovn(state: str) -> list[tuple[str | None, Severity]]:
         spec = {"containers": [{"name": "ovnkube-node"}], "nodeName": NODE}
         made = Patient().pod("ovnkube-node-5x", "openshift-ovn", spec)
-        return first(made.fails("ovnkube", state))
+        return [(one.cause, one.severity) for one in made.fails("ovnkube", state).diagnosis()]
 
-    assert ovn("CrashLoopBackOff") == "pod-network-broken"
-    assert ovn("Error") is None
+    assert ovn("CrashLoopBackOff") == [("pod-network-broken", Severity.WARNING)]
+    assert ovn("Error") == []
 
 
 def test_a_host_driver_keeps_cards_from_virtual_machines_whatever_else_waits() -> None:
@@ -227,3 +230,26 @@ def test_a_program_older_than_the_driver_still_uses_the_one_before() -> None:
 
     assert served("2026-01-01T00:00:00Z") == "driver-upgrade-stale-gpu-pods"
     assert served("2026-01-03T00:00:00Z") is None
+
+
+def test_a_node_that_rebooted_has_no_toolkit_that_restarts_the_runtime() -> None:
+    made = Patient()
+    made.pod("ovnkube-node-5x", "ovn", {"containers": [{"name": "ovnkube"}], "nodeName": NODE})
+    made.pod("node-exporter-7", "mon", {"containers": [{"name": "exporter"}], "nodeName": NODE})
+    for pod in made.tables["pods"]:
+        for one in pod["status"]["containerStatuses"]:
+            one["restartCount"] = 3
+    assert made.diagnosis() == ()
+
+
+def test_a_change_of_layout_under_way_is_no_error_where_all_is_well() -> None:
+    paused = {"nvidia.com/gpu.deploy.device-plugin": "paused-for-mig-change"}
+    made = Patient().policy("ready").labels(**paused, **{"nvidia.com/mig.config.state": "pending"})
+    assert [one.severity for one in made.diagnosis()] == [Severity.WARNING]
+
+
+def test_a_guess_says_that_it_is_one() -> None:
+    guess = Patient(openshift=False).fails("gfd", "ImagePullBackOff").diagnosis()[0]
+    assert guess.confidence < SURE
+    assert guess.title.startswith("perhaps ")
+    assert not Patient().fails("nfd-operator").diagnosis()[0].title.startswith("perhaps ")

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from oc_gpu.checks.case import Case
-from oc_gpu.checks.doctor import SURE, diagnose
+from oc_gpu.checks.catalogue import SURE
+from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.snapshot.bundle import open_bundle
 

@@ -9,8 +9,8 @@ import yaml
 from msgspec import structs
 
 from oc_gpu.checks.case import Case
-from oc_gpu.checks.catalogue import LAYERS
-from oc_gpu.checks.doctor import CHECKS, SURE, UNEXPLAINED, diagnose, ranked
+from oc_gpu.checks.catalogue import LAYERS, SURE
+from oc_gpu.checks.doctor import CHECKS, UNEXPLAINED, diagnose, ranked
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.checks.stalled import STOPS
 from oc_gpu.snapshot.kinds import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Finding, Severity
 from tests.checks.patient import NODE, Patient
 from tests.checks.unsaid import (

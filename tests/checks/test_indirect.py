@@ -1,6 +1,6 @@
 """What tells nothing of a cause, although it looks like what does."""
 
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Finding, Severity
 from tests.checks.indirect import (
     SECOND,

@@ -1,6 +1,6 @@
 """What was said and has passed, or was said by others, is no cause."""
 
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Finding
 from tests.checks.patient import Patient
 from tests.checks.sayings import (

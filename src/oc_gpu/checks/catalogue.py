@@ -66,6 +66,9 @@ class Given(Protocol):
 
 T = TypeVar("T", bound=Given)
 
+SURE = 0.5
+"""Confidence below which a finding is a hint and no cause."""
+
 
 class Check(Struct, Generic[T], frozen=True):
     """One check.
@@ -104,13 +107,14 @@ def run_all(checks: Iterable[Check[T]], given: T) -> tuple[Finding, ...]:
 
 
 def found(check: Check[T], result: Result) -> Finding:
-    """Return a result of a check with what the check says of it."""
+    """Return a result of a check with what the check says of it, a guess as one."""
+    guessed = result.confidence < SURE and result.title == check.says
     return Finding(
         code=check.code,
         check=check.name,
         severity=result.severity,
         layer=result.layer or check.layer,
-        title=result.title,
+        title=f"perhaps {result.title}" if guessed else result.title,
         cause=result.cause or check.cause or None,
         family=check.family or None,
         objects=result.objects,

@@ -13,7 +13,7 @@ from msgspec import structs
 from oc_gpu.checks import components
 from oc_gpu.checks.ages import stack_is_starting
 from oc_gpu.checks.case import Case, key
-from oc_gpu.checks.catalogue import LAYERS, Check, run_all
+from oc_gpu.checks.catalogue import LAYERS, SURE, Check, run_all
 from oc_gpu.checks.causes import (
     access,
     building,
@@ -93,8 +93,6 @@ CHECKS: tuple[Check[Case], ...] = tuple(
 )
 """All causes that the doctor knows, in causal order."""
 
-SURE = 0.5
-"""Confidence below which a finding is a hint and no cause."""
 _TIERS = (0.85, 0.7, SURE)
 _FOLDS = 0.7
 """Confidence from which a finding explains others."""

@@ -180,6 +180,9 @@ def _lasts(case: Case, event: Event) -> bool:
 def has_passed(case: Case, quote: Quote, phrases: Collection[str], end: Collection[str]) -> bool:
     """Tell whether the text that a quote is of says at last that its trouble has an end.
 
+    Of a long text lines that differ in digits only are kept once (`oc_gpu.snapshot.texts`), where
+    they come first: there the last of many such lines cannot be told.
+
     Args:
         case: The cluster.
         quote: What was said of the trouble, anywhere in the text.

@@ -15,7 +15,8 @@ from oc_gpu.checks.quotes import Quote, find
 GUESS = 0.46
 """Confidence of a guess by words."""
 
-_SOURCES = ("log", "event", "state", "kernel", "client")
+_SOURCES = ("log", "event", "state", "client")
+"""Kernels name everything that they find, ill or not."""
 
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "webhook-unreachable": ("failed calling webhook", "admission webhook"),
@@ -174,9 +175,9 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         "deprecated api",
     ),
 }
-"""What is talked about where a cause is at work; `*` stands for anything.
+"""What programs in trouble talk about where a cause is at work; `*` stands for anything.
 
-No word is here that programs say where all is well, as a driver that names its compiler.
+Left out is what the stack's own programs say in each start, as a driver that names its compiler.
 """
 
 

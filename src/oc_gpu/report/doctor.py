@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import structs
 
-from oc_gpu.checks.catalogue import Check
-from oc_gpu.checks.doctor import SURE, passes
+from oc_gpu.checks.catalogue import SURE, Check
+from oc_gpu.checks.doctor import passes
 from oc_gpu.checks.model import Finding, Severity, Unheard
 from oc_gpu.report import alike, findings, stages
 from oc_gpu.report.documents import Cluster, Diagnosis, Explanation, Verdict

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from oc_gpu.checks.catalogue import LAYERS
-from oc_gpu.checks.doctor import SURE
+from oc_gpu.checks.catalogue import LAYERS, SURE
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.report.documents import Diagnosis
 

@@ -17,8 +17,8 @@ def kept(rule: Callable[[T], R]) -> Callable[[T], R]:
 
     Args:
         rule: A function of a module. It tells the same of an object whenever it is asked, and
-            changes nothing; objects are immutable and have a `__dict__`, as nodes and pods
-            (`oc_gpu.snapshot.kinds`).
+            changes nothing: it depends on the object, on facts and on constants alone. Objects are
+            immutable and have a `__dict__`, as nodes and pods (`oc_gpu.snapshot.kinds`).
     """
     name = f"{rule.__module__}.{rule.__qualname__}"
 

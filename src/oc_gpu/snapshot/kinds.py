@@ -4,6 +4,7 @@ Only the fields that are used are decoded; everything else in an object is skipp
 decoder. Field names follow the Kubernetes API (camelCase on the wire).
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from msgspec import Struct, field
@@ -174,7 +175,7 @@ class Node(_Wire, frozen=True, dict=True, gc=True):
         return self.offers(GPU)
 
     @cached_property
-    def devices(self) -> dict[str, int]:
+    def devices(self) -> Mapping[str, int]:
         """Return what it offers to pods of GPUs and their parts, by the name to ask for."""
         names = filter(is_gpu, self.status.allocatable)
         return {name: count for name in sorted(names) if (count := self.offers(name))}

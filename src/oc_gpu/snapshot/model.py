@@ -96,7 +96,7 @@ class Snapshot(Struct, frozen=True, dict=True):
 
     @cached_property
     def _placed(self) -> dict[str, dict[str, list[Pod]]]:
-        """Take the pods by node, for the namespaces that were asked for."""
+        """Return where the pods by node are kept, for the namespaces that were asked for."""
         return {}
 
     def pods_by_node(self, namespace: str) -> Mapping[str, Sequence[Pod]]:

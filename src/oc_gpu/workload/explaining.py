@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from oc_gpu.checks.case import Case
-from oc_gpu.checks.doctor import SURE, diagnose
+from oc_gpu.checks.catalogue import SURE
+from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.kube import Client, OcGpuError
 from oc_gpu.kube.errors import clean

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu import facts
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, version
@@ -9,6 +11,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_pod, result, said
+from oc_gpu.checks.troubles import Trouble
 from oc_gpu.snapshot.kinds import Pod
 
 FAMILY = "control-plane-and-webhooks"
@@ -73,11 +76,20 @@ def _network(case: Case, says: str) -> Results:
     outside = [one for one in case.troubles if _is_network(one.pod) and one.fails]
     if silent and (spread or outside):
         return (result(says, silent, at=0.9),)
-    crashing = [one for one in outside if case.unwell or one.state == "CrashLoopBackOff"]
-    for one in crashing:
-        evidence = Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
-        return (of_pod(one.pod, says, (evidence,), 0.7 if case.unwell else 0.6),)
-    return ()
+    if outside and case.unwell:
+        return (of_pod(outside[0].pod, says, (_seen(outside[0]),), 0.7),)
+    crashing = next((one for one in outside if one.state == "CrashLoopBackOff"), None)
+    if crashing is None:
+        return ()
+    found = of_pod(crashing.pod, _PART, (_seen(crashing),), 0.45)
+    return (structs.replace(found, severity=Severity.WARNING),)
+
+
+_PART = "a part of the pod network crashes; the GPU stack is well so far"
+
+
+def _seen(one: Trouble) -> Evidence:
+    return Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
 
 
 _CNI = ("calico", "cilium", "flannel", "weave", "multus", "ovnkube", "sdn-", "kube-proxy", "canal")

@@ -46,7 +46,9 @@ def _without_header(case: Case, says: str) -> Results:
     for ref, texts in case.texts_of_nodes("lspci"):
         node = case.node(ref.node)
         match = next((m for text in texts if (m := _SILENT.search(text.content))), None)
-        if match is not None and node is not None:
+        held = any(d.driver == "vfio-pci" for d in case.devices.get(ref.node, []))
+        ill = ref.node in case.unwell_nodes or _lacks_gpus(case, ref.node)
+        if match is not None and node is not None and ill and not held:
             return (of_node(node, says, (Evidence(ref.where, match[0]),), 0.93),)
     return ()
 

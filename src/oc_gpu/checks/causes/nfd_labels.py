@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu.checks.case import (
     FEATURES,
     Case,
@@ -158,8 +160,11 @@ def _deploy(case: Case, says: str) -> Results:
         open_why = driver or changing or _gave_up(case, node)
         at = 0.45 if paused and open_why else 0.6 if driver else 0.94
         if offers_gpu(node) and not case.unwell:
-            at = 0.7
-        return (of_node(node, says, evidence, at),)
+            at = min(at, 0.7)
+        found = of_node(node, says, evidence, at)
+        if paused and changing and not case.unwell:
+            found = structs.replace(found, severity=Severity.WARNING)
+        return (found,)
     return _undeployed(case, says)
 
 

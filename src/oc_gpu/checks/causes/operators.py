@@ -27,23 +27,37 @@ def _operates(pod: Pod) -> bool:
 
 
 def _killed(case: Case, says: str) -> Results:
-    others = [one.pod for one in case.troubles_of(components.OTHER, fails=True)]
-    for pod in (*case.pods_of(*_OPERATORS), *filter(_operates, others)):
-        trouble = case.trouble.get(key(pod))
-        for one in pod.status.container_statuses:
-            for state in (one.state, one.last_state):
-                ended = state.terminated
-                if ended is None or ended.reason != "OOMKilled":
-                    continue
-                if trouble is None and not case.unwell:
-                    continue
-                evidence = Evidence(
-                    f"status of Pod/{pod.metadata.name}, {one.name}",
-                    f"OOMKilled, exit code {ended.exit_code}, {one.restart_count} restarts",
-                )
-                return (of_pod(pod, says, (evidence,), 0.95),)
+    for pod in case.pods_of(*_OPERATORS):
+        killed = _out_of_memory(pod)
+        if killed is not None and (key(pod) in case.trouble or case.unwell):
+            return (of_pod(pod, says, (killed,), 0.95),)
     quotes = [q for q in find(case, ("oomkilled",), _OPERATORS) if q.live]
-    return (result(says, quotes, at=0.9),) if quotes else ()
+    return (result(says, quotes, at=0.9),) if quotes else _killed_beside(case)
+
+
+_BESIDE = "an operator beside the GPU stack is killed because its memory limit is too low"
+
+
+def _killed_beside(case: Case) -> Results:
+    """Note operators of others that are killed for their memory: GPUs may be well without them."""
+    for one in case.troubles_of(components.OTHER, fails=True):
+        killed = _out_of_memory(one.pod) if _operates(one.pod) else None
+        if killed is not None:
+            found = of_pod(one.pod, _BESIDE, (killed,), 0.45, one.container)
+            return (structs.replace(found, severity=Severity.WARNING),)
+    return ()
+
+
+def _out_of_memory(pod: Pod) -> Evidence | None:
+    """Return which container of a pod was killed for its memory, None where none was."""
+    for one in pod.status.container_statuses:
+        for state in (one.state, one.last_state):
+            ended = state.terminated
+            if ended is not None and ended.reason == "OOMKilled":
+                where = f"status of Pod/{pod.metadata.name}, {one.name}"
+                code = f"OOMKilled, exit code {ended.exit_code}, {one.restart_count} restarts"
+                return Evidence(where, code)
+    return None
 
 
 _LEASE = (

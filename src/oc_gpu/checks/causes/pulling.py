@@ -133,8 +133,13 @@ def _without_reason(case: Case) -> list[tuple[Trouble, str]]:
     """Return the pulls of the stack that fail and of which nobody says why, with their images."""
     found = []
     for one in pulls(case, *GPU_STACK, *NFD):
-        name = one.pod.metadata.name
-        texts = [e.message for e in case.snapshot.events if e.involved_object.name == name]
+        meta = one.pod.metadata
+        texts = [
+            e.message
+            for e in case.snapshot.events
+            if e.involved_object.name == meta.name
+            and e.involved_object.namespace in ("", meta.namespace)
+        ]
         of_pulls = (t for t in (one.message, *texts) if "pull" in t.lower() or t == one.message)
         said = [text for text in of_pulls if text and not _NO_REASON.fullmatch(text.strip())]
         of_spec = {c.name: c.image for c in one.pod.spec.every}
@@ -198,10 +203,12 @@ def _unsaid_account(case: Case, says: str) -> Results:
 
 def _limited_before(case: Case, says: str) -> Results:
     """Find refusals of earlier pulls, or in logs, where pulls fail now without a reason."""
-    if not _without_reason(case):
-        return ()
-    quotes = find(case, _BY_REGISTRY, None, ("event", "log", "kernel"))
-    return (result(says, quotes, at=0.7),) if quotes else ()
+    hosts = {image.partition("/")[0] for _, image in _without_reason(case)}
+    quotes = find(case, _BY_REGISTRY, None, ("event", "log", "kernel")) if hosts else []
+    same = [q for q in quotes if any(host and host in q.evidence.quote for host in hosts)]
+    if same:
+        return (result(says, same, at=0.7),)
+    return (result(says, quotes, at=_GUESS),) if quotes else ()
 
 
 _TAGGED = re.compile(r"^(?P<repository>[^@\s]+?):(?P<tag>[\w][\w.+-]*)$")

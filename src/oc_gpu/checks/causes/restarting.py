@@ -41,21 +41,28 @@ def _restarts(case: Case, says: str) -> Results:
             and sum(c.restart_count for c in other.status.container_statuses)
             >= max(count * (1 - _ABOUT), 3)
         ]
+        here = {one.metadata.name for one in case.pods_on(pod.spec.node_name)}
         gone = [
             e
             for e in case.snapshot.events
-            if e.reason in ("SandboxChanged", "FailedKillPod")
-            or ("connection refused" in e.message and ".sock" in e.message)
+            if e.involved_object.name in here
+            and (
+                e.reason in ("SandboxChanged", "FailedKillPod")
+                or ("connection refused" in e.message and ".sock" in e.message)
+            )
         ]
         with_it = shaken or gone or key(pod) in case.trouble
-        if (quotes and with_it) or (shaken and gone) or len(shaken) > 1:
+        if (quotes and with_it) or (shaken and gone):
             name = pod.metadata.name
             evidence = (
                 Evidence(f"status of Pod/{name}", f"{count} restarts"),
                 *(quote.evidence for quote in quotes[:1]),
-                *(Evidence(f"Pod/{o.metadata.name}", "restarted as often") for o in shaken[:1]),
+                *(
+                    Evidence(f"Pod/{o.metadata.name}", f"{_restart_count(o)} restarts")
+                    for o in shaken[:1]
+                ),
             )
-            return (of_pod(pod, says, evidence, 0.75),)
+            return (of_pod(pod, says, evidence, 0.75 if quotes else 0.6),)
     return _restarted_together(case, says)
 
 

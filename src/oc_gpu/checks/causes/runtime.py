@@ -101,31 +101,28 @@ def _not_for_crio(case: Case, says: str) -> Results:
     return ()
 
 
+_NOT_HERE = (
+    "containerd.sock*no such file",
+    "containerd.sock*connection refused",
+    "unable to load containerd config",
+    "error: unable to load config",
+    "unable to setup runtime",
+    "error setting up runtime",
+    "failed to load containerd config",
+    "unable to restart containerd",
+    "unable to flush config*containerd",
+    "error signaling containerd",
+    "config.toml*no such file",
+    "unable to find containerd",
+    "unable to dial*sock",
+)
+"""What the toolkit says that does not find the runtime where it was told to look."""
+
+
 def _wrong_config(case: Case, says: str) -> Results:
     quotes = _quotes(case, _NO_HANDLER)
-    quotes += [
-        q
-        for q in find(
-            case,
-            (
-                "containerd.sock*no such file",
-                "containerd.sock*connection refused",
-                "unable to load containerd config",
-                "error: unable to load config",
-                "unable to setup runtime",
-                "error setting up runtime",
-                "failed to load containerd config",
-                "unable to restart containerd",
-                "unable to flush config*containerd",
-                "error signaling containerd",
-                "config.toml*no such file",
-                "unable to find containerd",
-                "unable to dial*sock",
-            ),
-            (TOOLKIT,),
-        )
-        if q.live and "docker" not in q.evidence.quote
-    ]
+    said = [q for q in find(case, _NOT_HERE, (TOOLKIT,)) if q.live]
+    quotes += [q for q in said if "docker" not in q.evidence.quote]
     if refused := _refused_config(case, says):
         return refused
     node = _node_of(case, quotes)

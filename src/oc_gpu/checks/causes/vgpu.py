@@ -53,7 +53,7 @@ def _unlicensed(case: Case, says: str) -> Results:
 def _got_it(case: Case, quote: Quote, phrases: tuple[str, ...]) -> bool:
     """Tell whether a guest that began without licence has it now, by its daemon or nvidia-smi."""
     shown = {q.node for q in reports(case, ("license status*: licensed",))}
-    return quote.node in shown or has_passed(case, quote, phrases, _ACQUIRED)
+    return quote.node in shown - {""} or has_passed(case, quote, phrases, _ACQUIRED)
 
 
 _BEGAN = ("valid grid license not found", "valid license not found")
@@ -68,7 +68,7 @@ _NOT_TOLD = "the node has a virtual GPU, and whether it has its licence is not i
 
 def _licence_not_told(case: Case) -> Results:
     """Note nodes with virtual GPUs of whose licence nobody says anything, and nobody set one up."""
-    if case.setting("driver", "licensingConfig") or reports(case, ("icense",)):
+    if case.setting("driver", "licensingConfig") or reports(case, ("license", "License")):
         return ()
     for node in case.gpu_nodes:
         labels, name = node.metadata.labels, node.metadata.name

@@ -52,7 +52,7 @@ class DriverUpgrades(Controller):
 
     def __init__(self, context: ActorContext) -> None:
         super().__init__(context)
-        self._hashes: dict[str, str | None] = {}
+        self._hashes: dict[tuple[str, str], str | None] = {}
         """What pods of each driver DaemonSet are to carry, in one turn."""
 
     def watches(self) -> Sequence[Watch]:
@@ -109,11 +109,11 @@ class DriverUpgrades(Controller):
         return next(iter(self.cache(PODS).lookup(_by_driver, name_of(node))), None)
 
     def _is_outdated(self, pod: RawObject) -> bool:
-        name = (controller_of(pod) or {}).get("name", "")
-        if name not in self._hashes:
-            made = self.cache(DAEMONSETS).get(name, namespace_of(pod))
-            self._hashes[name] = None if made is None else template_hash(made)
-        return self._hashes[name] not in (None, hash_of(pod, _HASH))
+        name, namespace = (controller_of(pod) or {}).get("name", ""), namespace_of(pod) or ""
+        if (namespace, name) not in self._hashes:
+            made = self.cache(DAEMONSETS).get(name, namespace)
+            self._hashes[namespace, name] = None if made is None else template_hash(made)
+        return self._hashes[namespace, name] not in (None, hash_of(pod, _HASH))
 
     async def _begin(self, node: RawObject, _how: RawObject) -> str:
         pod = self._driver(node)

@@ -15,8 +15,8 @@ after it. `oc-gpu explain CODE` shows the same. This page is made from the check
 stand in [checks.md](checks.md).
 
 Each finding has a confidence. From one half on it is told as a cause, below as a hint. What a
-program said counts as a cause only while whoever said it is in trouble: of a pod that is ready the same
-line is a note at most.
+program said counts as a cause only while whoever said it is in trouble: of a pod that is ready the
+same line is a note at most.
 
 ### {UNEXPLAINED}
 

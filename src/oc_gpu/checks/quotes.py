@@ -190,7 +190,8 @@ def has_passed(case: Case, quote: Quote, phrases: Collection[str], end: Collecti
         end: What is said when it has passed.
     """
     where = quote.evidence.where.rpartition(":")[0]
-    texts = next((t for ref, t in case.snapshot.texts.items() if ref.where == where), ())
+    ref = next((ref for ref in case.snapshot.texts if ref.where == where), None)
+    texts = case.snapshot.texts[ref] if ref is not None else ()
     return _last(texts, phrases) < _last(texts, end)
 
 

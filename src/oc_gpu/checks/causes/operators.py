@@ -91,18 +91,25 @@ _TELLS = re.compile(r"(?i)error|panic|fatal|failed|exception")
 """Words without which the log of a program that ended does not say why."""
 
 
+def _tells(case: Case, pod: Pod, *, previous: bool = False) -> bool:
+    """Tell whether a log of a pod says why it ended, or one of its earlier instance."""
+    return any(
+        _TELLS.search(text.content)
+        for ref, one, _ in case.logs
+        if one is pod and (ref.previous or not previous)
+        for text in case.snapshot.texts[ref]
+    )
+
+
 def _ends_now_and_then(case: Case, says: str) -> Results:
     """Guess why operators that run ended with an error so often: most lose their lease."""
-    heard = {
-        (ref.namespace, ref.pod)
-        for ref, _, _ in case.logs
-        if ref.previous and any(_TELLS.search(t.content) for t in case.snapshot.texts[ref])
-    }
     for pod in case.pods_of(*_OPERATORS):
         for one in pod.status.container_statuses:
             ended = one.last_state.terminated
             often = one.restart_count >= _STATE_ONLY and one.ready
-            if not often or ended is None or ended.reason != "Error" or key(pod) in heard:
+            if not often or ended is None or ended.reason != "Error":
+                continue
+            if _tells(case, pod, previous=True):
                 continue
             text = f"Error, exit code {ended.exit_code}, {one.restart_count} restarts, ready now"
             where = f"status of Pod/{pod.metadata.name}, {one.name}"
@@ -113,16 +120,11 @@ def _ends_now_and_then(case: Case, says: str) -> Results:
 
 def _crashes(case: Case, says: str) -> Results:
     """Guess why an operator crashes without a word, where others ended that ask the API server."""
-    heard = {
-        (ref.namespace, ref.pod)
-        for ref, _, _ in case.logs
-        if any(_TELLS.search(t.content) for t in case.snapshot.texts[ref])
-    }
     others = [pod for pod in case.pods_of(*_ASKING) if key(pod) not in case.trouble]
     ended = [pod for pod in others if _has_ended(pod)]
     nodes = {pod.spec.node_name for pod in ended}
     for one in case.troubles_of(*_OPERATORS, fails=True) if len(nodes) > 1 else []:
-        if one.state in PULLING or one.ended != "Error" or key(one.pod) in heard:
+        if one.state in PULLING or one.ended != "Error" or _tells(case, one.pod):
             continue
         name, other = one.pod.metadata.name, ended[0].metadata.name
         evidence = (
@@ -144,13 +146,16 @@ def _has_ended(pod: Pod) -> bool:
 
 def _lost_by_others(case: Case, says: str) -> Results:
     """Find programs of others that end for want of their lease time and again, and run now."""
-    for ref, texts in case.snapshot.texts.items():
+    for ref in case.snapshot.texts:  # their content is read only where it may tell
         pod = case.pod(ref) if ref.previous else None
         if pod is None or case.component[key(pod)] != components.OTHER:
             continue
         counts = [one.restart_count for one in pod.status.container_statuses]
+        if max(counts, default=0) < _OFTEN:
+            continue
+        texts = case.snapshot.texts[ref]
         lines = (line for text in texts for phrase in _LEASE for line in text.find(split(phrase)))
-        line = next(lines, None) if max(counts, default=0) >= _OFTEN else None
+        line = next(lines, None)
         if line is not None:
             evidence = Evidence(f"{ref.where}:{line.number}", shown(line.text))
             found = of_pod(pod, says, (evidence,), 0.45, ref.container)

@@ -117,7 +117,7 @@ def _status() -> Iterator[Figure]:
 def _scale(sizes: Sequence[int]) -> Iterator[Figure]:
     """Hold what a node costs on large clusters against what it costs on a small one."""
     for size in sorted(set(scale.SIZES) - set(sizes)):
-        print(f"{size:,} nodes: not measured, `make bench LARGE=1` does in a quarter of an hour")
+        print(f"{size:,} nodes: not measured, `make bench LARGE=1` does in some minutes")
     small, *large = [scale.road(size) for size in sizes]
     for one in large:
         if one.look.code:

@@ -30,7 +30,7 @@ from oc_gpu.sim.scenario import load
 
 SIZES = (250, 1000, 5000)
 USUAL = SIZES[:2]
-"""Sizes that are measured where nobody asks for more: the largest takes a quarter of an hour."""
+"""Sizes that are measured where nobody asks for more: the largest takes some minutes."""
 LONGEST = 2400
 """Seconds after which a walk is ended, and told as not finished."""
 

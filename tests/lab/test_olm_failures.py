@@ -160,7 +160,8 @@ def test_subscription_to_a_catalog_that_does_not_answer_is_not_resolved(
 ) -> None:
     until(lab, CATALOG_SOURCES, lambda source: _state(source, silent) == "TRANSIENT_FAILURE")
     install(lab, "one", source=silent)
-    sub = until(lab, SUBSCRIPTIONS, lambda s: condition(s, "ResolutionFailed"))
+    kinds = "ResolutionFailed", "CatalogSourcesUnhealthy"  # OLM tells them one after the other
+    sub = until(lab, SUBSCRIPTIONS, lambda s: all(condition(s, kind) for kind in kinds))
     assert condition(sub, "ResolutionFailed")["reason"] == "ErrorPreventedResolution"
     assert condition(sub, "CatalogSourcesUnhealthy")["status"] == "False", "OLM calls it healthy"
     told = stopped(lab)

@@ -5,10 +5,12 @@ Everything is worked out when it is asked for first, and kept: what no check ask
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
 
 from oc_gpu.checks import components, troubles
 from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OPERATOR
@@ -33,14 +35,13 @@ _IN_USE = re.compile(r"Kernel driver in use: (\S+)")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
-class Device:
-    """An NVIDIA device as lspci shows it."""
+class Device(Struct, frozen=True):
+    """An NVIDIA device as lspci shows it; classes that begin with 03 are cards."""
 
-    def __init__(self, slot: str, kind: str, device: str, driver: str) -> None:
-        self.slot = slot
-        self.kind = kind
-        self.device = device
-        self.driver = driver
+    slot: str
+    kind: str
+    device: str
+    driver: str
 
 
 _OF_PODS = ("component", "troubles", "trouble", "_by_component", "_troubles_by_component")
@@ -177,6 +178,10 @@ class Case:
             for ref, parts in self.texts_of_nodes("lspci")
         }
 
+    def cards(self, node: str) -> list[Device]:
+        """Return the GPUs of a node, as far as lspci was gathered."""
+        return [one for one in self.devices.get(node, []) if one.kind.startswith("03")]
+
     @cached_property
     def modules(self) -> dict[str, frozenset[str]]:
         """Return the kernel modules of each node of which they were gathered."""
@@ -201,7 +206,7 @@ class Case:
             pci_label(node) != ""
             or labels.get(f"{_GPU}gpu.present") == "true"
             or any(name.startswith(_GPU) for name in node.status.capacity)
-            or any(d.kind.startswith("03") for d in self.devices.get(node.metadata.name, []))
+            or bool(self.cards(node.metadata.name))
         )
 
     @cached_property
@@ -493,8 +498,3 @@ def short(item: Deployment) -> bool:
 def _driver(rest: str) -> str:
     match = _IN_USE.search(rest)
     return match[1] if match else ""
-
-
-def first(items: Sequence[Any]) -> Any:
-    """Return the first item, None when there is none."""
-    return items[0] if items else None

@@ -120,8 +120,7 @@ _GPU = "nvidia.com/"
 @kept
 def of_pod(pod: Pod) -> str:
     """Return the component that a pod is."""
-    owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
-    found = _known(pod.metadata, owner, pod.spec)
+    found = _known(pod.metadata, pod.controller, pod.spec)
     if found != OTHER or not (wants_gpu(pod) or uses_nvidia(pod)):
         return found
     return WORKLOAD

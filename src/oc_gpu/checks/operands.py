@@ -104,7 +104,7 @@ def _on_node(proof: Proof, node: str, running: list[str]) -> list[Result]:
     results = []
     for operand in running:
         names = {item.metadata.name for item in _sets(proof, operand)}
-        pods = [pod for pod in _pods(proof, node) if _owner(pod) in names]
+        pods = [pod for pod in _pods(proof, node) if pod.controller in names]
         if not any(workloads.is_ready(pod) for pod in pods):
             results.append(_not_ready(proof, node, operand, pods))
     if not results and running:
@@ -116,10 +116,6 @@ def _on_node(proof: Proof, node: str, running: list[str]) -> list[Result]:
 
 def _pods(proof: Proof, node: str) -> Sequence[Pod]:
     return workloads.pods_on(proof.snapshot, proof.inputs.operand_namespace, node)
-
-
-def _owner(pod: Pod) -> str:
-    return next((o.name for o in pod.metadata.owner_references if o.controller), "")
 
 
 def _not_ready(proof: Proof, node: str, operand: str, pods: list[Pod]) -> Result:

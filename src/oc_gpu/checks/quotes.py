@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, key, short, short_of_pods
@@ -350,6 +350,11 @@ def of_node(node: Node, says: str, evidence: tuple[Evidence, ...], at: float) ->
     name = node.metadata.name
     objects, told = (f"Node/{name}",), {"node": name}
     return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+
+
+def note(found: Result) -> Result:
+    """Return a finding as one that is worth a look and stops nothing."""
+    return structs.replace(found, severity=Severity.WARNING)
 
 
 class Look(Protocol):

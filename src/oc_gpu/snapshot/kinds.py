@@ -13,13 +13,11 @@ from oc_gpu.config.taints import Taint as WrittenTaint
 
 GPU = "nvidia.com/gpu"
 """Extended resource that NVIDIA's device plugin offers, and the taint key it is known by."""
-_CARDS = (GPU, "nvidia.com/mig-")
-"""Beginnings of the resources that stand for a card or a part of it."""
 
 
 def is_gpu(resource: str) -> bool:
     """Tell whether an extended resource stands for a card or a part of it."""
-    return resource.startswith(_CARDS)
+    return resource.startswith((GPU, "nvidia.com/mig-"))
 
 
 _PLATFORM = ("node.kubernetes.io/", "node-role.kubernetes.io/")
@@ -314,6 +312,11 @@ class Pod(_Wire, frozen=True, dict=True, gc=True):
     metadata: Meta = field(default_factory=Meta)
     spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
+
+    @cached_property
+    def controller(self) -> str:
+        """Return the name of what made it and keeps it, empty for a pod by itself."""
+        return next((one.name for one in self.metadata.owner_references if one.controller), "")
 
     @property
     def has_ended(self) -> bool:

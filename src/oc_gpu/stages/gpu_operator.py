@@ -198,8 +198,7 @@ def _node(node: Node, operands: Iterable[str], pods: Sequence[Pod]) -> Progress:
 
 def _pod_of(operand: str, pods: Sequence[Pod]) -> Pod | None:
     for pod in pods:
-        owner = workloads.controller(pod)
-        if owner == operand or owner.startswith(f"{operand}-"):
+        if pod.controller == operand or pod.controller.startswith(f"{operand}-"):
             return pod
     return None
 

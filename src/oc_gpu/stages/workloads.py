@@ -165,12 +165,6 @@ def pods_on(snapshot: Snapshot, namespace: str, node: str) -> Sequence[Pod]:
     return snapshot.pods_by_node(namespace).get(node, ())
 
 
-@kept
-def controller(item: Pod) -> str:
-    """Return the name of what made a pod and keeps it, empty for a pod by itself."""
-    return next((owner.name for owner in item.metadata.owner_references if owner.controller), "")
-
-
 def first_crash(pods: Iterable[Pod]) -> Progress | None:
     """Return the first pod's trouble, if any has one."""
     for item in pods:

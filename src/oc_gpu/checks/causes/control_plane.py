@@ -2,15 +2,13 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu import facts
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_pod, result, said
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, note, of_pod, result, said
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.snapshot.kinds import Pod
 
@@ -82,7 +80,7 @@ def _network(case: Case, says: str) -> Results:
     if crashing is None:
         return ()
     found = of_pod(crashing.pod, _PART, (_seen(crashing),), 0.45)
-    return (structs.replace(found, severity=Severity.WARNING),)
+    return (note(found),)
 
 
 _PART = "a part of the pod network crashes; the GPU stack is well so far"

@@ -29,7 +29,7 @@ _NO_LOAD = (
 
 def generations(case: Case, node: str) -> list[str]:
     """Return the generations of the cards that lspci shows on a node."""
-    devices = [d for d in case.devices.get(node, []) if d.kind.startswith("03")]
+    devices = case.cards(node)
     return [name for device in devices if (name := generation(device.device))]
 
 
@@ -211,7 +211,7 @@ def _unloaded(case: Case, says: str) -> Results:
     """Find hosts whose own driver is installed, as nvidia-smi is there, and whose card has none."""
     for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
         node = case.node(ref.node)
-        cards = [d for d in case.devices.get(ref.node, []) if d.kind.startswith("03")]
+        cards = case.cards(ref.node)
         line = next((line for text in texts for line in text.find(_NO_ANSWER)), None)
         bare = cards and not any(card.driver for card in cards)
         if node is None or line is None or not bare or case.pods_on(ref.node, DRIVER):

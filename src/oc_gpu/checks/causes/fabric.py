@@ -109,7 +109,7 @@ _BOARD = 8
 def _is_joined(case: Case, node: Node) -> bool:
     """Tell whether a node's cards are modules of a board with NVSwitches, as far as is known."""
     labels = node.metadata.labels
-    cards = [d for d in case.devices.get(node.metadata.name, []) if d.kind.startswith("03")]
+    cards = case.cards(node.metadata.name)
     told = labels.get("nvidia.com/gpu.count", "")
     count = int(told) if told.isdigit() else len(cards)
     module = _SWITCHED.search(labels.get("nvidia.com/gpu.product", "")) is not None

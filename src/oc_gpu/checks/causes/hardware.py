@@ -2,15 +2,13 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu.checks.cards import older
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_node, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, note, of_node, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _GPU = "gpu-hardware"
@@ -87,7 +85,7 @@ def _passed_over(case: Case) -> Results:
     """Note nodes with more cards than the plugin counts, where none is divided or given away."""
     for node in case.gpu_nodes:
         name, amounts = node.metadata.name, node.status.capacity
-        cards = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        cards = case.cards(name)
         has = amounts.get("nvidia.com/gpu", "0")
         divided = any(one.startswith("nvidia.com/mig-") for one in amounts)
         layout = node.metadata.labels.get("nvidia.com/mig.config", "all-disabled")
@@ -100,7 +98,7 @@ def _passed_over(case: Case) -> Results:
                 Evidence(f"status of Node/{name}", f"capacity nvidia.com/gpu: {has}"),
             )
             found = of_node(node, _FEWER, evidence, 0.45)
-            return (structs.replace(found, severity=Severity.WARNING),)
+            return (note(found),)
     return ()
 
 
@@ -162,7 +160,7 @@ def _lacks_gpus(case: Case, name: str) -> bool:
         amounts.get("nvidia.com/gpu", "0")
         for amounts in (node.status.capacity, node.status.allocatable)
     )
-    cards = sum(device.kind.startswith("03") for device in case.devices.get(name, []))
+    cards = len(case.cards(name))
     return offers.isdigit() and has.isdigit() and int(offers) < max(int(has), cards)
 
 

@@ -24,7 +24,7 @@ def _no_driver(case: Case, says: str) -> Results:
     down = down or case.troubles_of(*ON_NODE)
     for one in down:
         name = one.pod.spec.node_name
-        devices = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        devices = case.cards(name)
         if any(d.driver == "nvidia" for d in devices):
             continue
         evidence = [Evidence("ClusterPolicy", "spec.driver.enabled: false")]
@@ -60,7 +60,7 @@ def _bare_host(case: Case, says: str) -> Results:
     )
     quotes = [q for q in find(case, phrases, None, ("log", "event", "state")) if q.live]
     for quote in quotes:
-        devices = [d for d in case.devices.get(quote.node, []) if d.kind.startswith("03")]
+        devices = case.cards(quote.node)
         if not any(d.driver == "nvidia" for d in devices):
             return (result(says, [quote], at=0.86),)
     return _unbound(case, says)
@@ -70,7 +70,7 @@ def _unbound(case: Case, says: str) -> Results:
     """Find plugins that fail beside a card which no kernel driver holds."""
     for one in case.troubles_of(PLUGIN, GFD, fails=True):
         name = one.pod.spec.node_name
-        cards = [d for d in case.devices.get(name, []) if d.kind.startswith("03")]
+        cards = case.cards(name)
         if cards and not any(d.driver for d in cards) and one.state not in PULLING:
             evidence = (
                 Evidence(f"lspci of Node/{name}", "no kernel driver in use"),

@@ -19,14 +19,9 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, result, said
+from oc_gpu.checks.quotes import any_of, cause, find, of_node, of_pod, result, said
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node, Pod
-
-
-def _pod(pod: Pod, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
-    objects, told = (f"Pod/{pod.metadata.name}",), about(pod)
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 def _unpermitted(case: Case, says: str) -> Results:
@@ -66,7 +61,7 @@ def _unasked(case: Case, says: str) -> Results:
                 Evidence(f"nvidia-smi of Node/{node}", "MIG devices"),
                 Evidence(f"status of {where}", f"{one.container} {one.state}"),
             )
-            return (_pod(pod, says, evidence, 0.55),)
+            return (of_pod(pod, says, evidence, 0.55),)
     return ()
 
 
@@ -124,14 +119,14 @@ def _mismatch(case: Case, says: str) -> Results:
                 Evidence(f"Pod/{pod.metadata.name}", f"asks for {', '.join(sorted(asks))}"),
                 Evidence("device plugin", f"MIG strategy {strategy}"),
             )
-            return (_pod(pod, says, evidence, 0.93),)
+            return (of_pod(pod, says, evidence, 0.93),)
         whole = any("nvidia.com/gpu" in one.resources.limits for one in pod.spec.every)
         if whole and waits and strategy == "mixed" and _has_instances(case):
             evidence = (
                 Evidence(f"Pod/{pod.metadata.name}", "asks for nvidia.com/gpu"),
                 Evidence("device plugin", "MIG strategy mixed"),
             )
-            return (_pod(pod, says, evidence, 0.85),)
+            return (of_pod(pod, says, evidence, 0.85),)
     for one in case.troubles_of(PLUGIN, fails=True):
         node = case.node(one.pod.spec.node_name)
         capable = node is not None and node.metadata.labels.get("nvidia.com/mig.capable") == "true"
@@ -144,7 +139,7 @@ def _mismatch(case: Case, says: str) -> Results:
                 Evidence(f"status of Pod/{one.pod.metadata.name}", text),
                 Evidence("device plugin", f"MIG strategy {strategy}"),
             )
-            return (_pod(one.pod, says, evidence, 0.45),)
+            return (of_pod(one.pod, says, evidence, 0.45),)
     kinds = _kinds(case)
     if strategy == "single" and len(kinds) > 1 and case.unwell:
         evidence = (

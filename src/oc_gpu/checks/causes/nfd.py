@@ -51,7 +51,7 @@ def _bare(case: Case) -> list[Node]:
 
 def has_card(case: Case, node: Node) -> bool:
     """Tell whether lspci shows an NVIDIA card on a node."""
-    return any(d.kind.startswith("03") for d in case.devices.get(node.metadata.name, []))
+    return bool(case.cards(node.metadata.name))
 
 
 def _worker_on(case: Case, node: Node) -> bool:

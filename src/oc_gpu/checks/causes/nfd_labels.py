@@ -2,8 +2,6 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu.checks.case import (
     FEATURES,
     Case,
@@ -32,7 +30,7 @@ from oc_gpu.checks.components import (
     VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, of_node, result
+from oc_gpu.checks.quotes import cause, find, note, of_node, result
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
@@ -163,7 +161,7 @@ def _deploy(case: Case, says: str) -> Results:
             at = min(at, 0.7)
         found = of_node(node, says, evidence, at)
         if paused and changing and not case.unwell:
-            found = structs.replace(found, severity=Severity.WARNING)
+            found = note(found)
         return (found,)
     return _undeployed(case, says)
 

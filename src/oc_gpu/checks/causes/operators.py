@@ -2,15 +2,13 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu.checks import components
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.control_plane import FAMILY
 from oc_gpu.checks.components import OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said, shown, split
+from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said, shown, split
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Pod
 
@@ -44,7 +42,7 @@ def _killed_beside(case: Case) -> Results:
         killed = _out_of_memory(one.pod) if _operates(one.pod) else None
         if killed is not None:
             found = of_pod(one.pod, _BESIDE, (killed,), 0.45, one.container)
-            return (structs.replace(found, severity=Severity.WARNING),)
+            return (note(found),)
     return ()
 
 
@@ -114,7 +112,7 @@ def _ends_now_and_then(case: Case, says: str) -> Results:
             text = f"Error, exit code {ended.exit_code}, {one.restart_count} restarts, ready now"
             where = f"status of Pod/{pod.metadata.name}, {one.name}"
             found = of_pod(pod, says, (Evidence(where, text),), 0.4, one.name)
-            return (structs.replace(found, severity=Severity.WARNING),)
+            return (note(found),)
     return ()
 
 
@@ -159,7 +157,7 @@ def _lost_by_others(case: Case, says: str) -> Results:
         if line is not None:
             evidence = Evidence(f"{ref.where}:{line.number}", shown(line.text))
             found = of_pod(pod, says, (evidence,), 0.45, ref.container)
-            return (structs.replace(found, severity=Severity.WARNING),)
+            return (note(found),)
     return ()
 
 

@@ -2,8 +2,6 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.toolkit import (
@@ -13,7 +11,7 @@ from oc_gpu.checks.causes.toolkit import (
 )
 from oc_gpu.checks.components import PLUGIN, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, any_of, cause, find, of_node, of_pod, result
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, note, of_node, of_pod, result
 from oc_gpu.checks.troubles import CREATING
 from oc_gpu.snapshot.kinds import Node, is_gpu
 
@@ -173,7 +171,7 @@ def _written_over(case: Case, says: str) -> Results:
         Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told}"),
         Evidence("environment of the toolkit", "CONTAINERD_SET_AS_DEFAULT: true"),
     )
-    return (structs.replace(of_node(nodes[0], _LOST, evidence, 0.4), severity=Severity.WARNING),)
+    return (note(of_node(nodes[0], _LOST, evidence, 0.4)),)
 
 
 _LOST = (

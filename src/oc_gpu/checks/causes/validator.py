@@ -166,8 +166,7 @@ def _exporters(case: Case, quotes: list[Quote]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     others = [q.pod for q in quotes if q.pod is not None and q.component not in (EXPORTER, DCGM)]
     for pod in (*case.pods_of(EXPORTER), *others):
-        owner = next((o.name for o in pod.metadata.owner_references if o.controller), "")
-        name = f"{pod.metadata.namespace}/{owner or pod.metadata.name}"
+        name = f"{pod.metadata.namespace}/{pod.controller or pod.metadata.name}"
         found.setdefault(pod.spec.node_name, []).append(name)
     return found
 

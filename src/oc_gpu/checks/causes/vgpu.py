@@ -2,8 +2,6 @@
 
 import re
 
-from msgspec import structs
-
 from oc_gpu.checks.case import Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import FRACTION, INSTANCE
@@ -19,7 +17,7 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, has_passed, of_node, result
+from oc_gpu.checks.quotes import Quote, about, cause, find, has_passed, note, of_node, result
 from oc_gpu.checks.troubles import PULLING
 
 _VGPU = "vgpu"
@@ -77,7 +75,7 @@ def _licence_not_told(case: Case) -> Results:
         told = f"{_PRESENT}: true" if labels.get(_PRESENT) == "true" else told
         if told and offers_gpu(node):
             found = of_node(node, _NOT_TOLD, (Evidence(f"labels of Node/{name}", told),), 0.3)
-            return (structs.replace(found, severity=Severity.WARNING),)
+            return (note(found),)
     return ()
 
 

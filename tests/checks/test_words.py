@@ -34,7 +34,7 @@ def test_words_that_no_rule_knows_still_tell_what_it_is_about(
 ) -> None:
     part, line = said
     silent = ill(part).diagnosis()
-    assert silent[0].cause != cause
+    assert silent[0].cause != cause or silent[0].confidence < GUESS
     first = ill(part).log(part, line).diagnosis()[0]
     assert (first.cause, first.confidence) == (cause, GUESS)
     assert line in first.evidence[0].quote

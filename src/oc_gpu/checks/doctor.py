@@ -49,6 +49,7 @@ from oc_gpu.checks.causes import (
     validator,
     vgpu,
 )
+from oc_gpu.checks.habits import by_habit
 from oc_gpu.checks.model import Evidence, Finding, Severity
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.checks.words import guesses
@@ -134,9 +135,15 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     stuck = any(one.severity is Severity.ERROR for one in unexplained)
     guess = guesses(case, CHECKS) if stuck and not any(map(_is_specific, errors)) else ()
     if not errors:
+        guess = guess or (_by_habit(case) if stuck else ())
         more = _not_said_yet(found, unexplained, of=None)
         return (*guess, *more, *found) if stuck else (*found, *more)
     return (*guess, *found, *_not_said_yet(found, unexplained))
+
+
+def _by_habit(case: Case) -> tuple[Finding, ...]:
+    first = None if case.silent_nodes else next(iter(_ours(case)), None)
+    return by_habit(case, CHECKS, first) if first is not None else ()
 
 
 def _is_specific(finding: Finding) -> bool:
@@ -205,8 +212,7 @@ def _folded(finding: Finding, root: Finding) -> Finding:
 
 def _unexplained(case: Case) -> tuple[Finding, ...]:
     """Return which layer is in trouble where no cause is known, and how to learn more."""
-    ours = [t for t in case.troubles if case.component[key(t.pod)] in _LAYER]
-    ours.sort(key=lambda t: (not t.fails, _RANK[_LAYER[case.component[key(t.pod)]]]))
+    ours = _ours(case)
     if stack_is_starting(case):
         return (_starting(case, ours[0]),)
     if case.silent_nodes:
@@ -227,6 +233,12 @@ def _unexplained(case: Case) -> tuple[Finding, ...]:
         more = ("oc get pods -n nvidia-gpu-operator -o wide", "oc get clusterpolicy -o yaml")
         return (_unknown("access", title, (), more, ()),)
     return ()
+
+
+def _ours(case: Case) -> list[Trouble]:
+    """Return the troubles of the programs on the road: those that fail, and the lowest, first."""
+    ours = [t for t in case.troubles if case.component[key(t.pod)] in _LAYER]
+    return sorted(ours, key=lambda t: (not t.fails, _RANK[_LAYER[case.component[key(t.pod)]]]))
 
 
 def _starting(case: Case, one: Trouble) -> Finding:

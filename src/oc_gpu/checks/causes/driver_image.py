@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
 from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, result, said, shown
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result, said, shown
 from oc_gpu.checks.troubles import Trouble
 
 _FAMILY = "driver-image"
@@ -243,7 +243,32 @@ def _stale(case: Case, says: str) -> Results:
         objects = (where,)
         told = {"namespace": item.metadata.namespace}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
-    return _old_system(case, says)
+    return _old_system(case, says) or _old_pod(case, says)
+
+
+def _old_pod(case: Case, says: str) -> Results:
+    """Find pods that fail, and whose DaemonSet has another image by now."""
+    wanted = {
+        (item.metadata.namespace, item.metadata.name, one.name): one.image
+        for _, item in case.sets
+        for one in item.spec.template.spec.every
+    }
+    for one in case.troubles_of(*ON_NODE):
+        meta = one.pod.metadata
+        for container in one.pod.spec.every:
+            image = wanted.get((meta.namespace, one.pod.controller, container.name))
+            if image and _is_other(image, container.image):
+                evidence = (
+                    Evidence(f"Pod/{meta.name}, {container.name}", f"image {container.image}"),
+                    Evidence(f"DaemonSet/{one.pod.controller}", f"image {image}"),
+                )
+                return (of_pod(one.pod, says, evidence, 0.6, container.name),)
+    return ()
+
+
+def _is_other(image: str, other: str) -> bool:
+    one, two = (version(each.rpartition(":")[2]) for each in (image, other))
+    return bool(one and two) and one != two
 
 
 def _troubled(case: Case, component: str) -> bool:

@@ -6,9 +6,20 @@ from oc_gpu.checks.cards import older
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations, is_virtual
-from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
+from oc_gpu.checks.components import ON_NODE, SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, note, of_node, result, said
+from oc_gpu.checks.quotes import (
+    Quote,
+    about,
+    any_of,
+    cause,
+    find,
+    note,
+    of_node,
+    result,
+    said,
+    shown,
+)
 from oc_gpu.snapshot.kinds import Pod
 
 _GPU = "gpu-hardware"
@@ -69,11 +80,30 @@ def _adapter(case: Case, says: str) -> Results:
     if quotes:
         return (result(says, quotes, at=0.84),)
     late = [q for q in find(case, _TOO_LATE, None, _EVERYWHERE) if q.live]
-    return (result(says, late, at=0.6),) if late else _passed_over(case)
+    return (result(says, late, at=0.6),) if late else _none(case, says) or _passed_over(case)
 
 
 _TOO_LATE = ("driver error: timed out", "driver rpc error: timed out")
 """How the container CLI says that the driver did not come to an end with a card."""
+
+
+_NONE = "no devices were found"
+
+
+def _none(case: Case, says: str) -> Results:
+    """Find nodes whose driver holds a card, and none that it could show."""
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        node, held = case.node(ref.node), [d for d in case.cards(ref.node) if d.driver == "nvidia"]
+        line = next((line for text in texts for line in text.find((_NONE,))), None)
+        if line is not None and node is not None and held:
+            evidence = (
+                Evidence(f"{ref.where}:{line.number}", shown(line.text)),
+                Evidence(f"lspci of Node/{ref.node}", "Kernel driver in use: nvidia"),
+            )
+            return (of_node(node, says, evidence, 0.6),)
+    said_so = find(case, (_NONE,), (*ON_NODE,), ("log",))
+    quotes = [quote for quote in said_so if quote.live]
+    return (result(says, quotes, at=0.6),) if quotes else ()
 
 
 _FEWER = (

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from oc_gpu.checks.case import Case, spec, status
+from oc_gpu.checks.case import Case, key, spec, status
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER, GPU_STACK, NFD, ON_NODE
+from oc_gpu.checks.components import DRIVER, GFD, GPU_STACK, MIG, NFD, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
     Quote,
@@ -14,6 +14,7 @@ from oc_gpu.checks.quotes import (
     cause,
     find,
     holds,
+    of_pod,
     of_pulls,
     result,
     said,
@@ -214,7 +215,29 @@ def _api_through_proxy(case: Case, says: str) -> Results:
         for quote in find(case, _PROXY_SAYS, (*ON_NODE, *NFD), ("log",))
         if quote.live and _leaves_api_out(quote) and _calls_api(case, quote)
     ]
-    return (result(says, refused, at=0.94),) if refused else ()
+    return (result(says, refused, at=0.94),) if refused else _silent_with_proxy(case, says)
+
+
+_CALLERS = (GFD, MIG, OPERATOR, *NFD)
+"""Programs that speak to the API server and, but for it, to nobody outside of their node."""
+
+
+def _silent_with_proxy(case: Case, says: str) -> Results:
+    """Find programs that fail without a word, and whose proxy gets what is for the API server."""
+    for one in case.troubles_of(DRIVER, *_CALLERS, fails=True):
+        asks = case.component[key(one.pod)] != DRIVER or "manager" in one.container
+        mine = next((each for each in one.pod.spec.every if each.name == one.container), None)
+        if mine is None or not asks or one.state in PULLING or not _proxies_api(mine):
+            continue
+        if any(pod is one.pod and ref.container == one.container for ref, pod, _ in case.logs):
+            continue
+        where = f"status of Pod/{one.pod.metadata.name}, {one.container}"
+        evidence = (
+            Evidence(f"environment of {one.container}", "a proxy, and NO_PROXY without the API"),
+            Evidence(where, f"{one.state}, {one.restarts} restarts"),
+        )
+        return (of_pod(one.pod, says, evidence, 0.6, one.container),)
+    return ()
 
 
 def _calls_api(case: Case, quote: Quote) -> bool:
@@ -227,11 +250,12 @@ def _leaves_api_out(quote: Quote) -> bool:
     """Tell whether a pod has a proxy, and a list of exceptions without the API server."""
     if quote.pod is None:
         return False
-    return any(
-        any(one.variable(name) for name in _PROXY_NAMES)
-        and not _covers_api(next((v for n in _NO_PROXY if (v := one.variable(n))), ""))
-        for one in quote.pod.spec.every
-    )
+    return any(map(_proxies_api, quote.pod.spec.every))
+
+
+def _proxies_api(one: ContainerSpec) -> bool:
+    exceptions = next((value for name in _NO_PROXY if (value := one.variable(name))), "")
+    return any(map(one.variable, _PROXY_NAMES)) and not _covers_api(exceptions)
 
 
 def _timeouts_with_proxy(case: Case) -> list[Quote]:

@@ -8,6 +8,7 @@ from oc_gpu.checks.case import (
     has_features,
     offers_gpu,
     pci_label,
+    short,
     spec,
 )
 from oc_gpu.checks.catalogue import Result, Results
@@ -88,9 +89,16 @@ def _unlabelled(case: Case, says: str) -> Results:
         at = 0.3
     elif case.troubles_of(*NFD, fails=True):
         at = 0.45 if case.troubles_of(NFD_WORKER, fails=True) else 0.6
+    elif has_instance and _lacks_master(case):
+        at = 0.6
     if not case.managed and not operator and not has_instance:
         at = 0.6
     return (Result(Severity.ERROR, says, evidence=(lacks,), confidence=at),)
+
+
+def _lacks_master(case: Case) -> bool:
+    short_of = any(name == NFD_MASTER and short(item) for name, item in case.deployments)
+    return short_of or bool(case.troubles_of(NFD_MASTER))
 
 
 def _single(case: Case, says: str) -> Results:

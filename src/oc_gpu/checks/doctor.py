@@ -270,7 +270,10 @@ def _thin(case: Case, one: Trouble) -> Finding:
     what = one.container or "the pod"
     lacks = (
         "what its log says is of no cause that is known here"
-        if any(ref.pod == meta.name for ref in case.snapshot.texts)
+        if any(
+            ref.pod == meta.name and ref.container in ("", one.container)
+            for ref in case.snapshot.texts
+        )
         else "what was read does not say why: its log and its events are needed"
     )
     title = f"{what} of {meta.name} is in state {one.state}, and {lacks}"

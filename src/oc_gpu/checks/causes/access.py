@@ -7,7 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import denied, has_selinux
 from oc_gpu.checks.components import GPU_STACK, NFD, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
+from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said
 
 _ADMISSION = "admission-and-quota"
 _OURS = tuple(GPU_STACK | NFD)
@@ -46,6 +46,19 @@ def _read_only(case: Case, says: str) -> Results:
     quotes = find(case, ("read-only file system",), _OURS, ("log", "event", "state"))
     quotes = [q for q in quotes if q.live and "open /tmp/" in q.evidence.quote]
     return (result(says, quotes, at=0.72),) if quotes and case.on_openshift else ()
+
+
+def _as_root(case: Case, says: str) -> Results:
+    """Find pods that may not run as root, and were given an SCC that lets their image do so."""
+    phrase = "runasnonroot and image will run as root"
+    for quote in find(case, (phrase,), None, ("event", "state")):
+        used = quote.pod.metadata.annotations.get("openshift.io/scc", "") if quote.pod else ""
+        if quote.pod is None or not quote.live or used in ("", "restricted", "restricted-v2"):
+            continue
+        more = (Evidence(f"annotation openshift.io/scc of Pod/{quote.pod.metadata.name}", used),)
+        found = result(says, [quote], at=0.8, more=more)
+        return (found if quote.component in _OURS else note(found),)
+    return ()
 
 
 _DEVICE = re.compile(r"(?m)^.*(?:\b\w+_u:\w+:device_t:s0).*nvidia.*$")
@@ -208,7 +221,7 @@ SCC_WRONG = cause(
         "oc get scc -o custom-columns=NAME:.metadata.name,PRIORITY:.priority",
         "oc get pod {pod} -n {namespace} -o jsonpath='{.metadata.annotations.openshift\\.io/scc}'",
     ),
-    look=any_of(_scc, _read_only),
+    look=any_of(_scc, _read_only, _as_root),
 )
 SELINUX = cause(
     "OCG0124",

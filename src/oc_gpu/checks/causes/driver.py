@@ -5,7 +5,7 @@ import re
 from oc_gpu.checks.cards import generation, older
 from oc_gpu.checks.case import FEATURES, Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER
+from oc_gpu.checks.components import DCGM, DRIVER, GFD, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Node
@@ -153,6 +153,22 @@ def _too_old(case: Case, says: str) -> Results:
                     Evidence("image of the driver", f"version {shown}, which begins with {oldest}"),
                 )
                 return (_on_node(case, node, says, evidence, 0.9),)
+    return ()
+
+
+def _old_and_idle(case: Case, says: str) -> Results:
+    """Find cards that no branch of these years drives, and that none holds; its release unseen."""
+    for one in [] if case.driver_version else case.troubles_of(PLUGIN, GFD, DCGM, fails=True):
+        node, name = case.node(one.pod.spec.node_name), one.pod.spec.node_name
+        cards, ages = case.cards(name), generations(case, name)
+        if node is None or not ages or any(card.driver for card in cards):
+            continue
+        if all(older(age, "maxwell") for age in ages):
+            evidence = (
+                Evidence(f"lspci of Node/{name}", f"a GPU of the {ages[0]} generation"),
+                Evidence(f"lspci of Node/{name}", "no kernel driver in use"),
+            )
+            return (_on_node(case, node, says, evidence, 0.62),)
     return ()
 
 
@@ -394,12 +410,13 @@ TOO_OLD = cause(
             "xx legacy driver",
             "supported through the nvidia*legacy",
             "will ignore this gpu",
-            "xx driver will ignore",
+            "nvidia driver will ignore",
             sources=("kernel", "log"),
             always=True,
             at=0.96,
         ),
         _too_old,
+        _old_and_idle,
     ),
 )
 VGPU = cause(

@@ -243,7 +243,27 @@ def _stale(case: Case, says: str) -> Results:
         objects = (where,)
         told = {"namespace": item.metadata.namespace}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
-    return _old_system(case, says) or _old_pod(case, says)
+    return _old_system(case, says) or _old_pod(case, says) or _old_kernel(case, says)
+
+
+_KERNEL = re.compile(r"\d+\.\d+\.\d+-\d*[\w.]+")
+
+
+def _old_kernel(case: Case, says: str) -> Results:
+    """Find precompiled drivers whose image is for another kernel than the one that runs."""
+    for one in case.troubles_of(DRIVER):
+        node = case.node(one.pod.spec.node_name)
+        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
+        match = _KERNEL.search(images[0].rpartition(":")[2].partition("-")[2]) if images else None
+        runs = node.status.node_info.kernel_version if node is not None else ""
+        if match is None or not runs or version(match[0])[:3] == version(runs)[:3]:
+            continue
+        evidence = (
+            Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
+            Evidence(f"status of Node/{one.pod.spec.node_name}", f"kernel {runs}"),
+        )
+        return (of_pod(one.pod, says, evidence, 0.6, one.container),)
+    return ()
 
 
 def _old_pod(case: Case, says: str) -> Results:

@@ -13,8 +13,8 @@ from oc_gpu.checks.causes.network import (
     UNTRUSTED,
     build_logs,
     by_build,
-    needs_proxy,
 )
+from oc_gpu.checks.causes.proxies import needs_proxy
 from oc_gpu.checks.components import DRIVER, PACKAGE_PROOF
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said

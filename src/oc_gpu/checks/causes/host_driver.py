@@ -260,6 +260,9 @@ def _called_installed(case: Case, says: str) -> Results:
     for node in case.labelled:
         name = node.metadata.name
         ill = [t for t in case.troubles_of(*ON_NODE) if t.pod.spec.node_name == name]
+        cards = case.cards(name)
+        if cards and not any(card.driver for card in cards):
+            continue
         if node.metadata.labels.get(label) == "pre-installed" and ill:
             evidence = (
                 Evidence(f"labels of Node/{name}", f"{label}: pre-installed"),

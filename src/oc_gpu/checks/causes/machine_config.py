@@ -68,7 +68,7 @@ def _rendered(case: Case, says: str) -> Results:
     if found or not any(name.startswith("rendered-") for name in known):
         return found
     for node in case.snapshot.nodes:
-        for field in ("currentConfig", "desiredConfig"):
+        for field in ("desiredConfig", "currentConfig"):
             wanted = node.metadata.annotations.get(NOTE + field, "")
             if wanted and wanted not in known and (degraded(case) or behind(case)):
                 where = f"annotation {NOTE}{field} of Node/{node.metadata.name}"
@@ -77,8 +77,18 @@ def _rendered(case: Case, says: str) -> Results:
                     Evidence("MachineConfigs", "it does not exist"),
                 )
                 objects = (f"Node/{node.metadata.name}",)
+                past = field == "currentConfig" and not _named(case, wanted)
+                at = min(at, 0.6) if past else at
                 return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at),)
     return ()
+
+
+def _named(case: Case, rendered: str) -> bool:
+    """Tell whether pools, nodes or the operator speak of a rendered configuration.
+
+    What a node has had is left out of some bundles, and says little by itself.
+    """
+    return any(rendered in one.quote for one in words(case))
 
 
 _BAD = (
@@ -122,7 +132,6 @@ _BAD = (
     "unsupported kerneltype",
     "unhandled kernel type",
     "no such file or directory*writing",
-    "failed to update os to",
     "error installing extensions",
     "invalid extensions",
     "read-only file system",

@@ -1,6 +1,4 @@
-"""Layer nfd: labels that are wrong, or still there."""
-
-import re
+"""Layer nfd: labels that are wrong, or do not come."""
 
 from oc_gpu.checks.case import (
     FEATURES,
@@ -9,6 +7,7 @@ from oc_gpu.checks.case import (
     offers_gpu,
     pci_label,
     short,
+    short_of_pods,
     spec,
 )
 from oc_gpu.checks.catalogue import Result, Results
@@ -21,13 +20,14 @@ from oc_gpu.checks.causes.nfd import (
 )
 from oc_gpu.checks.components import (
     DRIVER,
+    GFD,
     MIG,
     NFD,
     NFD_MASTER,
     NFD_OPERATOR,
     NFD_WORKER,
     OPERATOR,
-    TOOLKIT,
+    PLUGIN,
     VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
@@ -36,7 +36,7 @@ from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
 
-def _here(case: Case) -> bool:
+def is_here(case: Case) -> bool:
     """Tell whether anything of NFD is installed, or has labelled nodes."""
     return bool(
         case.pods_of(*NFD)
@@ -56,7 +56,7 @@ _ASKS_FOR_NFD = (
 
 def _missing(case: Case, says: str) -> Results:
     nodes = case.snapshot.nodes
-    if _here(case) or any(has_features(node) for node in nodes):
+    if is_here(case) or any(has_features(node) for node in nodes):
         return ()
     quotes = [q for q in find(case, _ASKS_FOR_NFD, (OPERATOR,)) if q.live]
     if not nodes:
@@ -73,11 +73,13 @@ def _missing(case: Case, says: str) -> Results:
 
 def _unlabelled(case: Case, says: str) -> Results:
     """Find GPU nodes that NFD, installed as it is, does not label."""
-    if not _here(case) or case.labelled or not case.snapshot.nodes:
+    if not is_here(case) or case.labelled or not case.snapshot.nodes:
         return _single(case, says)
     if any(has_features(node) for node in case.snapshot.nodes):
         return _single(case, says)
-    has_instance = bool(case.snapshot.table("nodefeaturediscoveries")) or case.pods_of(NFD_WORKER)
+    workers = case.sets_of(NFD_WORKER)
+    instances = case.snapshot.table("nodefeaturediscoveries")
+    has_instance = bool(instances or workers or case.pods_of(NFD_WORKER))
     lacks = (
         Evidence("NodeFeatureDiscovery", "there is no instance, so no worker")
         if not has_instance
@@ -89,6 +91,8 @@ def _unlabelled(case: Case, says: str) -> Results:
         at = 0.3
     elif case.troubles_of(*NFD, fails=True):
         at = 0.45 if case.troubles_of(NFD_WORKER, fails=True) else 0.6
+    elif any(map(short_of_pods, workers)) and not case.pods_of(NFD_WORKER):
+        at = 0.45
     elif has_instance and _lacks_master(case):
         at = 0.6
     if not case.managed and not operator and not has_instance:
@@ -103,7 +107,7 @@ def _lacks_master(case: Case) -> bool:
 
 def _single(case: Case, says: str) -> Results:
     for node in case.snapshot.nodes:
-        if has_card(case, node) and not pci_label(node) and case.managed and _here(case):
+        if has_card(case, node) and not pci_label(node) and case.managed and is_here(case):
             name = node.metadata.name
             evidence = (
                 Evidence(f"lspci of Node/{name}", "an NVIDIA GPU"),
@@ -112,6 +116,28 @@ def _single(case: Case, says: str) -> Results:
             ill = case.troubles_of(NFD_WORKER, fails=True)
             at = 0.45 if any(t.pod.spec.node_name == name for t in ill) else 0.8
             return (of_node(node, says, evidence, at),)
+    return _passed_over(case)
+
+
+_OVER = "a node offers GPUs, and lacks the PCI label by which what labels GPUs is placed"
+
+
+def _passed_over(case: Case) -> Results:
+    """Note nodes that offer GPUs, and that NFD sees without one: machines of WSL have no PCI."""
+    pci = f"{FEATURES}pci-10de.present"
+    chosen = [
+        item
+        for item in case.sets_of(GFD, PLUGIN)
+        if item.spec.template.spec.node_selector.get(pci) == "true"
+    ]
+    for node in case.snapshot.nodes:
+        if chosen and has_features(node) and not pci_label(node) and offers_gpu(node):
+            where = f"Node/{node.metadata.name}"
+            evidence = (
+                Evidence(f"labels of {where}", f"no {pci}"),
+                Evidence(f"DaemonSet/{chosen[0].metadata.name}", f"selects {pci}"),
+            )
+            return (note(of_node(node, _OVER, evidence, 0.45)),)
     return ()
 
 
@@ -130,7 +156,7 @@ def _no_gpu(case: Case, says: str) -> Results:
     return (Result(Severity.ERROR, says, evidence=tuple(evidence), confidence=at),)
 
 
-_DEPLOY = "nvidia.com/gpu.deploy."
+DEPLOYS = "nvidia.com/gpu.deploy."
 
 
 _UPGRADE = "nvidia.com/gpu-driver-upgrade-state"
@@ -148,7 +174,7 @@ def _deploy(case: Case, says: str) -> Results:
         off = {
             name: value
             for name, value in labels.items()
-            if name.startswith(_DEPLOY)
+            if name.startswith(DEPLOYS)
             and value not in ("true", "pre-installed")
             and _meant(case, name)
         }
@@ -215,7 +241,7 @@ _NVSWITCH = "nvsm"
 
 def _meant(case: Case, name: str) -> bool:
     """Leave out labels of operands that this kind of node does not run, or nobody is to run."""
-    part = name.removeprefix(_DEPLOY)
+    part = name.removeprefix(DEPLOYS)
     if part == _NVSWITCH or case.setting(_FIELDS.get(part, part), "enabled") is False:
         return False
     return (
@@ -234,9 +260,9 @@ def _undeployed(case: Case, says: str) -> Results:
         labels = node.metadata.labels
         if labels.get("nvidia.com/gpu.deploy.operands") == "false":
             continue
-        if not any(name.startswith(_DEPLOY) for name in labels) and case.sets_of(DRIVER):
+        if not any(name.startswith(DEPLOYS) for name in labels) and case.sets_of(DRIVER):
             where = f"labels of Node/{node.metadata.name}"
-            return (of_node(node, says, (Evidence(where, f"no {_DEPLOY}*"),), 0.75),)
+            return (of_node(node, says, (Evidence(where, f"no {DEPLOYS}*"),), 0.75),)
     return ()
 
 
@@ -250,58 +276,6 @@ def _twice(case: Case, says: str) -> Results:
         if len(found) > 1:
             evidence = tuple(Evidence(name, where) for where in found[:3])
             return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.9),)
-    return ()
-
-
-_LEFT_HOOK = (
-    "/usr/local/nvidia/toolkit/*no such file",
-    "/usr/local/nvidia/toolkit/*executable file not found",
-)
-"""What a runtime says whose hook is still there, and its program is not."""
-
-
-def _stale(case: Case, says: str) -> Results:
-    left = [q for q in find(case, _LEFT_HOOK, None, ("event", "state")) if q.live]
-    if left and not case.pods_of(TOOLKIT):
-        return (result(says, left, at=0.9),)
-    for node in case.snapshot.nodes:
-        labels, name = node.metadata.labels, node.metadata.name
-        where = f"labels of Node/{name}"
-        present = labels.get("nvidia.com/gpu.present") == "true"
-        if present and not pci_label(node) and has_features(node):
-            evidence = (
-                Evidence(where, "nvidia.com/gpu.present: true"),
-                Evidence(where, f"no {FEATURES}pci-10de.present"),
-            )
-            return (of_node(node, says, evidence, 0.85),)
-        found = _differs(case, node)
-        if found:
-            return (of_node(node, says, found, 0.86),)
-    return ()
-
-
-_LOADED = re.compile(
-    r"loading NVIDIA UNIX .*?Kernel Module\D*?(?:for \S+\s+)?(\d{3}\.\d+(?:\.\d+)?)"
-)
-
-
-def _differs(case: Case, node: Node) -> tuple[Evidence, ...]:
-    """Return how labels of GPU Feature Discovery contradict the driver that the kernel loaded."""
-    labels, name = node.metadata.labels, node.metadata.name
-    told = labels.get("nvidia.com/cuda.driver.major") or labels.get(
-        "nvidia.com/cuda.driver-version.major", ""
-    )
-    if not told:
-        return ()
-    for ref, texts in case.texts_of_nodes("dmesg"):
-        if ref.node != name:
-            continue
-        loaded = [m[1] for text in texts for m in _LOADED.finditer(text.content)]
-        if loaded and loaded[-1].split(".")[0] != told:
-            return (
-                Evidence(f"labels of Node/{name}", f"nvidia.com/cuda.driver.major: {told}"),
-                Evidence(ref.where, f"the kernel loaded driver {loaded[-1]}"),
-            )
     return ()
 
 
@@ -360,23 +334,6 @@ DEPLOY = cause(
 )
 
 
-STALE = cause(
-    "OCG0632",
-    "stale-node-state",
-    FAMILY,
-    "nfd",
-    title="labels describe the node's present GPU and driver",
-    says="labels on the node still describe an earlier GPU or driver",
-    means="They were written by what is no longer there; workloads and operands are placed by "
-    "them.",
-    remedy=(
-        "oc label node {node} nvidia.com/gpu.present- nvidia.com/gpu.product-",
-        "oc delete pod -n nvidia-gpu-operator -l app=gpu-feature-discovery",
-    ),
-    look=_stale,
-)
-
-
 UNLABELLED = cause(
     "OCG0633",
     "nfd-labels-missing",
@@ -410,7 +367,6 @@ CAUSES = (
     TWICE,
     MISSING,
     DEPLOY,
-    STALE,
     UNLABELLED,
     NO_GPU,
 )

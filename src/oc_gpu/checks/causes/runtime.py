@@ -229,7 +229,7 @@ def _overwritten(case: Case, says: str) -> Results:
     return ()
 
 
-_ELSEWHERE = re.compile(r"nvidia|(?m:^\s*imports\s*=)")
+_ELSEWHERE = re.compile(r'nvidia|(?m:^\s*imports\s*=.*"(?!/etc/containerd/config\.toml")/)')
 """The runtime, or that it may stand in another file that this one takes in."""
 
 

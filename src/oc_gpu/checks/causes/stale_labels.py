@@ -1,0 +1,133 @@
+"""Layer nfd: labels that are still there."""
+
+import re
+
+from oc_gpu.checks.case import FEATURES, Case, has_features, pci_label
+from oc_gpu.checks.catalogue import Results
+from oc_gpu.checks.causes.nfd import FAMILY, has_card
+from oc_gpu.checks.causes.nfd_labels import DEPLOYS, is_here
+from oc_gpu.checks.components import GFD, PLUGIN, TOOLKIT
+from oc_gpu.checks.model import Evidence
+from oc_gpu.checks.quotes import cause, find, note, of_node, result
+from oc_gpu.snapshot.kinds import Node
+
+_LEFT_HOOK = (
+    "/usr/local/nvidia/toolkit/*no such file",
+    "/usr/local/nvidia/toolkit/*executable file not found",
+)
+"""What a runtime says whose hook is still there, and its program is not."""
+
+
+def _stale(case: Case, says: str) -> Results:
+    left = [q for q in find(case, _LEFT_HOOK, None, ("event", "state")) if q.live]
+    if left and not case.pods_of(TOOLKIT):
+        return (result(says, left, at=0.9),)
+    return _by_labels(case, says) or _left_mark(case, says) or _misplaced(case, says) or _bare(case)
+
+
+def _left_mark(case: Case, says: str) -> Results:
+    """Find nodes that are marked as having a driver of their own, whose card nothing holds."""
+    for node in case.labelled:
+        name, cards = node.metadata.name, case.cards(node.metadata.name)
+        marked = node.metadata.labels.get(f"{DEPLOYS}driver") == "pre-installed"
+        if marked and cards and not any(c.driver for c in cards) and name in case.unwell_nodes:
+            evidence = (
+                Evidence(f"labels of Node/{name}", f"{DEPLOYS}driver: pre-installed"),
+                Evidence(f"lspci of Node/{name}", "no kernel driver in use"),
+            )
+            return (of_node(node, says, evidence, 0.76),)
+    return ()
+
+
+def _misplaced(case: Case, says: str) -> Results:
+    """Find plugins that fail on a node without a card, which labels of before may have chosen."""
+    for one in case.troubles_of(PLUGIN, GFD, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        if node is None or pci_label(node) or not has_features(node) or has_card(case, node):
+            continue
+        chosen = [f"{k}={v}" for k, v in one.pod.spec.node_selector.items()]
+        if chosen and case.labelled:
+            name = node.metadata.name
+            evidence = (
+                Evidence(f"labels of Node/{name}", f"{', '.join(chosen)}, and no NVIDIA device"),
+                Evidence(f"status of Pod/{one.pod.metadata.name}", one.state),
+            )
+            return (of_node(node, says, evidence, 0.6),)
+    return ()
+
+
+_BARE = "labels of a GPU stack are left on a node, and nothing of it is installed"
+
+
+def _bare(case: Case) -> Results:
+    """Note labels that stay after all was taken away."""
+    if case.installed or is_here(case) or not case.snapshot.pods:
+        return ()
+    for node in case.snapshot.nodes:
+        left = [name for name in node.metadata.labels if name.startswith(DEPLOYS)]
+        if left:
+            evidence = Evidence(f"labels of Node/{node.metadata.name}", ", ".join(left[:3]))
+            return (note(of_node(node, _BARE, (evidence,), 0.45)),)
+    return ()
+
+
+def _by_labels(case: Case, says: str) -> Results:
+    for node in case.snapshot.nodes:
+        labels, name = node.metadata.labels, node.metadata.name
+        where = f"labels of Node/{name}"
+        present = labels.get("nvidia.com/gpu.present") == "true"
+        if present and not pci_label(node) and has_features(node):
+            evidence = (
+                Evidence(where, "nvidia.com/gpu.present: true"),
+                Evidence(where, f"no {FEATURES}pci-10de.present"),
+            )
+            return (of_node(node, says, evidence, 0.85),)
+        found = _differs(case, node)
+        if found:
+            return (of_node(node, says, found, 0.86),)
+    return ()
+
+
+_LOADED = re.compile(
+    r"loading NVIDIA UNIX .*?Kernel Module\D*?(?:for \S+\s+)?(\d{3}\.\d+(?:\.\d+)?)"
+)
+
+
+def _differs(case: Case, node: Node) -> tuple[Evidence, ...]:
+    """Return how labels of GPU Feature Discovery contradict the driver that the kernel loaded."""
+    labels, name = node.metadata.labels, node.metadata.name
+    told = labels.get("nvidia.com/cuda.driver.major") or labels.get(
+        "nvidia.com/cuda.driver-version.major", ""
+    )
+    if not told:
+        return ()
+    for ref, texts in case.texts_of_nodes("dmesg"):
+        if ref.node != name:
+            continue
+        loaded = [m[1] for text in texts for m in _LOADED.finditer(text.content)]
+        if loaded and loaded[-1].split(".")[0] != told:
+            return (
+                Evidence(f"labels of Node/{name}", f"nvidia.com/cuda.driver.major: {told}"),
+                Evidence(ref.where, f"the kernel loaded driver {loaded[-1]}"),
+            )
+    return ()
+
+
+STALE = cause(
+    "OCG0632",
+    "stale-node-state",
+    FAMILY,
+    "nfd",
+    title="labels describe the node's present GPU and driver",
+    says="labels on the node still describe an earlier GPU or driver",
+    means="They were written by what is no longer there; workloads and operands are placed by "
+    "them.",
+    remedy=(
+        "oc label node {node} nvidia.com/gpu.present- nvidia.com/gpu.product-",
+        "oc delete pod -n nvidia-gpu-operator -l app=gpu-feature-discovery",
+    ),
+    look=_stale,
+)
+
+
+CAUSES = (STALE,)

@@ -30,6 +30,8 @@ KERNEL = (
     "audit.log",
 )
 """Files of nodes that hold kernel messages."""
+JOURNAL = ("logs/journalctl_--no-pager", "logs/journalctl_--no-pager_--boot")
+"""Files of nodes with what all their services said, of boots before this one, too."""
 SURE = 0.9
 """Confidence of a message that names its cause."""
 _FOREIGN = 0.82
@@ -93,7 +95,7 @@ def find(
         case: The cluster.
         phrases: Any of these.
         by: Components that count; None means all.
-        sources: Where to look.
+        sources: Where to look; `journal` is what the services of a node said.
     """
     found: list[Quote] = []
     escaped = [phrase.replace('"', '\\"') for phrase in phrases if '"' in phrase]
@@ -232,10 +234,12 @@ def _refusals(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Q
                 yield Quote(evidence, live=short(item), component=component, source="state")
 
 
-def _kernel(case: Case, phrase: str, by: Collection[str] | None) -> Iterator[Quote]:
+def _kernel(
+    case: Case, phrase: str, by: Collection[str] | None, files: tuple[str, ...] = KERNEL
+) -> Iterator[Quote]:
     del by
     parts = split(phrase)
-    for ref, texts in case.texts_of_nodes(*KERNEL):
+    for ref, texts in case.texts_of_nodes(*files):
         for text in texts:
             line = next(text.find(parts), None)
             if line is not None:
@@ -272,6 +276,7 @@ _LOOK: dict[str, Callable[[Case, str, Collection[str] | None], Iterator[Quote]]]
     "event": _events,
     "state": lambda case, phrase, by: chain(_states(case, phrase, by), _refusals(case, phrase, by)),
     "kernel": _kernel,
+    "journal": partial(_kernel, files=JOURNAL),
     "client": _clients,
     "alert": _alerts,
 }

@@ -2,13 +2,13 @@
 
 import re
 
-from oc_gpu.checks.case import Case, key, version
+from oc_gpu.checks.case import Case, key, offers_gpu, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import failing
 from oc_gpu.checks.causes.network import build_logs
 from oc_gpu.checks.components import DRIVER, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, result, shown
+from oc_gpu.checks.quotes import Quote, cause, find, of_pod, result, shown
 from oc_gpu.checks.systems import is_odd
 from oc_gpu.checks.troubles import PULLING
 
@@ -52,6 +52,7 @@ _COMPILER = (
     "gcc-*: command not found",
     "cannot find gcc",
     "compiler version check failed",
+    "cc_version_check] error",
     "plugin was built*gcc",
     "ftrivial-auto-var-init",
     "does not match the compiler used here",
@@ -61,6 +62,7 @@ _OTHER_COMPILER = (
     "the compiler used to build the kernel",
     "compiler differs from the one used to build",
     "not exactly match the compiler used",
+    "ignoring cc version mismatch",
 )
 """What a build warns of and goes on, whether or not it fails later for another reason."""
 _BY_HEADERS = (
@@ -114,6 +116,11 @@ _OF_ANOTHER = tuple(
 """What the kernel says of modules that were built for another kernel."""
 _STOPPED = ("make*: *** [*] error ", "make*: *** [*error 1", "make*: *** [*error 2")
 """How make ends where what the compiler said is cut off."""
+_CUT_OFF = ("make*: *** [*nvidia",)
+_MAKE_ENDS = re.compile(r"(?i)\bmake(\[\d+\])?: \*\*\* \[[^\]]*nvidia")
+"""How make ends where its own last line is cut off, too: stars stand before an error alone."""
+_MODULE_REFUSED = "unable to load the kernel module 'nvidia"
+"""What the installer says at the end of a module that it could build."""
 
 
 def _variant(case: Case, says: str) -> Results:
@@ -189,10 +196,25 @@ def _compiler(case: Case, says: str) -> Results:
         return (result(says, quotes, at=0.94),)
     warned = _live(case, _OTHER_COMPILER)
     if not warned:
-        return ()
+        return _on_host(case)
     older = _older(case)
     at = 0.62 if older or _live(case, _STOPPED) else 0.4
     return (result(says, warned, at=at, more=older),)
+
+
+_BY_OTHER = "the compiler that built the module on the host does not fit the kernel's"
+_HOST_LOGS = ("kernel", "journal")
+
+
+def _on_host(case: Case) -> Results:
+    """Find modules that were built on a host by another compiler, and that the kernel refused."""
+    warned = find(case, _OTHER_COMPILER, None, _HOST_LOGS)
+    refused = {q.node: q for q in find(case, (_MODULE_REFUSED,), None, _HOST_LOGS)}
+    for quote in warned:
+        node = case.node(quote.node)
+        if node is not None and quote.node in refused and not offers_gpu(node):
+            return (result(_BY_OTHER, [quote], at=0.72, more=(refused[quote.node].evidence,)),)
+    return ()
 
 
 _BUILT_BY = re.compile(r"kernel was built by:[^\n]*?(?:\)\s*|gcc[- ]|version )(\d+)\.\d+[^\n]*")
@@ -239,11 +261,37 @@ def has_headers(case: Case) -> bool:
 def _incompatible(case: Case, says: str) -> Results:
     if _live(case, _COMPILER):
         return ()
-    quotes, stopped = _live(case, _SOURCES), _live(case, _STOPPED)
+    quotes, stopped = _live(case, _SOURCES), _live(case, _STOPPED) or _cut_off(case)
     quotes += [q for q in find(case, _OF_ANOTHER, None, ("kernel",)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.88),)
-    return (result(says, stopped, at=0.72),) if stopped else _too_new(case, says)
+    if stopped:
+        return (result(says, stopped, at=0.72),)
+    return _broken_off(case, says) or _too_new(case, says)
+
+
+def _cut_off(case: Case) -> list[Quote]:
+    return [q for q in _live(case, _CUT_OFF) if _MAKE_ENDS.search(q.evidence.quote)]
+
+
+_OF_COMPILER = re.compile(r"(?i)(nvidia|/nv-)\S*\.[ch]:\d+(:\d+)?: (warning|note): ")
+"""A line of the compiler about the driver's sources."""
+
+
+_RUNS = "not ready"
+"""State of a container that runs, and so may still compile."""
+
+
+def _broken_off(case: Case, says: str) -> Results:
+    """Guess where a driver fails whose log ends while its sources are compiled."""
+    failed = {key(one.pod): one for one in case.troubles_of(DRIVER, fails=True)}
+    for ref in build_logs(case):
+        one = failed.get((ref.namespace, ref.pod))
+        texts = case.snapshot.texts[ref] if one is not None else ()
+        last = texts[-1].content.rstrip().rpartition("\n")[2] if texts else ""
+        if one is not None and one.state != _RUNS and _OF_COMPILER.search(last):
+            return (of_pod(one.pod, says, (Evidence(ref.where, shown(last)),), 0.48),)
+    return ()
 
 
 COMPILER = cause(

@@ -4,13 +4,26 @@ import re
 
 from oc_gpu import facts
 from oc_gpu.checks import components
-from oc_gpu.checks.case import Case, version
-from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import GPU_STACK, OPERATOR
+from oc_gpu.checks.ages import age
+from oc_gpu.checks.case import Case, key, short, version
+from oc_gpu.checks.catalogue import SURE, Result, Results
+from oc_gpu.checks.components import DRIVER, GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, any_of, cause, find, note, of_pod, result, said
+from oc_gpu.checks.quotes import (
+    Quote,
+    any_of,
+    cause,
+    find,
+    holds,
+    note,
+    of_node,
+    of_pod,
+    result,
+    said,
+    shown,
+)
 from oc_gpu.checks.troubles import Trouble
-from oc_gpu.snapshot.kinds import Pod
+from oc_gpu.snapshot.kinds import Node, Pod
 
 FAMILY = "control-plane-and-webhooks"
 
@@ -59,6 +72,8 @@ def _network(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _NETWORK, None, ("event", "state", "log")) if q.live]
     if quotes:
         return (result(says, quotes, at=0.9),)
+    if waits := _node_without(case, says):
+        return waits
     silent = [
         q
         for q in find(case, _API_GONE, None, ("log",))
@@ -83,6 +98,23 @@ def _network(case: Case, says: str) -> Results:
     return (note(found),)
 
 
+def _node_without(case: Case, says: str) -> Results:
+    """Find GPU nodes whose kubelet waits for the network, as it says itself.
+
+    It says so of each node that joins, too, until the network's own pod has come up there.
+    """
+    for node in case.silent_nodes:
+        told = node.ready.message if node.ready is not None else ""
+        since = age(case, node.ready.last_transition_time if node.ready is not None else None)
+        joins = since is not None and since < _JOINS
+        if not joins and any(holds(told, phrase) for phrase in _NETWORK):
+            where = f"condition Ready of Node/{node.metadata.name}"
+            return (of_node(node, says, (Evidence(where, shown(told)),), 0.88),)
+    return ()
+
+
+_JOINS = 5 * 60.0
+"""Seconds that the network may take on a node that joins: its images come first."""
 _PART = "a part of the pod network crashes; the GPU stack is well so far"
 
 
@@ -109,6 +141,8 @@ _OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_* 
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
 
+_DOCKER = (18, 6)
+"""First release of Docker that the GPU Operator was made for (its platform support page)."""
 _NO_OPENSHIFT = (
     "failed to get openshift version*could not find the requested resource",
     "could not find the requested resource*clusterversions.config.openshift.io",
@@ -156,8 +190,11 @@ def _odd_pair(case: Case, says: str) -> Results:
                 and runtime == "cri-o"
                 and case.operator_version < (1, 9)
             )
+            or (runtime == "docker" and version(info.container_runtime_version) < _DOCKER)
         )
         at = 0.62 if old_red_hat and case.operator_version >= _NO_MORE_7 else 0.46
+        if at < SURE and _fails_before(case, node):
+            continue
         if odd and case.unwell and case.managed and "CoreOS" not in info.os_image:
             name = node.metadata.name
             text = f"{info.os_image}, {info.container_runtime_version}"
@@ -169,10 +206,19 @@ def _odd_pair(case: Case, says: str) -> Results:
     return ()
 
 
+def _fails_before(case: Case, node: Node) -> bool:
+    """Tell whether the driver of a node fails and says why: it needs no container runtime."""
+    spoke = {(key(pod), ref.container) for ref, pod, _ in case.logs if pod is not None}
+    return any(
+        one.pod.spec.node_name == node.metadata.name and (key(one.pod), one.container) in spoke
+        for one in case.troubles_of(DRIVER, fails=True)
+    )
+
+
 def _unsupported(case: Case, says: str) -> Results:
     """Compare the GPU Operator with the releases of OpenShift that it is made for."""
     operator, openshift = case.operator_version, case.openshift
-    if not operator or not openshift or not case.unwell:
+    if not operator or not openshift:
         return ()
     shown = ".".join(map(str, operator))
     try:
@@ -189,8 +235,47 @@ def _unsupported(case: Case, says: str) -> Results:
         Evidence("GPU Operator", f"version {shown} supports OpenShift {shown_range}"),
         Evidence("ClusterVersion/version", f"OpenShift {here}"),
     )
+    if not case.unwell:
+        # Where a platform has gone on without its operator, nothing need be broken yet.
+        found = Result(Severity.WARNING, says, evidence=evidence, confidence=0.4)
+        return (found,) if release.exact and openshift[:2] > last else ()
     at, severity = (0.6, Severity.ERROR) if far else (0.4, Severity.WARNING)
     return (Result(severity, says, evidence=evidence, confidence=at),)
+
+
+_NOT_CALLED = (
+    "failed calling webhook",
+    "failed calling admission webhook",
+    "failed to call webhook",
+)
+"""How the API server refuses what a webhook does not answer for; older servers name admission."""
+
+
+def _refused_aside(case: Case, says: str) -> Results:
+    """Note Deployments of others that get no pods, for a webhook that does not answer."""
+    del says
+    for item in case.snapshot.deployments:
+        for one in item.status.conditions if short(item) else ():
+            told = one.type == "ReplicaFailure" and one.status == "True"
+            if told and any(holds(one.message, phrase) for phrase in _NOT_CALLED):
+                name = item.metadata.name
+                where = f"condition ReplicaFailure of Deployment/{name}"
+                evidence = (Evidence(where, shown(one.message)),)
+                objects, told_of = (f"Deployment/{name}",), {"namespace": item.metadata.namespace}
+                return (
+                    Result(
+                        Severity.WARNING,
+                        _ASIDE,
+                        objects=objects,
+                        evidence=evidence,
+                        confidence=0.45,
+                        about=told_of,
+                    ),
+                )
+    return ()
+
+
+_ASIDE = "an admission webhook that does not answer keeps the pods of another program away"
 
 
 _WITHOUT_POLICIES, _KNOWS = (1, 25), (22, 9)
@@ -282,7 +367,7 @@ WEBHOOK = cause(
         "oc get validatingwebhookconfigurations,mutatingwebhookconfigurations",
         "oc get endpoints -A | grep webhook",
     ),
-    look=said("failed calling webhook", "failed to call webhook", at=0.94),
+    look=any_of(said(*_NOT_CALLED, at=0.94), _refused_aside),
 )
 
 

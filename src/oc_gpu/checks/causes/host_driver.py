@@ -5,7 +5,7 @@ import re
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.upgrading import not_upgraded
+from oc_gpu.checks.causes.upgrading import not_upgraded, outlived
 from oc_gpu.checks.components import (
     DCGM,
     DRIVER,
@@ -315,6 +315,8 @@ _MISMATCH = (
     "kernel module*version*does not match",
     "rm version mismatch",
 )
+_LIBRARY = ("ml library version: ",)
+"""What nvidia-smi says of a library that is not the module's, and in no other case."""
 
 
 _OTHER_DRIVER = ("unsupported display driver / cuda driver combination", *_MISMATCH)
@@ -334,6 +336,8 @@ def _old_pods(case: Case, says: str) -> Results:
     """Find pods with GPUs that began before the driver on their node did."""
     ill = {t.pod.spec.node_name for t in case.troubles_of(WORKLOAD)}
     said = find(case, _MISMATCH, None, ("log", "event", "state", "kernel"))
+    tried = find(case, _LIBRARY, tuple(ON_NODE), ("log",))
+    said += [quote for quote in tried if quote.container.endswith("-validation")]
     quotes = [q for q in said if q.live or (q.source == "kernel" and q.node in ill)]
     if quotes:
         return (result(says, quotes, at=0.9),)
@@ -457,7 +461,7 @@ OLD_PODS = cause(
     means="Their libraries are of the driver that was there when they began; the kernel has "
     "another one now.",
     remedy=("oc delete pod -n {namespace} {pod}   # and the others with GPUs on {node}",),
-    look=_old_pods,
+    look=any_of(_old_pods, outlived),
 )
 NOT_READY = cause(
     "OCG0855",

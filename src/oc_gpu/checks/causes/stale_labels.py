@@ -6,7 +6,7 @@ from oc_gpu.checks.case import FEATURES, Case, has_features, pci_label
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.nfd import FAMILY, has_card
 from oc_gpu.checks.causes.nfd_labels import DEPLOYS, is_here
-from oc_gpu.checks.components import GFD, PLUGIN, TOOLKIT
+from oc_gpu.checks.components import GFD, ON_NODE, PLUGIN, TOOLKIT
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import cause, find, note, of_node, result
 from oc_gpu.snapshot.kinds import Node
@@ -84,7 +84,9 @@ def _by_labels(case: Case, says: str) -> Results:
             return (of_node(node, says, evidence, 0.85),)
         found = _differs(case, node)
         if found:
-            return (of_node(node, says, found, 0.86),)
+            # Labels place pods: that a program fails which was placed is told by something else.
+            at = 0.55 if case.troubles_of(*ON_NODE, fails=True) else 0.86
+            return (of_node(node, says, found, at),)
     return ()
 
 

@@ -1,10 +1,12 @@
-"""Layer driver: nodes on which the operator gave up replacing the driver."""
+"""Layer driver: nodes on which the driver is not replaced, or is beside pods of before."""
 
 from oc_gpu import facts
-from oc_gpu.checks.case import Case
+from oc_gpu.checks.ages import is_starting
+from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import WORKLOAD, wants_gpu
+from oc_gpu.checks.components import DRIVER, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import of_pod
 from oc_gpu.snapshot.kinds import Node, Pod
 
 FAILED = "upgrade-failed"
@@ -32,6 +34,25 @@ def not_upgraded(case: Case, says: str) -> Results:
     told = {"node": nodes[0].metadata.name}
     found = Result(Severity.ERROR, says, None, objects, evidence, confidence=confidence, about=told)
     return (found,)
+
+
+def outlived(case: Case, says: str) -> Results:
+    """Guess where a new driver does not get ready, and says nothing, beside pods of before."""
+    heard = {(key(pod), ref.container) for ref, pod, _ in case.logs if pod is not None}
+    for one in case.troubles_of(DRIVER, fails=False):
+        pod, born = one.pod, one.pod.metadata.creation_timestamp
+        quiet = (key(pod), one.container) not in heard and not one.init and one.container
+        if not quiet or not born or is_starting(case, one):
+            continue
+        for other in case.pods_on(pod.spec.node_name, WORKLOAD):
+            began = other.metadata.creation_timestamp
+            if began and began < born and wants_gpu(other) and other.status.phase == "Running":
+                evidence = (
+                    Evidence(f"Pod/{other.metadata.name}", f"holds a GPU, created {began}"),
+                    Evidence(f"Pod/{pod.metadata.name}", f"created {born}, {one.state}"),
+                )
+                return (of_pod(other, says, evidence, 0.45),)
+    return ()
 
 
 _WHY = "holds a GPU and has no controller, so that nothing deletes it"

@@ -31,6 +31,15 @@ def generation(device: str) -> str:
     return next((name for low, high, name in _RANGES if low <= number <= high), "")
 
 
+def can_split(device: str) -> bool:
+    """Tell whether a device id is one of a card that MIG can split.
+
+    >>> can_split("20b0"), can_split("1eb8")
+    (True, False)
+    """
+    return device.startswith(("20b", "20f", "23", "29"))
+
+
 def older(name: str, than: str) -> bool:
     """Tell whether a generation is known and before another one."""
     return name in ORDER and ORDER.index(name) < ORDER.index(than)

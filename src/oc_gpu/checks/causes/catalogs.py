@@ -88,7 +88,7 @@ def _no_catalog(case: Case, says: str) -> Results:
     if here:
         for raw in unmet(case):
             source = _source_of(raw)
-            if source[1] and source not in here:
+            if source[1] and source not in here and not _is_resolved(case, raw):
                 where = f"{name_of(raw)} in {namespace_of(raw)}"
                 evidence = (
                     Evidence(where, f"spec.source: {source[1]} in {source[0]}"),
@@ -108,6 +108,13 @@ def _no_catalog(case: Case, says: str) -> Results:
         "unknown catalogsource",
     )
     return told_of(case, says, phrases, 0.9)
+
+
+def _is_resolved(case: Case, raw: RawObject) -> bool:
+    """Tell whether a Subscription's CSV is there already: its catalog is not what it waits for."""
+    wanted = (namespace_of(raw), status(raw).get("currentCSV"))
+    every = case.snapshot.table("csvs")
+    return any((namespace_of(csv), csv["metadata"]["name"]) == wanted for csv in every)
 
 
 def _listed(here: set[tuple[str, str]], namespace: str) -> str:

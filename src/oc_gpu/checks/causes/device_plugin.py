@@ -168,7 +168,23 @@ def _unpicked(case: Case, says: str, data: dict[str, str], name: str) -> Results
                 Evidence(where, f"nvidia.com/gpu.replicas: {has}"),
             )
             return (of_node(node, says, seen, 0.88),)
+        amounts = set(_REPLICAS.findall(data.get(picked, "")))
+        before = has.isdigit() and int(has) > 1 and amounts == {str(wanted)} != {has}
+        if before and wanted > 1 and not _offers_parts(case, node, wanted):
+            read_before = (
+                Evidence(f"ConfigMap/{name}", f"{picked}: replicas: {wanted}"),
+                Evidence(where, f"nvidia.com/gpu.replicas: {has}"),
+            )
+            return (of_node(node, says, read_before, 0.7),)
     return ()
+
+
+def _offers_parts(case: Case, node: Node, replicas: int) -> bool:
+    """Tell whether a node offers each of its GPUs so many times, whatever its labels say."""
+    name, amounts = node.metadata.name, node.status.allocatable
+    count = node.metadata.labels.get("nvidia.com/gpu.count", "") or str(len(case.cards(name)))
+    wanted = str(int(count) * replicas) if count.isdigit() else ""
+    return wanted in {amounts.get(one, "0") for one in ("nvidia.com/gpu", "nvidia.com/gpu.shared")}
 
 
 def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
@@ -291,6 +307,10 @@ WRONG = cause(
     remedy=(
         "oc get clusterpolicy -o jsonpath='{.items[*].spec.devicePlugin.config}'",
         "oc label node {node} nvidia.com/device-plugin.config=KEY --overwrite",
+        (
+            "oc rollout restart -n {namespace} daemonset/nvidia-device-plugin-daemonset"
+            "   # reads a ConfigMap that was changed in place"
+        ),
     ),
     look=_wrong,
 )

@@ -9,7 +9,19 @@ from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
-from oc_gpu.checks.quotes import KERNEL, cause, find, has_passed, of_node, of_pod, result, shown
+from oc_gpu.checks.quotes import (
+    JOURNAL,
+    KERNEL,
+    cause,
+    find,
+    has_passed,
+    note,
+    of_node,
+    of_pod,
+    result,
+    shown,
+    split,
+)
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
@@ -135,7 +147,12 @@ def _nvlink5(case: Case, says: str) -> Results:
     ]
     if quotes:
         return (result(says, quotes, at=0.94),)
-    return _without_umad(case, says) or _wrong_path(case, says) or _gave_up(case, says)
+    return (
+        _without_umad(case, says)
+        or _wrong_path(case, says)
+        or _gave_up(case, says)
+        or _by_own_log(case, says)
+    )
 
 
 _WAITS = ("waiting for the mlx5_core and ib_umad",)
@@ -157,6 +174,29 @@ def _gave_up(case: Case, says: str) -> Results:
             continue
         evidence = Evidence(f"{ref.where}:{refused[-1].number}", shown(refused[-1].text))
         return (of_node(node, says, (evidence,), 0.76),)
+    return ()
+
+
+_OWN_LOGS = ("fabricmanager.log", "nvlsm.log")
+"""Files of a host that runs the fabric manager and its subnet manager by itself."""
+
+
+def _by_own_log(case: Case, says: str) -> Results:
+    """Find what the fabric's own logs miss on a node where programs with GPUs fail."""
+    ill = {one.pod.spec.node_name: one for one in case.troubles_of(WORKLOAD, *ON_NODE, fails=True)}
+    for ref, texts in case.texts_of_nodes(*_OWN_LOGS):
+        node = case.node(ref.node)
+        new = node is not None and "blackwell" in generations(case, ref.node)
+        for text in texts if new and ref.node in ill else ():
+            for phrase in _NVLINK5:
+                line = next(text.find(split(phrase)), None)
+                if line is not None and node is not None:
+                    pod = ill[ref.node].pod.metadata.name
+                    evidence = (
+                        Evidence(f"{ref.where}:{line.number}", shown(line.text)),
+                        Evidence(f"status of Pod/{pod}", ill[ref.node].state),
+                    )
+                    return (of_node(node, says, evidence, 0.82),)
     return ()
 
 
@@ -236,7 +276,41 @@ def _ofed(case: Case, says: str) -> Results:
             evidence = (Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),)
             at = 0.7 if one.fails else 0.55
             return (of_pod(one.pod, says, evidence, at, one.container),)
+    return _refused_module(case)
+
+
+_RDMA_MODULES = ("nvidia_peermem", "nv_peer_mem")
+_MODULE_WORDS = tuple(
+    phrase
+    for name in (*_RDMA_MODULES, "nvidia-peermem")
+    for phrase in (
+        f"{name}: unknown symbol",
+        f"{name}: disagrees about version of symbol",
+        f"could not insert '{name}'",
+    )
+)
+_BY_HAND = ("apt/term.log", *KERNEL, *JOURNAL)
+"""Files of a host on which its administrator, or a package, loads the module."""
+
+
+def _refused_module(case: Case) -> Results:
+    """Note hosts whose kernel did not take the module, where the GPUs work for all others."""
+    for ref, texts in case.texts_of_nodes(*_BY_HAND):
+        node, there = case.node(ref.node), case.modules.get(ref.node, frozenset())
+        if node is None or there.intersection(_RDMA_MODULES):
+            continue
+        lines = (line for text in texts for one in _MODULE_WORDS for line in text.find(split(one)))
+        line = next(lines, None)
+        if line is not None:
+            evidence = (Evidence(f"{ref.where}:{line.number}", shown(line.text)),)
+            return (note(of_node(node, _NOT_TAKEN, evidence, 0.45)),)
     return ()
+
+
+_NOT_TAKEN = (
+    "the kernel did not take the module for RDMA with GPUs, which does not fit the network driver "
+    "that is loaded"
+)
 
 
 def _unvalidated(case: Case, says: str) -> Results:

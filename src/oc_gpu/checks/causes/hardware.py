@@ -161,6 +161,28 @@ def _gone_with_driver(case: Case, says: str) -> Results:
     return ()
 
 
+_VM_GONE = ("failed to ping hypervisor", "sandbox stopped unexpectedly", "hypervisor*died")
+"""What the shim of a runtime with a virtual machine for each pod says when that is gone."""
+
+
+def _sandbox_gone(case: Case, says: str) -> Results:
+    """Find pods in virtual machines of their own that fail on a node which gives its cards away."""
+    quotes = find(case, _VM_GONE, None, ("kernel", "journal", "event", "state"))
+    for one in case.troubles if quotes else ():
+        pod, name = one.pod, one.pod.spec.node_name
+        given = any(card.driver == "vfio-pci" for card in case.cards(name))
+        told = [q for q in quotes if q.node == name or q.pod is pod]
+        if given and told and _VM_CLASS.search(pod.spec.runtime_class_name):
+            seen = f"runtimeClassName: {pod.spec.runtime_class_name}, {one.state}"
+            more = (Evidence(f"Pod/{pod.metadata.name}", seen),)
+            return (result(says, told[:1], at=0.72, more=more),)
+    return ()
+
+
+_VM_CLASS = re.compile(r"(?i)kata|clh|qemu|firecracker")
+"""Names by which runtimes with virtual machines are known."""
+
+
 def _no_window(case: Case, says: str) -> Results:
     """Find address windows that the kernel could not place, on a node whose GPUs do not work.
 
@@ -416,6 +438,7 @@ CRASH = cause(
             by=(*_ON_HOST, "kernel", "other", WORKLOAD),
         ),
         _gone_with_driver,
+        _sandbox_gone,
     ),
 )
 IOMMU = cause(

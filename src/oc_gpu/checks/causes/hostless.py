@@ -14,7 +14,7 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result
-from oc_gpu.checks.troubles import PULLING
+from oc_gpu.checks.troubles import CREATING, PULLING
 
 
 def _no_driver(case: Case, says: str) -> Results:
@@ -112,7 +112,7 @@ def _markers(case: Case, says: str) -> Results:
     ]
     beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     writers = case.troubles_of(VALIDATOR, TOOLKIT)
-    beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING}
+    beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING | CREATING}
     beyond |= {q.node for q in find(case, _LOOKED, (VALIDATOR, TOOLKIT), ("log",)) if q.live}
     for one in stuck:
         name = one.pod.spec.node_name

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from oc_gpu.checks.cards import can_split
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.mig import FAMILY
@@ -153,7 +154,7 @@ def _mismatch(case: Case, says: str) -> Results:
 def _splits(case: Case, pod: Pod) -> bool:
     """Tell whether a pod's node has a card that can be split."""
     devices = case.devices.get(pod.spec.node_name, [])
-    return any(d.device.startswith(("20b", "20f", "23", "29")) for d in devices)
+    return any(can_split(d.device) for d in devices)
 
 
 def _has_instances(case: Case) -> bool:

@@ -1,12 +1,12 @@
 """Layer scheduling: pods that no node takes."""
 
-from oc_gpu.checks.case import Case, pci_label, spec
+from oc_gpu.checks.case import Case, key, pci_label, spec
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.nfd import untolerated
-from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, WORKLOAD
-from oc_gpu.checks.fitting import asked, barred, repelling, waiting
+from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OTHER, WORKLOAD
+from oc_gpu.checks.fitting import asked, barred, repelling, selects, waiting
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, result
+from oc_gpu.checks.quotes import about, any_of, cause, find, note, result
 
 _FAMILY = "scheduling"
 _ROLES = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
@@ -90,7 +90,30 @@ def _workload(case: Case, says: str) -> Results:
                 shown = str(lacking[0])
                 more = (Evidence(f"taints of Node/{node.metadata.name}", shown),)
                 return (result(says, [quote], at=0.94, more=more),)
-    return _barred(case, says)
+    return _barred(case, says) or _chosen(case, says)
+
+
+def _chosen(case: Case, says: str) -> Results:
+    """Find waiting pods that choose nodes with GPUs alone by labels, and ask for no GPU.
+
+    Where the label is none of GPUs, the pod may only have come to those nodes by chance.
+    """
+    for quote in find(case, _TAINTED, (OTHER,), ("state", "event")):
+        pod = quote.pod
+        if pod is None or key(pod) not in case.trouble or pod.spec.node_name:
+            continue
+        if not pod.spec.node_selector:
+            continue
+        names = {node.metadata.name for node in case.snapshot.nodes if selects(pod, node)}
+        found = barred(case, pod) if names <= {n.metadata.name for n in case.gpu_nodes} else None
+        if found is None or found[1].key in _ROLES or found[1].key not in quote.evidence.quote:
+            continue
+        node, taint = found
+        more = (Evidence(f"taints of Node/{node.metadata.name}", str(taint)),)
+        meant = any("nvidia" in label for label in pod.spec.node_selector)
+        told = result(says, [quote], at=0.82 if meant else 0.45, more=more)
+        return (told if meant else note(told),)
+    return ()
 
 
 def _barred(case: Case, says: str) -> Results:

@@ -2,7 +2,8 @@
 
 import re
 
-from oc_gpu.checks.case import Case, offers_gpu
+from oc_gpu.checks.cards import can_split
+from oc_gpu.checks.case import Case, key, offers_gpu
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.components import (
     DCGM,
@@ -121,6 +122,8 @@ def _nothing_offered(case: Case, says: str) -> Results:
         node, name = case.node(pod.spec.node_name), pod.metadata.name
         held = any(d.driver == "nvidia" for d in case.devices.get(pod.spec.node_name, []))
         silent = not any(ref.pod == name for ref in case.snapshot.texts)
+        if _fails_to_split(case, pod):
+            continue
         if held and silent and node is not None and not offers_gpu(node):
             evidence = (
                 Evidence(f"lspci of Node/{node.metadata.name}", "Kernel driver in use: nvidia"),
@@ -129,6 +132,19 @@ def _nothing_offered(case: Case, says: str) -> Results:
             )
             return (of_pod(pod, says, evidence, 0.47),)
     return ()
+
+
+def _fails_to_split(case: Case, pod: Pod) -> bool:
+    """Tell whether a plugin fails that is to offer parts of cards, on a node where that may be."""
+    one = case.trouble.get(key(pod))
+    cards = case.cards(pod.spec.node_name)
+    told = {c.variable("MIG_STRATEGY") for c in pod.spec.containers}
+    told |= {a.partition("=")[2] for c in pod.spec.containers for a in c.args if _STRATEGY in a}
+    splits = bool(told & {"single", "mixed"}) and any(can_split(card.device) for card in cards)
+    return splits and one is not None and one.fails
+
+
+_STRATEGY = "--mig-strategy="
 
 
 def _without_class(case: Case) -> tuple[Evidence, ...]:

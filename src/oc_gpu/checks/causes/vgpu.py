@@ -187,13 +187,27 @@ def _host_package(case: Case, says: str) -> Results:
 
 
 _USES = (VALIDATOR, TOOLKIT, PLUGIN)
+_NO_FIRMWARE = ("firmware load for nvidia/*/gsp*failed with error -2",)
+"""How the kernel says that a file of the driver's package is not there (ENOENT)."""
+
+
+def _without_firmware(case: Case, says: str) -> Results:
+    """Find managers that fail where the firmware of their driver is not on the host."""
+    failing = {one.pod.spec.node_name: one for one in case.troubles_of(VGPU_MANAGER, fails=True)}
+    for quote in find(case, _NO_FIRMWARE, None, ("kernel",)):
+        one = failing.get(quote.node)
+        if one is not None and one.state not in PULLING:
+            state = f"{one.container} {one.state}"
+            more = (Evidence(f"status of Pod/{one.pod.metadata.name}", state),)
+            return (result(says, [quote], at=0.62, more=more),)
+    return ()
 
 
 def _wrong_package(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _PACKAGE, (VGPU_MANAGER, DRIVER)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.92),)
-    if found := _host_package(case, says):
+    if found := _host_package(case, says) or _without_firmware(case, says):
         return found
     for one in case.troubles_of(VGPU_MANAGER, fails=True):
         if one.state in PULLING:

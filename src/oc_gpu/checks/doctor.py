@@ -40,6 +40,7 @@ from oc_gpu.checks.causes import (
     nodes,
     olm,
     operators,
+    passthrough,
     proxies,
     pulling,
     restarting,
@@ -94,6 +95,7 @@ CHECKS: tuple[Check[Case], ...] = tuple(
         scheduling.CAUSES,
         unplaced.CAUSES,
         hardware.CAUSES,
+        passthrough.CAUSES,
     )
 )
 """All causes that the doctor knows, in causal order."""

@@ -208,8 +208,10 @@ _HOST_LOGS = ("kernel", "journal")
 
 def _on_host(case: Case) -> Results:
     """Find modules that were built on a host by another compiler, and that the kernel refused."""
-    warned = find(case, _OTHER_COMPILER, None, _HOST_LOGS)
+    if all(map(offers_gpu, case.gpu_nodes)):
+        return ()
     refused = {q.node: q for q in find(case, (_MODULE_REFUSED,), None, _HOST_LOGS)}
+    warned = find(case, _OTHER_COMPILER, None, _HOST_LOGS) if refused else ()
     for quote in warned:
         node = case.node(quote.node)
         if node is not None and quote.node in refused and not offers_gpu(node):

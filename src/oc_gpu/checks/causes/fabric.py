@@ -10,7 +10,6 @@ from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import (
-    JOURNAL,
     KERNEL,
     cause,
     find,
@@ -289,7 +288,7 @@ _MODULE_WORDS = tuple(
         f"could not insert '{name}'",
     )
 )
-_BY_HAND = ("apt/term.log", *KERNEL, *JOURNAL)
+_BY_HAND = ("apt/term.log", *KERNEL)
 """Files of a host on which its administrator, or a package, loads the module."""
 
 

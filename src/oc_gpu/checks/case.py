@@ -56,6 +56,9 @@ class Case:
         before: A case whose knowledge of the pods is taken over where they are the same.
     """
 
+    is_beside = False
+    """Whether it is about what is beside the GPU stack (`oc_gpu.checks.beside`)."""
+
     def __init__(self, snapshot: Snapshot, before: "Case | None" = None) -> None:
         self._snapshot = snapshot
         if before is not None and before.snapshot.pods is snapshot.pods:

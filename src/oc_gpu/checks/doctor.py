@@ -12,6 +12,7 @@ from msgspec import structs
 
 from oc_gpu.checks import components
 from oc_gpu.checks.ages import stack_is_starting
+from oc_gpu.checks.beside import said_beside
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import LAYERS, SURE, Check, run_all
 from oc_gpu.checks.causes import (
@@ -140,6 +141,8 @@ def diagnose(case: Case) -> tuple[Finding, ...]:
     unexplained = _unexplained(case)
     stuck = any(one.severity is Severity.ERROR for one in unexplained)
     guess = guesses(case, CHECKS) if stuck and not any(map(_is_specific, errors)) else ()
+    if not any(one.cause for one in found) and not guess and not stuck:
+        found = (*said_beside(case, CHECKS), *found)
     if not errors:
         guess = guess or (_by_habit(case) if stuck else ())
         more = _not_said_yet(found, unexplained, of=None)

@@ -127,7 +127,7 @@ def is_live(case: Case, pod: Pod | None, component: str) -> bool:
     if pod is None or key(pod) in case.trouble:
         return True
     if component == WORKLOAD:
-        return pod.spec.node_name in case.unwell_nodes
+        return case.is_beside or pod.spec.node_name in case.unwell_nodes
     if component in ON_NODE or component == components.NFD_WORKER:
         return pod.spec.node_name in case.unwell_nodes or (component not in ON_NODE and case.unwell)
     if component in GPU_STACK | NFD:
@@ -244,7 +244,8 @@ def _kernel(
             line = next(text.find(parts), None)
             if line is not None:
                 evidence = Evidence(f"{ref.where}:{line.number}", shown(line.text))
-                live = ref.node in case.unwell_nodes or case.node(ref.node) is None
+                ill = ref.node in case.unwell_nodes or case.node(ref.node) is None
+                live = ill or case.is_beside
                 yield Quote(evidence, live, "kernel", None, "", ref.node, "kernel")
                 break
 

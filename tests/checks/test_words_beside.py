@@ -1,0 +1,58 @@
+"""What is said beside a GPU stack that is well: a note, and only where nothing else is found."""
+
+from oc_gpu.checks.model import Finding, Severity
+from tests.checks.patient import NODE, Patient
+
+_SYMBOLS = "nv_peer_mem: Unknown symbol ib_register_peer_memory_client (err 0)"
+
+
+def _notes(made: Patient) -> tuple[Finding, ...]:
+    found = made.diagnosis()
+    assert all(one.severity is Severity.WARNING for one in found)
+    return found
+
+
+def running(name: str, image: str, line: str) -> Patient:
+    """A healthy cluster beside whose stack a program says something."""
+    container = {"name": "main", "image": image}
+    spec = {"containers": [container], "nodeName": NODE}
+    made = Patient(openshift=False).pod(name, "ml", spec)
+    return made.log(name, line)
+
+
+def wants_gpu(line: str) -> Patient:
+    """A healthy cluster with a program of a user, which runs and says something."""
+    made = running("notebook", "registry.example.com/tf:2", line)
+    for one in made.pod_of("notebook")["spec"]["containers"]:
+        one["resources"] = {"limits": {"nvidia.com/gpu": "1"}}
+    return made
+
+
+def test_a_program_of_a_user_says_what_it_met() -> None:
+    line = "Failed to initialize NVML: Driver/library version mismatch"
+    (note,) = _notes(wants_gpu(line))
+    assert note.title.startswith("something beside the GPU stack")
+    assert line in note.evidence[0].quote
+    assert _notes(wants_gpu("epoch 1 of 10")) == ()
+
+
+def test_a_kernel_that_could_not_start_a_card_is_heard_of_a_stack_that_is_well() -> None:
+    line = "NVRM: GPU 0000:3b:00.0: RmInitAdapter failed! (0x62:0x40:2168)"
+    (note,) = _notes(Patient(openshift=False).dmesg(line))
+    assert note.cause == "rminitadapter-failed"
+    loaded = "nvidia: loading out-of-tree module taints kernel."
+    assert _notes(Patient(openshift=False).dmesg(loaded)) == ()
+
+
+def test_a_builder_of_another_module_that_finds_no_names() -> None:
+    line = "Curl error (6): Couldn't resolve host name for https://cdn.example.com/repomd.xml"
+    made = running("mofed-rhcos4.14-ds-1", "x/mofed:23.10", line).fails("mofed-rhcos4.14-ds-1")
+    (note,) = _notes(made)
+    assert note.cause == "dns-resolution-failed"
+    other = running("shop-1", "x/shop:1", line).fails("shop-1")
+    assert _notes(other) == ()
+
+
+def test_what_is_found_of_the_stack_goes_before() -> None:
+    made = Patient(openshift=False).fails("driver").dmesg(_SYMBOLS)
+    assert all("something beside" not in one.title for one in made.diagnosis())

@@ -20,22 +20,6 @@ def running(name: str, image: str, line: str) -> Patient:
     return made.log(name, line)
 
 
-def wants_gpu(line: str) -> Patient:
-    """A healthy cluster with a program of a user, which runs and says something."""
-    made = running("notebook", "registry.example.com/tf:2", line)
-    for one in made.pod_of("notebook")["spec"]["containers"]:
-        one["resources"] = {"limits": {"nvidia.com/gpu": "1"}}
-    return made
-
-
-def test_a_program_of_a_user_says_what_it_met() -> None:
-    line = "Failed to initialize NVML: Driver/library version mismatch"
-    (note,) = _notes(wants_gpu(line))
-    assert note.title.startswith("something beside the GPU stack")
-    assert line in note.evidence[0].quote
-    assert _notes(wants_gpu("epoch 1 of 10")) == ()
-
-
 def test_a_kernel_that_could_not_start_a_card_is_heard_of_a_stack_that_is_well() -> None:
     line = "NVRM: GPU 0000:3b:00.0: RmInitAdapter failed! (0x62:0x40:2168)"
     (note,) = _notes(Patient(openshift=False).dmesg(line))

@@ -1,8 +1,8 @@
-"""What is said beside a GPU stack that is well: by builders of other modules, users and kernels.
+"""What is said beside a GPU stack that is well: by builders of other modules, and by kernels.
 
 Rules that know a message know it from whoever says it. Where nothing else is found, programs that
-fail to build modules of others are heard as if they built the GPU's, and what users' programs and
-kernels say counts without anything in trouble. What comes of it is a note.
+fail to build modules of others are heard as if they built the GPU's, and what kernels say counts
+without anything in trouble. What comes of it is a note.
 """
 
 import re
@@ -37,14 +37,12 @@ class Beside(Case):
 
     @cached_property
     def logs(self) -> list[tuple[TextRef, Pod | None, str]]:
-        """Return the logs of what fails to build modules, and of programs of users."""
-        wanted = (components.DRIVER, components.WORKLOAD)
+        """Return the logs of what fails to build modules."""
         return [
-            (ref, pod, part)
+            (ref, pod, components.DRIVER)
             for ref in self.snapshot.texts
             if ref.kind == "log" and (pod := self.pod(ref)) is not None
-            if (part := self.component[key(pod)]) in wanted
-            if part == components.WORKLOAD or _builds(pod)
+            if key(pod) in self.trouble and _builds(pod)
         ]
 
 

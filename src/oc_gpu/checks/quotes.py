@@ -127,7 +127,7 @@ def is_live(case: Case, pod: Pod | None, component: str) -> bool:
     if pod is None or key(pod) in case.trouble:
         return True
     if component == WORKLOAD:
-        return case.is_beside or pod.spec.node_name in case.unwell_nodes
+        return pod.spec.node_name in case.unwell_nodes
     if component in ON_NODE or component == components.NFD_WORKER:
         return pod.spec.node_name in case.unwell_nodes or (component not in ON_NODE and case.unwell)
     if component in GPU_STACK | NFD:

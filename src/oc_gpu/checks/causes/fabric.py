@@ -233,10 +233,14 @@ _PEERMEM = ("nvidia-peermem-ctr", "nvidia-peermem")
 
 
 def _peermem(case: Case, says: str, phrases: tuple[str, ...], at: float) -> Results:
-    quotes = [
-        q for q in find(case, phrases, (DRIVER, "kernel"), ("log", "kernel", "state")) if q.live
-    ]
+    told = find(case, phrases, (DRIVER, "kernel"), ("log", "kernel", "state"))
+    quotes = [q for q in told if q.live and not (q.source == "kernel" and _is_there(case, q.node))]
     return (result(says, quotes, at=at),) if quotes else ()
+
+
+def _is_there(case: Case, node: str) -> bool:
+    """Tell whether a node has a module for RDMA by now, whatever its kernel said before."""
+    return bool(case.modules.get(node, frozenset()).intersection(_RDMA_MODULES))
 
 
 def _ofed(case: Case, says: str) -> Results:
@@ -295,8 +299,8 @@ _BY_HAND = ("apt/term.log", *KERNEL)
 def _refused_module(case: Case) -> Results:
     """Note hosts whose kernel did not take the module, where the GPUs work for all others."""
     for ref, texts in case.texts_of_nodes(*_BY_HAND):
-        node, there = case.node(ref.node), case.modules.get(ref.node, frozenset())
-        if node is None or there.intersection(_RDMA_MODULES):
+        node = case.node(ref.node)
+        if node is None or _is_there(case, ref.node):
             continue
         lines = (line for text in texts for one in _MODULE_WORDS for line in text.find(split(one)))
         line = next(lines, None)

@@ -68,8 +68,19 @@ def _usual(case: Case, one: Trouble) -> str | None:
         return "runtime-not-injecting-driver"
     if component == components.TOOLKIT and not one.init:
         return _of_toolkit(case, one)
+    if component in (components.PLUGIN, components.GFD) and _is_configured(one):
+        return "device-plugin-config-wrong"
     rows = ((pattern, cause) for part, pattern, cause in USUAL if part == component)
     return next((cause for pattern, cause in rows if re.search(pattern, one.container)), None)
+
+
+def _is_configured(one: Trouble) -> bool:
+    """Tell whether the container that fails reads a file of configuration, which may be wrong."""
+    every = (c for c in one.pod.spec.every if c.name == one.container)
+    return any(
+        c.variable("CONFIG_FILE") or any(arg.startswith("--config-file") for arg in c.args)
+        for c in every
+    )
 
 
 def _of_toolkit(case: Case, one: Trouble) -> str:

@@ -6,7 +6,7 @@ from oc_gpu.checks.case import Case, key, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import KERNEL, cause, find, of_node, result, said, shown
+from oc_gpu.checks.quotes import KERNEL, cause, find, holds, of_node, result, said, shown
 from oc_gpu.snapshot.kinds import Node
 
 _CONFIG = "device-plugin-config"
@@ -93,12 +93,16 @@ def _wrong(case: Case, says: str) -> Results:
             ),
             (PLUGIN, GFD),
         )
-        if q.live and "mig-strategy" not in q.evidence.quote
+        if q.live and not any(holds(q.evidence.quote, word) for word in _NOT_OF_CONFIG)
     ]
     if quotes:
         return (result(says, quotes, at=0.9),)
     waits = [q for q in find(case, ("error waiting for mps daemon",), (PLUGIN,)) if q.live]
     return (result(says, waits, at=0.75),) if waits else _unused(case, says)
+
+
+_NOT_OF_CONFIG = ("mig-strategy", "insufficient permissions", "insufficient pemmissions")
+"""What stops a plugin whose resources cannot be made, and stands in no configuration file."""
 
 
 def _configs(case: Case) -> dict[str, tuple[str, dict[str, str]]]:

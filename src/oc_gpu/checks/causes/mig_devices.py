@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from oc_gpu.checks.cards import can_split
-from oc_gpu.checks.case import Case
+from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.mig import FAMILY
 from oc_gpu.checks.causes.validator import fails_to_start
@@ -21,12 +21,16 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, of_node, of_pod, result, said
-from oc_gpu.checks.troubles import PULLING
+from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node, Pod
 
 
 def _unpermitted(case: Case, says: str) -> Results:
     """Find programs that lack a right on a node with MIG devices, and may work elsewhere."""
+    of_parts = [f"mig device*{right}" for right in _NO_RIGHT]
+    quotes = [q for q in find(case, of_parts, (EXPORTER, DCGM, GFD, PLUGIN, MIG)) if q.live]
+    if quotes:
+        return (result(says, quotes, at=0.92),)
     phrases = (*_NO_RIGHT, "init failed. error: -17")
     quotes = [
         q
@@ -49,21 +53,58 @@ _MONITOR = "NVIDIA_MIG_MONITOR_DEVICES"
 
 def _unasked(case: Case, says: str) -> Results:
     """Find plugins that fail without a word on a node with MIG devices, and ask for no right."""
-    split = {n for _, n, text in _tables(case) if _INSTANCES.search(text) or _ROW.search(text)}
+    shown = {n for _, n, text in _tables(case) if _INSTANCES.search(text) or _ROW.search(text)}
     for one in case.troubles_of(PLUGIN, GFD, fails=True):
-        pod, node = one.pod, one.pod.spec.node_name
-        spoke = any(ref.pod == pod.metadata.name for ref, _, _ in case.logs)
-        asks = any(container.variable(_MONITOR) for container in pod.spec.every)
+        pod, name = one.pod, one.pod.spec.node_name
+        seen = _seen_split(case.node(name), table=name in shown)
         plain = _strategy(case) in ("", "none")
-        if node in split and not (spoke or asks or plain) and one.state not in PULLING:
-            where = f"Pod/{pod.metadata.name}"
-            evidence = (
-                Evidence(where, f"MIG strategy {_strategy(case)}, and {_MONITOR} is not set"),
-                Evidence(f"nvidia-smi of Node/{node}", "MIG devices"),
-                Evidence(f"status of {where}", f"{one.container} {one.state}"),
-            )
-            return (of_pod(pod, says, evidence, 0.55),)
+        if not seen or plain or _asks(pod) or _spoke(case, one) or one.state in PULLING:
+            continue
+        others = (other for other in case.pods_on(name, PLUGIN, GFD) if other is not pod)
+        asking = [other for other in others if _asks(other) and key(other) not in case.trouble]
+        where = f"Pod/{pod.metadata.name}"
+        evidence = (
+            Evidence(where, f"MIG strategy {_strategy(case)}, and {_MONITOR} is not set"),
+            *(Evidence(f"Pod/{p.metadata.name}", f"works, with {_MONITOR}") for p in asking[:1]),
+            seen,
+            Evidence(f"status of {where}", f"{one.container} {one.state}"),
+        )
+        return (of_pod(pod, says, evidence, 0.55 if asking or name in shown else 0.45),)
     return ()
+
+
+def _asks(pod: Pod) -> bool:
+    return any(container.variable(_MONITOR) for container in pod.spec.every)
+
+
+def _spoke(case: Case, one: Trouble) -> bool:
+    """Tell whether the container that fails, not one beside it, wrote anything that was read."""
+    mine = (one.pod.metadata.name, one.container)
+    return any((ref.pod, ref.container or one.container) == mine for ref, _, _ in case.logs)
+
+
+def _seen_split(node: Node | None, *, table: bool) -> Evidence | None:
+    """Return by what a node is seen to have MIG devices, None where nothing shows any."""
+    if node is None:
+        return None
+    name, labels = node.metadata.name, node.metadata.labels
+    layout, done = labels.get(_LAYOUT, ""), labels.get(f"{_LAYOUT}.state") == "success"
+    if table:
+        return Evidence(f"nvidia-smi of Node/{name}", "MIG devices")
+    if parts := _parts(node):
+        return Evidence(f"status of Node/{name}", f"offers {parts[0]}")
+    if done and layout not in ("", _ALL_ON, "all-disabled"):
+        return Evidence(f"labels of Node/{name}", f"{_LAYOUT}: {layout}")
+    return None
+
+
+_LAYOUT = "nvidia.com/mig.config"
+
+
+def _parts(node: Node) -> list[str]:
+    """Return the parts of GPUs that a node offers."""
+    amounts = node.status.allocatable
+    return [n for n, a in amounts.items() if n.startswith("nvidia.com/mig-") and str(a) != "0"]
 
 
 _NO_RIGHT = ("insufficient permissions", "insufficient pemmissions")
@@ -173,6 +214,7 @@ def _kinds(case: Case) -> set[str]:
 _ENABLED = re.compile(r"(?m)^\|[^|\n]*\|[^|\n]*\|\s*(?:On|Enabled)\s*\|\s*$")
 """A row of a card in MIG mode in the table of nvidia-smi: the column of ECC errors says On, too."""
 _OF_INSTANCE = re.compile(r"MIG \d+[cg]\.|(?m:^\|\s*\d+\s+\d+\s+\d+\s+\d+\s*\|[^\n]*MiB)")
+_NONE_THERE = "No MIG devices found"
 _TABLE = "| NVIDIA-SMI "
 
 
@@ -191,6 +233,8 @@ def _by_table(case: Case, says: str) -> Results:
     for where, node, content in _tables(case):
         row, name = _ENABLED.search(content), case.node(node)
         if row is None or name is None or node not in failing or _OF_INSTANCE.search(content):
+            continue
+        if _parts(name) and _NONE_THERE not in content:  # the table may have been cut off
             continue
         evidence = (Evidence(where, " ".join(row[0].split())), failing[node])
         return (of_node(name, says, evidence, 0.76),)
@@ -253,10 +297,10 @@ def _without_instances(case: Case, says: str) -> Results:
     for node in case.gpu_nodes:
         labels, amounts = node.metadata.labels, node.status.allocatable
         offers = any(n.startswith("nvidia.com/") and str(a) != "0" for n, a in amounts.items())
-        if labels.get("nvidia.com/mig.config") == _ALL_ON and not offers:
+        if labels.get(_LAYOUT) == _ALL_ON and not offers:
             where = f"labels of Node/{node.metadata.name}"
             evidence = (
-                Evidence(where, f"nvidia.com/mig.config: {_ALL_ON}"),
+                Evidence(where, f"{_LAYOUT}: {_ALL_ON}"),
                 Evidence(f"status of Node/{node.metadata.name}", "no GPU and no part of one"),
             )
             return (of_node(node, says, evidence, 0.88),)

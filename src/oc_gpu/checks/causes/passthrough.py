@@ -3,13 +3,13 @@
 import re
 
 from oc_gpu.checks.cards import older
-from oc_gpu.checks.case import Case
+from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.causes.hardware import EVERYWHERE, PASSED
-from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD
+from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, result, said
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, of_pod, result, said
 from oc_gpu.snapshot.kinds import Pod
 
 _ON_HOST = (SANDBOX, VFIO, VGPU_MANAGER)
@@ -64,6 +64,34 @@ def _sandbox_gone(case: Case, says: str) -> Results:
     return ()
 
 
+_MONITOR_GONE = (
+    "unable to read from monitor",
+    "end of file from qemu monitor",
+    "unable to write to monitor",
+    "qemu monitor*connection reset by peer",
+)
+"""What libvirt says when the machine ends under its hands."""
+_KILLED = 137
+
+
+def _guest_gone(case: Case, says: str) -> Results:
+    """Find pods of virtual machines that fail with a card of theirs, and how the machine ended."""
+    guests = {key(pod) for pod in _machines(case) if wants_gpu(pod)}
+    failing = [t for t in case.troubles if t.fails and key(t.pod) in guests]
+    quotes = find(case, _MONITOR_GONE, None, ("log",)) if failing else []
+    for one in failing:
+        name, asks = one.pod.metadata.name, Evidence(f"Pod/{one.pod.metadata.name}", _HAS_CARD)
+        told = [q for q in quotes if q.pod is one.pod]
+        if told:
+            return (result(says, told[:1], at=0.6, more=(asks,)),)
+        if one.exit_code == _KILLED and one.container == "compute":
+            state = f"{one.container} {one.ended or one.state}, exit code {one.exit_code}"
+            evidence = (Evidence(f"status of Pod/{name}", state), asks)
+            return (of_pod(one.pod, says, evidence, 0.45, one.container),)
+    return ()
+
+
+_HAS_CARD = "a virtual machine with a GPU"
 _VM_CLASS = re.compile(r"(?i)kata|clh|qemu|firecracker")
 """Names by which runtimes with virtual machines are known."""
 
@@ -130,7 +158,7 @@ def _no_argument(case: Case) -> tuple[Evidence, ...]:
 def _sriov(case: Case, says: str) -> Results:
     for one in case.troubles_of(SANDBOX):
         waits = "vgpu" in one.container
-        manager = [t for t in case.troubles_of(VGPU_MANAGER) if t.fails]
+        manager = case.troubles_of(VGPU_MANAGER)
         name = one.pod.spec.node_name
         old = [age for age in generations(case, name) if older(age, "ampere")]
         quotes = [
@@ -221,6 +249,7 @@ CRASH = cause(
         ),
         _gone_with_driver,
         _sandbox_gone,
+        _guest_gone,
     ),
 )
 IOMMU = cause(

@@ -133,6 +133,12 @@ _SERVER = (
     "no valid client configuration token",
     "invalid*configuration token",
     "licensing*server*timeout",
+    "client fingerprint mismatch",
+    "no valid lease found",
+    "nvidia-gridd*mismatch between client and server",
+    "nvidia-gridd*lease*failed",
+    "nvidia-gridd*failed*lease",
+    "nvidia-gridd*failed*trusted store",
 )
 _PACKAGE = (
     "nvidia-vgpud: no such file",
@@ -203,10 +209,17 @@ def _without_firmware(case: Case, says: str) -> Results:
     return ()
 
 
+_OF_GUEST = ("nvidia-gridd[", "nvidia-gridd:", "starting nvidia-gridd")
+"""How the daemon speaks that asks for a guest's licence: the package for hosts has none."""
+
+
 def _wrong_package(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _PACKAGE, (VGPU_MANAGER, DRIVER)) if q.live]
     if quotes:
         return (result(says, quotes, at=0.92),)
+    gridd = [q for q in find(case, _OF_GUEST, (VGPU_MANAGER,), ("log",)) if q.live]
+    if gridd:
+        return (result(says, gridd, at=0.85),)
     if found := _host_package(case, says) or _without_firmware(case, says):
         return found
     for one in case.troubles_of(VGPU_MANAGER, fails=True):

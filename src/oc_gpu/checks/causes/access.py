@@ -4,10 +4,11 @@ import re
 
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.control_plane import TOO_LATE
 from oc_gpu.checks.causes.driver import denied, has_selinux
 from oc_gpu.checks.components import GPU_STACK, NFD, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said
+from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said, split
 
 _ADMISSION = "admission-and-quota"
 _OURS = tuple(GPU_STACK | NFD)
@@ -98,7 +99,8 @@ def _module(case: Case, says: str) -> Results:
 
 def _blocked(case: Case, says: str, *, security: bool) -> Results:
     """Find operands of which no pod can be made, in a namespace that does not allow them."""
-    if security == case.on_openshift:
+    late = next(case.events_text.find(split(TOO_LATE)), None)
+    if security == case.on_openshift or late is not None:
         return ()
     for _, item in case.sets:
         now, meta = item.status, item.metadata

@@ -1,12 +1,14 @@
 """Layer access: whether the API server and the network work, and releases fit."""
 
 import re
+from itertools import islice
 
 from oc_gpu import facts
 from oc_gpu.checks import components
 from oc_gpu.checks.ages import age
 from oc_gpu.checks.case import Case, key, short, version
 from oc_gpu.checks.catalogue import SURE, Result, Results
+from oc_gpu.checks.causes.nodes import cut_off
 from oc_gpu.checks.components import DRIVER, GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
@@ -21,6 +23,7 @@ from oc_gpu.checks.quotes import (
     result,
     said,
     shown,
+    split,
 )
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.snapshot.kinds import Node, Pod
@@ -275,6 +278,27 @@ def _refused_aside(case: Case, says: str) -> Results:
     return ()
 
 
+TOO_LATE = "timeout: request did not complete within"
+"""How the API server gives up on a pod: most often for a webhook that does not answer in time."""
+
+
+def _not_in_time(case: Case, says: str) -> Results:
+    """Find operands that get no pods in time, and a webhook in the log of the API server."""
+    by = (*GPU_STACK, *components.NFD)
+    late = [q for q in find(case, (TOO_LATE,), by, ("event", "state")) if q.live]
+    late = [q for q in late if q.source == "state" or " FailedCreate " in q.evidence.where]
+    if not late:
+        return ()
+    named = tuple(
+        Evidence(f"{ref.where}:{line.number}", shown(line.text))
+        for ref, texts in case.snapshot.texts.items()
+        if ref.kind == "log" and ref.pod.startswith("kube-apiserver")
+        for text in texts
+        for line in islice(text.find(split(_NOT_CALLED[0])), 1)
+    )[:1]
+    return (result(says, late[:1], at=0.85 if named else 0.49, more=named),)
+
+
 _ASIDE = "an admission webhook that does not answer keeps the pods of another program away"
 
 
@@ -349,7 +373,7 @@ API_GONE = cause(
     "or the way "
     "to it is blocked.",
     remedy=("oc get --raw /readyz?verbose", "oc get pods -n openshift-kube-apiserver -o wide"),
-    look=_gone,
+    look=any_of(cut_off, _gone),
 )
 
 
@@ -367,7 +391,7 @@ WEBHOOK = cause(
         "oc get validatingwebhookconfigurations,mutatingwebhookconfigurations",
         "oc get endpoints -A | grep webhook",
     ),
-    look=any_of(said(*_NOT_CALLED, at=0.94), _refused_aside),
+    look=any_of(said(*_NOT_CALLED, at=0.94), _not_in_time, _refused_aside),
 )
 
 

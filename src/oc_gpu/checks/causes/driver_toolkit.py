@@ -136,7 +136,22 @@ def _image(case: Case, says: str) -> Results:
         ("log", "event", "state", "alert"),
     )
     quotes = [q for q in quotes if q.live]
-    return (result(says, quotes, at=0.9),) if quotes else ()
+    return (result(says, quotes, at=0.9),) if quotes else _of_another_kernel(case)
+
+
+def _of_another_kernel(case: Case) -> Results:
+    """Find images of Driver Toolkit that are not of their node's kernel, though the tag fits."""
+    broken = find(case, ("broken driver toolkit image detected",), (DRIVER,), ("log",))
+    live = [q for q in broken if q.live and q.node not in mislabelled(case)]
+    kernels = find(case, ("kernel package: ",), (DRIVER,), ("log",)) if live else []
+    more = tuple(q.evidence for q in kernels if q.pod is live[0].pod)[:1]
+    return (result(_OTHER_KERNEL, live, at=0.85, more=more),) if live else ()
+
+
+_OTHER_KERNEL = (
+    "the driver-toolkit imagestream has no image of the kernel that the node runs: the one of its "
+    "build holds another kernel"
+)
 
 
 def _label(case: Case, says: str) -> Results:

@@ -93,7 +93,7 @@ def _fabric(case: Case, says: str) -> Results:
     quotes = [
         q for q in find(case, _MANAGER, by, ("log", "event", "state", "kernel", "client")) if q.live
     ]
-    quotes += reports(case, ("fabric manager*not", "state : in progress"))
+    quotes += reports(case, ("fabric manager*not",))
     if quotes:
         more = tuple(Evidence(f"lspci of Node/{name}", "an NVSwitch") for name in switched[:1])
         return (result(says, quotes, at=0.92, more=more),)
@@ -108,7 +108,54 @@ def _fabric(case: Case, says: str) -> Results:
                 Evidence(f"labels of Node/{one.pod.spec.node_name}", f"gpu.product: {product}"),
             )
             return (of_pod(one.pod, says, evidence, 0.64, one.container),)
-    return _finds_no_switch(case, says, by)
+    return _finds_no_switch(case, says, by) or _in_progress(case, says, fifth=False)
+
+
+_IN_PROGRESS = re.compile(r"(?m)^ *State *: In Progress *$")
+"""What nvidia-smi says of cards whose fabric is not set up; nothing else there has this state."""
+_PRODUCT = re.compile(r"(?m)^ *Product Name *: NVIDIA (.*)$")
+
+
+def _in_progress(case: Case, says: str, *, fifth: bool) -> Results:
+    """Find cards that wait for their fabric, by nvidia-smi: an error where programs on them fail.
+
+    Args:
+        case: The cluster.
+        says: The cause in one sentence.
+        fifth: Whether nodes with the fifth generation of NVLink are meant, or those with another.
+    """
+    notes: Results = ()
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report", "nvidia-smi"):
+        content = next((t.content for t in texts if _IN_PROGRESS.search(t.content)), "")
+        node, product = case.node(ref.node), _PRODUCT.search(content)
+        if not content or node is None:
+            continue
+        label = node.metadata.labels.get("nvidia.com/gpu.product", "")
+        card = f"NVIDIA-{product[1]}" if product else label
+        if (_FIFTH.match(card) is not None) is not fifth:
+            continue
+        failing = [t for t in case.troubles_of(WORKLOAD, *ON_NODE, fails=True) if t.container]
+        ill = [t for t in failing if t.pod.spec.node_name == ref.node and t.state not in PULLING]
+        evidence = (
+            Evidence(ref.where, "Fabric State: In Progress"),
+            *_failed_unit(case, ref.node),
+            *(Evidence(f"status of Pod/{t.pod.metadata.name}", t.state) for t in ill[:1]),
+        )
+        if ill:
+            return (of_node(node, says, evidence, 0.82),)
+        notes = notes or (note(of_node(node, says, evidence, 0.45)),)
+    return notes
+
+
+def _failed_unit(case: Case, node: str) -> tuple[Evidence, ...]:
+    """Return that the host's fabric manager failed, where its failed units were gathered."""
+    return tuple(
+        Evidence(f"{ref.where}:{line.number}", line.text.strip())
+        for ref, texts in case.texts_of_nodes("systemctl_list-units_--failed")
+        if ref.node == node
+        for text in texts
+        for line in text.find(("fabricmanager",))
+    )[:1]
 
 
 _SXM = ("20b0", "20b2", "20bd", "20f3", "2324", "2330", "2335", "2901")
@@ -151,6 +198,7 @@ def _nvlink5(case: Case, says: str) -> Results:
         or _wrong_path(case, says)
         or _gave_up(case, says)
         or _by_own_log(case, says)
+        or _in_progress(case, says, fifth=True)
     )
 
 

@@ -310,7 +310,7 @@ def _smi(case: Case) -> tuple[Evidence, ...]:
 
 
 _MISMATCH = (
-    "driver/library version mismatch",
+    "driver*library version mismatch",
     "api mismatch: the client has the version",
     "kernel module*version*does not match",
     "rm version mismatch",
@@ -324,12 +324,16 @@ _OTHER_DRIVER = ("unsupported display driver / cuda driver combination", *_MISMA
 
 
 def _is_older(case: Case, quote: Quote) -> bool:
-    """Tell whether who says it began before the driver that runs on its node now."""
+    """Tell whether who says it began before the driver that runs on its node now.
+
+    A driver of the host has no pod: there it began before a plugin that finds the driver well.
+    """
     if quote.pod is None:
         return False
     began = quote.pod.metadata.creation_timestamp
-    drivers = case.pods_on(quote.node, DRIVER)
-    return bool(began) and any(began < one.metadata.creation_timestamp for one in drivers)
+    plugins = (pod for pod in case.pods_on(quote.node, PLUGIN) if key(pod) not in case.trouble)
+    after = case.pods_on(quote.node, DRIVER) or plugins
+    return bool(began) and any(began < one.metadata.creation_timestamp for one in after)
 
 
 def _old_pods(case: Case, says: str) -> Results:

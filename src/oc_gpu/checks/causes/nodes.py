@@ -5,7 +5,7 @@ from oc_gpu.checks.case import Case, has_features
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import NFD_WORKER, SANDBOX, VFIO
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause
+from oc_gpu.checks.quotes import KERNEL, cause, of_node, shown, split
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.stages import pools
 
@@ -58,6 +58,38 @@ def _is_waited_for(case: Case, node: Node) -> bool:
         pools.is_behind(pool) and node in pools.members(case.snapshot, pool)
         for pool in case.snapshot.table("machineconfigpools")
     )
+
+
+_JOURNALS = ("journalctl_kubelet", "kubelet.log", "journals/kubelet", "kubelet", *KERNEL)
+"""Files of nodes with what their kubelet said."""
+_CUT_OFF = ("dial tcp*:6443", "api-int.*: dial tcp")
+_JOINED = ("successfully registered node",)
+"""What the kubelet says of a way to the API server that fails, and when it got there."""
+_TAIL = 20_000
+"""Characters at the end of a text that count as its last words."""
+
+
+def cut_off(case: Case, says: str) -> Results:
+    """Find silent nodes whose kubelet said to the last that the API server cannot be reached."""
+    silent = {node.metadata.name: node for node in case.snapshot.nodes if node.is_silent}
+    for ref, texts in case.texts_of_nodes(*_JOURNALS) if silent else ():
+        node = silent.get(ref.node)
+        if node is None:
+            continue
+        lines = [line for text in texts for one in _CUT_OFF for line in text.find(split(one))]
+        last = max(lines, key=lambda line: line.number, default=None)
+        again = (line.number for text in texts for line in text.find(_JOINED))
+        if last is not None and last.number > max(again, default=0):
+            evidence = (Evidence(f"{ref.where}:{last.number}", shown(last.text)), _told(node))
+            ends = any(last.text in text.content[-_TAIL:] for text in texts[-1:])
+            return (of_node(node, says, evidence, 0.92 if ends else 0.86),)
+    return ()
+
+
+def _told(node: Node) -> Evidence:
+    ready = node.ready
+    text = f"{ready.status}, {ready.reason}: {ready.message}" if ready is not None else ""
+    return Evidence(f"condition Ready of Node/{node.metadata.name}", text)
 
 
 SILENT = cause(

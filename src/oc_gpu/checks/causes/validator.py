@@ -9,7 +9,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DCGM, EXPORTER, OTHER, VALIDATOR, WORKLOAD, wants_gpu
 from oc_gpu.checks.fitting import barred
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_pod, result, said
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, note, of_pod, result, said
 from oc_gpu.checks.troubles import PULLING
 
 _FAMILY = "validation"
@@ -32,6 +32,8 @@ _NOT_TOGETHER = "cannot be collected in a single pass"
 """What DCGM says of counters that the card does not count at the same time."""
 _MODULE = _PROFILING[:3]
 """Of these, what names the profiling module, whoever asks DCGM for it."""
+_NO_LIBRARY = ("failed to load module 8 *", "libdcgmmoduleprofiling*no such file")
+"""What DCGM says where its profiling module, which has number 8, is not in the image."""
 _NOT_LOADED = (
     "module of dcgm that is not currently loaded",
     "profiling is not supported",
@@ -173,11 +175,26 @@ def _exporters(case: Case, quotes: list[Quote]) -> dict[str, list[str]]:
 
 def _unsupported(case: Case, says: str) -> Results:
     """Find exporters that say so; one that runs on has left these metrics out, as it should."""
-    quotes = find(case, _NOT_LOADED, (EXPORTER, DCGM))
+    missing = {id(q.pod) for q in _without_library(case)}
+    quotes = [q for q in find(case, _NOT_LOADED, (EXPORTER, DCGM)) if id(q.pod) not in missing]
     failing = [q for q in quotes if q.pod is None or key(q.pod) in case.trouble]
     if failing:
         return (result(says, failing, at=0.93),)
     return (result(says, quotes, at=0.45, severity=Severity.WARNING),) if quotes else ()
+
+
+def _without_library(case: Case) -> list[Quote]:
+    """Return what says that the profiling module is not there to be loaded."""
+    return find(case, _NO_LIBRARY, (EXPORTER, DCGM), ("log",))
+
+
+def _not_in_image(case: Case, says: str) -> Results:
+    """Find exporters without the profiling module; one that runs on leaves its metrics out."""
+    quotes = _without_library(case)
+    failing = [q for q in quotes if q.pod is None or key(q.pod) in case.trouble]
+    if failing:
+        return (result(says, failing, at=0.85),)
+    return (note(result(says, quotes, at=0.45)),) if quotes else ()
 
 
 def _profiling(case: Case, says: str, *, twice: bool) -> Results:
@@ -349,7 +366,7 @@ ONCE = cause(
         "oc logs -n {namespace} {pod}",
         "take the counters DCGM_FI_PROF_* out of the exporter's ConfigMap, or update the operator",
     ),
-    look=_once,
+    look=any_of(_not_in_image, _once),
 )
 
 CAUSES = (INSUFFICIENT, BUSY, CUDA, UNSUPPORTED, TWICE, ONCE)

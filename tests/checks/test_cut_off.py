@@ -47,14 +47,14 @@ def test_the_journal_of_a_silent_node_tells_that_the_way_to_the_api_server_is_cu
     assert _one(silent(_CUT_OFF, status="True"), _API) is None
 
 
-def late(message: str, *, named: bool = False) -> Patient:
+def late(message: str, *, named: bool = False, reason: str = "FailedCreate") -> Patient:
     """An operand that got no pod, for which its event has a reason."""
     made = _k8s().without("gfd").drop("namespaces").workload("gfd")
     name = "gpu-feature-discovery"
     made.tables["pods"] = [p for p in made.tables["pods"] if name not in p["metadata"]["name"]]
     now = {"desiredNumberScheduled": 1, "currentNumberScheduled": 0, "numberReady": 0}
     made.one("daemonsets", name)["status"] = now
-    made.event(name, message, kind="DaemonSet", reason="FailedCreate")
+    made.event(name, message, kind="DaemonSet", reason=reason)
     if named:
         pod = "kube-apiserver-master-0"
         made.pod(pod, "kube-system", {"containers": [{"name": "kube-apiserver"}]})
@@ -74,6 +74,7 @@ def test_an_operand_that_gets_no_pods_in_time_waits_for_a_webhook() -> None:
     assert _one(late(_LATE), "pod-security-rejected") is None
     older = late("Error creating: Timeout: request did not complete within allowed duration")
     assert _one(older, _WEBHOOK) is not None
+    assert _one(late(_LATE, reason="FailedUpdate"), _WEBHOOK) is None
     other = late("Error creating: the namespace is terminating")
     assert _one(other, _WEBHOOK) is None
     assert _one(other, "pod-security-rejected") is not None
@@ -108,6 +109,9 @@ def test_cards_that_wait_for_their_fabric_are_worth_a_note() -> None:
 def test_a_program_that_fails_on_such_a_card_makes_it_a_cause() -> None:
     container = {"name": "app", "resources": {"limits": {_GPU: "1"}}}
     made = in_progress().pod("train-0", "ml", {"containers": [container], "nodeName": NODE})
+    pulls = _one(made.fails("train-0", "ImagePullBackOff"), _FIFTH)
+    assert pulls is not None
+    assert pulls.severity is Severity.WARNING
     found = _one(made.fails("train-0"), _FIFTH)
     assert found is not None
     assert found.severity is Severity.ERROR

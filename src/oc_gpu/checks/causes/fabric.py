@@ -1,6 +1,7 @@
 """Layer driver: the fabric of NVSwitch systems, and RDMA."""
 
 import re
+from collections.abc import Iterator
 
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case
@@ -23,6 +24,7 @@ from oc_gpu.checks.quotes import (
 )
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
+from oc_gpu.snapshot.texts import Line, Text
 
 _FABRIC = "fabric"
 _RDMA = "rdma"
@@ -111,9 +113,9 @@ def _fabric(case: Case, says: str) -> Results:
     return _finds_no_switch(case, says, by) or _in_progress(case, says, fifth=False)
 
 
-_IN_PROGRESS = re.compile(r"(?m)^ *State *: In Progress *$")
+_IN_PROGRESS = re.compile(r"^ *State *: In Progress *$")
 """What nvidia-smi says of cards whose fabric is not set up; nothing else there has this state."""
-_PRODUCT = re.compile(r"(?m)^ *Product Name *: NVIDIA (.*)$")
+_PRODUCT = re.compile(r"^ *Product Name *: NVIDIA (.*)$")
 
 
 def _in_progress(case: Case, says: str, *, fifth: bool) -> Results:
@@ -126,18 +128,14 @@ def _in_progress(case: Case, says: str, *, fifth: bool) -> Results:
     """
     notes: Results = ()
     for ref, texts in case.texts_of_nodes("nvidia-bug-report", "nvidia-smi"):
-        content = next((t.content for t in texts if _IN_PROGRESS.search(t.content)), "")
-        node, product = case.node(ref.node), _PRODUCT.search(content)
-        if not content or node is None:
-            continue
-        label = node.metadata.labels.get("nvidia.com/gpu.product", "")
-        card = f"NVIDIA-{product[1]}" if product else label
-        if (_FIFTH.match(card) is not None) is not fifth:
+        node = case.node(ref.node)
+        line = next((x for x in _lines(texts, "in progress") if _IN_PROGRESS.match(x.text)), None)
+        if line is None or node is None or _is_fifth(node, texts) is not fifth:
             continue
         failing = [t for t in case.troubles_of(WORKLOAD, *ON_NODE, fails=True) if t.container]
         ill = [t for t in failing if t.pod.spec.node_name == ref.node and t.state not in PULLING]
         evidence = (
-            Evidence(ref.where, "Fabric State: In Progress"),
+            Evidence(f"{ref.where}:{line.number}", "Fabric State: In Progress"),
             *_failed_unit(case, ref.node),
             *(Evidence(f"status of Pod/{t.pod.metadata.name}", t.state) for t in ill[:1]),
         )
@@ -147,14 +145,27 @@ def _in_progress(case: Case, says: str, *, fifth: bool) -> Results:
     return notes
 
 
+def _lines(texts: tuple[Text, ...], words: str) -> Iterator[Line]:
+    return (line for text in texts for line in text.find((words,)))
+
+
+def _is_fifth(node: Node, texts: tuple[Text, ...]) -> bool:
+    """Tell whether a node's cards are of the fifth generation of NVLink, by nvidia-smi or label."""
+    rows = (_PRODUCT.match(line.text) for line in _lines(texts, "product name"))
+    shown = next((f"NVIDIA-{row[1]}" for row in rows if row is not None), "")
+    return _FIFTH.match(shown or node.metadata.labels.get(_LABEL, "")) is not None
+
+
+_LABEL = "nvidia.com/gpu.product"
+
+
 def _failed_unit(case: Case, node: str) -> tuple[Evidence, ...]:
     """Return that the host's fabric manager failed, where its failed units were gathered."""
     return tuple(
         Evidence(f"{ref.where}:{line.number}", line.text.strip())
         for ref, texts in case.texts_of_nodes("systemctl_list-units_--failed")
         if ref.node == node
-        for text in texts
-        for line in text.find(("fabricmanager",))
+        for line in _lines(texts, "fabricmanager")
     )[:1]
 
 

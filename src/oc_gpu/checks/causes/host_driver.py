@@ -326,13 +326,12 @@ _OTHER_DRIVER = ("unsupported display driver / cuda driver combination", *_MISMA
 def _is_older(case: Case, quote: Quote) -> bool:
     """Tell whether who says it began before the driver that runs on its node now.
 
-    A driver of the host has no pod: there it began before a plugin that finds the driver well.
+    A driver of the host has no pod: there it began before the plugin, which finds the driver well.
     """
     if quote.pod is None:
         return False
     began = quote.pod.metadata.creation_timestamp
-    plugins = (pod for pod in case.pods_on(quote.node, PLUGIN) if key(pod) not in case.trouble)
-    after = case.pods_on(quote.node, DRIVER) or plugins
+    after = case.pods_on(quote.node, DRIVER) or case.pods_on(quote.node, PLUGIN)
     return bool(began) and any(began < one.metadata.creation_timestamp for one in after)
 
 

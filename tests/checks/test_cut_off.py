@@ -132,6 +132,7 @@ _NO_FILE = "Failed to load module 8 - dlopen(libdcgmmoduleprofiling.so.4) return
 def test_an_exporter_without_the_profiling_module_leaves_its_metrics_out() -> None:
     (found,) = _k8s().log("exporter", _LEFT_OUT, _NO_FILE).diagnosis()
     assert (found.cause, found.severity) == (_PROFILING, Severity.WARNING)
+    assert "not in the exporter's image" in found.title
     (found,) = _k8s().log("exporter", _LEFT_OUT).diagnosis()
     assert found.cause == "dcgm-profiling-unsupported"
     other = "Failed to load module 4 - dlopen(libdcgmmodulehealth.so.4) returned: No such file"

@@ -190,11 +190,18 @@ def _without_library(case: Case) -> list[Quote]:
 
 def _not_in_image(case: Case, says: str) -> Results:
     """Find exporters without the profiling module; one that runs on leaves its metrics out."""
+    del says
     quotes = _without_library(case)
     failing = [q for q in quotes if q.pod is None or key(q.pod) in case.trouble]
     if failing:
-        return (result(says, failing, at=0.85),)
-    return (note(result(says, quotes, at=0.45)),) if quotes else ()
+        return (result(_NOT_THERE, failing, at=0.85),)
+    return (note(result(_NOT_THERE, quotes, at=0.45)),) if quotes else ()
+
+
+_NOT_THERE = (
+    "the profiling module of DCGM is not in the exporter's image, so that there are no profiling "
+    "metrics"
+)
 
 
 def _profiling(case: Case, says: str, *, twice: bool) -> Results:

@@ -140,6 +140,10 @@ def test_an_exporter_without_the_profiling_module_leaves_its_metrics_out() -> No
 
 
 def test_an_exporter_that_fails_for_want_of_the_module_is_a_cause() -> None:
+    fails = ("DcgmModuleProfiling failed to initialize.", "Failed to load module 8 [LoadModule]")
+    there = _one(_k8s().fails("exporter").log("exporter", *fails), _PROFILING)
+    assert there is not None
+    assert "not in the exporter's image" not in there.title
     found = _one(_k8s().fails("exporter").log("exporter", _NO_FILE), _PROFILING)
     assert found is not None
     assert found.severity is Severity.ERROR

@@ -32,8 +32,11 @@ _NOT_TOGETHER = "cannot be collected in a single pass"
 """What DCGM says of counters that the card does not count at the same time."""
 _MODULE = _PROFILING[:3]
 """Of these, what names the profiling module, whoever asks DCGM for it."""
-_NO_LIBRARY = ("failed to load module 8 *", "libdcgmmoduleprofiling*no such file")
-"""What DCGM says where its profiling module, which has number 8, is not in the image."""
+_NO_LIBRARY = (
+    "libdcgmmoduleprofiling*no such file",
+    "libdcgmmoduleprofiling*cannot open shared object",
+)
+"""What DCGM says where its profiling module is not in the image: one that fails is there."""
 _NOT_LOADED = (
     "module of dcgm that is not currently loaded",
     "profiling is not supported",
@@ -373,7 +376,7 @@ ONCE = cause(
         "oc logs -n {namespace} {pod}",
         "take the counters DCGM_FI_PROF_* out of the exporter's ConfigMap, or update the operator",
     ),
-    look=any_of(_not_in_image, _once),
+    look=any_of(_once, _not_in_image),
 )
 
 CAUSES = (INSUFFICIENT, BUSY, CUDA, UNSUPPORTED, TWICE, ONCE)

@@ -171,8 +171,11 @@ def updating(current: str, desired: str) -> Patient:
 def test_what_a_node_had_before_may_be_missing_what_it_is_to_have_not() -> None:
     first = updating("rendered-worker-1", "rendered-worker-2").diagnosis()[0]
     assert first.cause == "mcp-stuck-updating"
-    first = updating("rendered-worker-2", "rendered-worker-3").diagnosis()[0]
-    assert first.cause == "mcp-rendered-config-missing"
+    degraded = updating("rendered-worker-2", "rendered-worker-3")
+    note = "machineconfiguration.openshift.io/reason"
+    annotations = degraded.one("nodes", NODE)["metadata"]["annotations"]
+    annotations[note] = 'missing MachineConfig "rendered-worker-3"'
+    assert degraded.diagnosis()[0].cause == "mcp-rendered-config-missing"
 
 
 def test_a_system_that_cannot_be_updated_is_no_matter_of_a_machine_configs_content() -> None:

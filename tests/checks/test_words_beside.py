@@ -33,8 +33,16 @@ def test_a_builder_of_another_module_that_finds_no_names() -> None:
     made = running("mofed-rhcos4.14-ds-1", "x/mofed:23.10", line).fails("mofed-rhcos4.14-ds-1")
     (note,) = _notes(made)
     assert note.cause == "dns-resolution-failed"
-    other = running("shop-1", "x/shop:1", line).fails("shop-1")
-    assert _notes(other) == ()
+    other = "could not find an installable MOFED package"
+    made = running("shop-1", "x/shop:1", other).fails("shop-1")
+    assert _notes(made) == ()
+
+
+def test_a_program_of_others_that_finds_no_names() -> None:
+    line = "fatal: unable to access 'https://github.com/x/y/': Could not resolve host: github.com"
+    (note,) = _notes(running("shop-1", "x/shop:1", line).fails("shop-1"))
+    assert note.cause == "dns-resolution-failed"
+    assert _notes(running("shop-1", "x/shop:1", line)) == ()
 
 
 def test_what_is_found_of_the_stack_goes_before() -> None:

@@ -5,7 +5,6 @@ fail to build modules of others are heard as if they built the GPU's, and what k
 without anything in trouble. What comes of it is a note.
 """
 
-import re
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -32,7 +31,7 @@ class Beside(Case):
     def component(self) -> dict[tuple[str, str], str]:
         """Return the component of each pod; what builds other modules counts as a driver."""
         made = {key(pod): components.of_pod(pod) for pod in self.snapshot.pods}
-        builds = [name for name, one in self.trouble.items() if _builds(one.pod)]
+        builds = [name for name, one in self.trouble.items() if components.builds_modules(one.pod)]
         return made | dict.fromkeys(builds, components.DRIVER)
 
     @cached_property
@@ -42,17 +41,8 @@ class Beside(Case):
             (ref, pod, components.DRIVER)
             for ref in self.snapshot.texts
             if ref.kind == "log" and (pod := self.pod(ref)) is not None
-            if key(pod) in self.trouble and _builds(pod)
+            if key(pod) in self.trouble and components.builds_modules(pod)
         ]
-
-
-_BUILDERS = re.compile(r"driver|ofed|peer-?mem|kmod|gdrcopy|coreos-nvidia")
-
-
-def _builds(pod: Pod) -> bool:
-    """Tell whether a pod of others loads a module, by what such pods are named."""
-    named = (pod.metadata.name, *(one.image for one in pod.spec.every))
-    return components.of_pod(pod) == components.OTHER and any(map(_BUILDERS.search, named))
 
 
 def said_beside(case: Case, checks: Iterable[Check[Case]]) -> tuple[Finding, ...]:

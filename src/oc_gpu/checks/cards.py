@@ -43,3 +43,10 @@ def can_split(device: str) -> bool:
 def older(name: str, than: str) -> bool:
     """Tell whether a generation is known and before another one."""
     return name in ORDER and ORDER.index(name) < ORDER.index(than)
+
+
+def oldest_of(driver: tuple[int, ...]) -> str:
+    """Return the oldest generation that a driver branch drives (NVIDIA's legacy list)."""
+    if driver >= (590,):
+        return "turing"
+    return "maxwell" if driver >= (495,) else "kepler"

@@ -76,7 +76,7 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (PLUGIN, r"(nvidia|gpu).*device-plugin|device-plugin.*(nvidia|gpu)"),
         (GFD, r"gpu-feature-discovery"),
         (DRA, r"nvidia-dra-driver|dra-driver-nvidia|mps-control-daemon|compute-domain-daemon"),
-        (DRIVER, r"nvidia-(gpu-|vgpu-)?driver|gpu-driver-container"),
+        (DRIVER, r"nvidia-(gpu-|vgpu-)?driver|gpu-driver-container|coreos-nvidia"),
         (OPERATOR, r"gpu-operator|special-resource-operator"),
         (MCO, r"machine-config-(daemon|controller|operator|server)"),
         (PACKAGE_PROOF, r"entitled-build"),
@@ -160,6 +160,15 @@ _BESIDE = re.compile(r"peermem|gdrcopy|nvidia-fs|\bgds\b")
 def is_beside_driver(container: str) -> bool:
     """Tell whether a container of the driver pod loads another module, after the driver's own."""
     return _BESIDE.search(container) is not None
+
+
+_BUILDERS = re.compile(r"driver|ofed|peer-?mem|kmod|gdrcopy")
+
+
+def builds_modules(pod: Pod) -> bool:
+    """Tell whether a pod of others builds or loads a module, by what such pods are named."""
+    named = (pod.metadata.name, *(one.image for one in pod.spec.every))
+    return of_pod(pod) == OTHER and any(map(_BUILDERS.search, named))
 
 
 def wants_gpu(pod: Pod) -> bool:

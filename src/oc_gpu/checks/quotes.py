@@ -176,7 +176,8 @@ def _lasts(case: Case, event: Event) -> bool:
     for one in case.snapshot.deployments:
         if about.name == one.metadata.name or about.name.startswith(f"{one.metadata.name}-"):
             return short(one)
-    return case.unwell or about.kind in ("Job", "Node")
+    refused = case.is_beside and event.reason == "FailedCreate"
+    return refused or case.unwell or about.kind in ("Job", "Node")
 
 
 def has_passed(case: Case, quote: Quote, phrases: Collection[str], end: Collection[str]) -> bool:

@@ -2,13 +2,16 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.control_plane import TOO_LATE
 from oc_gpu.checks.causes.driver import denied, has_selinux
-from oc_gpu.checks.components import GPU_STACK, NFD, WORKLOAD
+from oc_gpu.checks.components import GPU_STACK, MCO, NFD, OLM, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said, split
+from oc_gpu.checks.troubles import PULLING
 
 _ADMISSION = "admission-and-quota"
 _OURS = tuple(GPU_STACK | NFD)
@@ -62,6 +65,29 @@ def _as_root(case: Case, says: str) -> Results:
     return ()
 
 
+_PLATFORM = "openshift-"
+
+
+def _of_others(case: Case, says: str) -> Results:
+    """Note pods of the platform that fail under an SCC which is custom, or was put before."""
+    raised = {
+        str(raw["metadata"]["name"])
+        for raw in case.snapshot.table("securitycontextconstraints")
+        if raw["metadata"]["name"] != "anyuid" and raw.get("priority")
+    }
+    for one in case.troubles_of(OTHER, MCO, OLM, fails=True):
+        meta = one.pod.metadata
+        used = meta.annotations.get("openshift.io/scc", "")
+        odd = used in raised or (used not in _OWN_SCC and used.split("-")[0] not in meta.name)
+        if used and odd and one.state not in PULLING and meta.namespace.startswith(_PLATFORM):
+            evidence = (
+                Evidence(f"annotation openshift.io/scc of Pod/{meta.name}", used),
+                Evidence(f"status of Pod/{meta.name}, {one.container}", one.state),
+            )
+            return (note(of_pod(one.pod, says, evidence, 0.45, one.container)),)
+    return ()
+
+
 _DEVICE = re.compile(r"(?m)^.*(?:\b\w+_u:\w+:device_t:s0).*nvidia.*$")
 
 
@@ -102,7 +128,10 @@ def _blocked(case: Case, says: str, *, security: bool) -> Results:
     late = next(case.events_text.find(split(TOO_LATE)), None)
     if security == case.on_openshift or late is not None:
         return ()
-    for _, item in case.sets:
+    own = {id(item) for _, item in case.sets}
+    every = [item for _, item in case.sets]
+    every += [item for item in case.snapshot.daemon_sets if id(item) not in own]
+    for item in every:
         now, meta = item.status, item.metadata
         if not now.desired_number_scheduled or now.current_number_scheduled:
             continue
@@ -123,7 +152,8 @@ def _blocked(case: Case, says: str, *, security: bool) -> Results:
         objects, told = (f"DaemonSet/{meta.name}",), {"namespace": meta.namespace}
         enforced = labels.get("pod-security.kubernetes.io/enforce") in ("baseline", "restricted")
         at = 0.6 if security and enforced else 0.48
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+        found = Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
+        return (found if id(item) in own else note(structs.replace(found, confidence=0.4)),)
     return ()
 
 
@@ -133,6 +163,19 @@ def _no_security(case: Case, says: str) -> Results:
 
 def _no_scc(case: Case, says: str) -> Results:
     return _blocked(case, says, security=False)
+
+
+_OFF = "--allow-privileged=false"
+
+
+def _switched_off(case: Case, says: str) -> Results:
+    """Find API servers that are started without leave for privileged pods."""
+    for pod in case.snapshot.pods:
+        for one in pod.spec.containers if "kube-apiserver" in pod.metadata.name else []:
+            if _OFF in (*one.command, *one.args) and case.unwell:
+                where = f"arguments of {one.name} of Pod/{pod.metadata.name}"
+                return (of_pod(pod, says, (Evidence(where, _OFF),), 0.85, one.name),)
+    return ()
 
 
 POD_SECURITY = cause(
@@ -223,7 +266,7 @@ SCC_WRONG = cause(
         "oc get scc -o custom-columns=NAME:.metadata.name,PRIORITY:.priority",
         "oc get pod {pod} -n {namespace} -o jsonpath='{.metadata.annotations.openshift\\.io/scc}'",
     ),
-    look=any_of(_scc, _read_only, _as_root),
+    look=any_of(_scc, _read_only, _as_root, _of_others),
 )
 SELINUX = cause(
     "OCG0124",
@@ -285,12 +328,15 @@ PRIVILEGED = cause(
     remedy=(
         "kubectl get pod -n kube-system -l component=kube-apiserver -o yaml | grep privileged",
     ),
-    look=said(
-        "privileged: forbidden: disallowed by cluster policy",
-        "disallowed by cluster policy",
-        "privileged containers are not allowed",
-        "privileged container*disabled",
-        at=0.94,
+    look=any_of(
+        said(
+            "privileged: forbidden: disallowed by",
+            "disallowed by cluster policy",
+            "privileged containers are not allowed",
+            "privileged container*disabled",
+            at=0.94,
+        ),
+        _switched_off,
     ),
 )
 WRONG_NAMESPACE = cause(

@@ -4,7 +4,7 @@ from oc_gpu.checks.case import Case, conditions, name_of, namespace_of, spec, st
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.olm import FAMILY, MARKETPLACE, told_of, unmet
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, shown
+from oc_gpu.checks.quotes import cause, note, shown
 from oc_gpu.kube import RawObject
 
 _UNPACK = (
@@ -167,7 +167,22 @@ def _unhealthy(case: Case, says: str) -> Results:
         "couldn't ensure registry server",
         "targeted catalogsource*unhealthy",
     )
-    return told_of(case, says, phrases, 0.91)
+    return told_of(case, says, phrases, 0.91) or _called_unhealthy(case, says)
+
+
+def _called_unhealthy(case: Case, says: str) -> Results:
+    """Find Subscriptions that call their catalogs unhealthy, and say no more."""
+    for raw in unmet(case):
+        one = conditions(raw).get("CatalogSourcesUnhealthy", {})
+        if one.get("status") != "True":
+            continue
+        where = f"Subscription/{raw['metadata']['name']}"
+        told = f"CatalogSourcesUnhealthy: True {one.get('message') or ''}".strip()
+        evidence = (Evidence(f"condition of {where}", shown(told)),)
+        about = {"namespace": namespace_of(raw)}
+        found = Result(Severity.ERROR, says, None, (where,), evidence, confidence=0.7, about=about)
+        return (found if raw in case.gpu_subscriptions or not case.managed else note(found),)
+    return ()
 
 
 _NO_PACKAGE = (

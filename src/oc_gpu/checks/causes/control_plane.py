@@ -9,6 +9,7 @@ from oc_gpu.checks.ages import age
 from oc_gpu.checks.case import Case, key, short, version
 from oc_gpu.checks.catalogue import SURE, Result, Results
 from oc_gpu.checks.causes.nodes import cut_off
+from oc_gpu.checks.causes.pools import unsettled
 from oc_gpu.checks.components import DRIVER, GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
@@ -323,8 +324,16 @@ def _too_old(case: Case, says: str) -> Results:
 
 
 def _gone(case: Case, says: str) -> Results:
-    quotes = [q for q in find(case, _API_GONE) if q.live and _to_server(q)]
+    told = (q for q in find(case, _API_GONE) if q.live and _to_server(q))
+    quotes = [quote for quote in told if not _went_on(case, quote)]
     return (result(says, quotes, at=0.88),) if quotes else ()
+
+
+def _went_on(case: Case, quote: Quote) -> bool:
+    """Tell whether a program of the platform only had to ask again, and is well."""
+    well = quote.pod is not None and key(quote.pod) not in case.trouble
+    settled = not case.unwell and not unsettled(case)
+    return quote.component in (components.MCO, components.OLM) and well and settled
 
 
 def _to_server(quote: Quote) -> bool:

@@ -2,10 +2,10 @@
 
 import re
 
-from oc_gpu.checks.cards import generation, older
+from oc_gpu.checks.cards import generation, older, oldest_of
 from oc_gpu.checks.case import FEATURES, Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DCGM, DRIVER, GFD, PLUGIN
+from oc_gpu.checks.components import DRIVER, TOOLKIT, VALIDATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result, said
 from oc_gpu.snapshot.kinds import Node
@@ -64,9 +64,8 @@ def failing(case: Case) -> list[Node]:
     return list(case.driverless)
 
 
-def _on_node(
-    case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float
-) -> Result:
+def on_node(case: Case, node: Node, says: str, evidence: tuple[Evidence, ...], at: float) -> Result:
+    """Return a finding about the driver of a node; the arguments are those of `of_node`."""
     name = node.metadata.name
     pods = case.pods_on(name, DRIVER)
     objects = (*(f"Pod/{pod.metadata.name}" for pod in pods[:1]), f"Node/{name}")
@@ -89,7 +88,7 @@ def _open_required(case: Case, says: str) -> Results:
                 Evidence(f"lspci of Node/{name}", "a GPU of the Blackwell generation"),
                 Evidence("ClusterPolicy", f"spec.driver.kernelModuleType: {wanted or 'not set'}"),
             )
-            return (_on_node(case, node, says, evidence, 0.88),)
+            return (on_node(case, node, says, evidence, 0.88),)
     return _proprietary_loaded(case, says)
 
 
@@ -110,7 +109,7 @@ def _proprietary_loaded(case: Case, says: str) -> Results:
                     Evidence(f"lspci of Node/{ref.node}", "a GPU of the Blackwell generation"),
                     Evidence(ref.where, banners[-1][0]),
                 )
-                return (_on_node(case, node, says, evidence, 0.86),)
+                return (on_node(case, node, says, evidence, 0.86),)
     return ()
 
 
@@ -127,48 +126,7 @@ def _open_unsupported(case: Case, says: str) -> Results:
                     ),
                     Evidence("ClusterPolicy", "spec.driver asks for the open kernel modules"),
                 )
-                return (_on_node(case, node, says, evidence, 0.88),)
-    return ()
-
-
-def _dropped(driver: tuple[int, ...]) -> str:
-    """Return the oldest generation that a driver branch drives (NVIDIA's legacy list)."""
-    if driver >= (590,):
-        return "turing"
-    return "maxwell" if driver >= (495,) else "kepler"
-
-
-def _too_old(case: Case, says: str) -> Results:
-    if not case.driver_version:
-        return ()
-    oldest = _dropped(case.driver_version)
-    for node in failing(case) or case.gpu_nodes:
-        for name in generations(case, node.metadata.name):
-            if older(name, oldest) and case.unwell:
-                shown = ".".join(map(str, case.driver_version))
-                evidence = (
-                    Evidence(
-                        f"lspci of Node/{node.metadata.name}", f"a GPU of the {name} generation"
-                    ),
-                    Evidence("image of the driver", f"version {shown}, which begins with {oldest}"),
-                )
-                return (_on_node(case, node, says, evidence, 0.9),)
-    return ()
-
-
-def _old_and_idle(case: Case, says: str) -> Results:
-    """Find cards that no branch of these years drives, and that none holds; its release unseen."""
-    for one in [] if case.driver_version else case.troubles_of(PLUGIN, GFD, DCGM, fails=True):
-        node, name = case.node(one.pod.spec.node_name), one.pod.spec.node_name
-        cards, ages = case.cards(name), generations(case, name)
-        if node is None or not ages or any(card.driver for card in cards):
-            continue
-        if all(older(age, "maxwell") for age in ages):
-            evidence = (
-                Evidence(f"lspci of Node/{name}", f"a GPU of the {ages[0]} generation"),
-                Evidence(f"lspci of Node/{name}", "no kernel driver in use"),
-            )
-            return (_on_node(case, node, says, evidence, 0.62),)
+                return (on_node(case, node, says, evidence, 0.88),)
     return ()
 
 
@@ -185,7 +143,7 @@ def _vgpu(case: Case, says: str) -> Results:
     ]
     for quote in quotes:
         ages = generations(case, quote.node)
-        oldest = _dropped(case.driver_version)
+        oldest = oldest_of(case.driver_version)
         if ages and any(older(age, oldest) for age in ages):
             continue
         at = 0.9 if is_virtual(case, quote.node) or not ages else 0.62
@@ -205,7 +163,7 @@ def _instance(case: Case, says: str) -> Results:
         if FRACTION.match(kind) and not _is_guest(case):
             name = node.metadata.name
             evidence = (Evidence(f"labels of Node/{name}", f"instance type {kind}"),)
-            return (_on_node(case, node, says, evidence, 0.72),)
+            return (on_node(case, node, says, evidence, 0.72),)
     return ()
 
 
@@ -217,7 +175,11 @@ def _is_guest(case: Case) -> bool:
 
 def _generic(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _NO_LOAD, (DRIVER,)) if q.live]
-    return (result(says, quotes, at=0.7),) if quotes else _unloaded(case, says)
+    if quotes:
+        return (result(says, quotes, at=0.7),)
+    by = (VALIDATOR, TOOLKIT)
+    validated = [q for q in find(case, ("could not insert 'nvidia_modeset",), by) if q.live]
+    return (result(says, validated, at=0.7),) if validated else _unloaded(case, says)
 
 
 _NO_ANSWER = ("couldn't communicate with the nvidia driver",)
@@ -236,7 +198,7 @@ def _unloaded(case: Case, says: str) -> Results:
             Evidence(f"{ref.where}:{line.number}", line.text.strip()),
             Evidence(f"lspci of Node/{ref.node}", "no kernel driver in use"),
         )
-        return (_on_node(case, node, says, evidence, 0.6),)
+        return (on_node(case, node, says, evidence, 0.6),)
     return ()
 
 
@@ -390,35 +352,6 @@ OPEN_UNSUPPORTED = cause(
         _open_unsupported,
     ),
 )
-TOO_OLD = cause(
-    "OCG0823",
-    "gpu-too-old-for-driver",
-    FAMILY,
-    "driver",
-    title="the driver branch still drives these GPUs",
-    says="the GPU's generation was dropped by the installed driver branch",
-    means="Branch 470 is the last for Kepler, 580 the last for Maxwell, Pascal and Volta.",
-    remedy=(
-        (
-            'oc patch clusterpolicy gpu-cluster-policy --type merge -p \'{"spec":{"driver":{'
-            '"repository":"nvcr.io/nvidia","image":"driver","version":"VERSION OF AN OLDER '
-            "BRANCH\"}}}'"
-        ),
-    ),
-    look=any_of(
-        said(
-            "xx legacy driver",
-            "supported through the nvidia*legacy",
-            "will ignore this gpu",
-            "nvidia driver will ignore",
-            sources=("kernel", "log"),
-            always=True,
-            at=0.96,
-        ),
-        _too_old,
-        _old_and_idle,
-    ),
-)
 VGPU = cause(
     "OCG0824",
     "vgpu-needs-guest-driver",
@@ -461,7 +394,6 @@ CAUSES = (
     SECURE_BOOT,
     OPEN_REQUIRED,
     OPEN_UNSUPPORTED,
-    TOO_OLD,
     VGPU,
     GENERIC,
 )

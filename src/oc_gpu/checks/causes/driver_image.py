@@ -1,16 +1,14 @@
 """Layer driver: images of the driver and of the other operands that do not exist or do not fit."""
 
-import re
-
 from oc_gpu.checks.case import Case, spec, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
-from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
+from oc_gpu.checks.components import DRIVER, GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result, said, shown
+from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
 from oc_gpu.checks.troubles import Trouble
 
-_FAMILY = "driver-image"
+FAMILY = "driver-image"
 _ELSEWHERE = (
     "x509",
     "proxyconnect",
@@ -29,16 +27,6 @@ _ELSEWHERE = (
     "deadline exceeded",
 )
 """What a failed pull says where the image is not what is wrong."""
-
-
-def _one(
-    case: Case, trouble: Trouble, says: str, evidence: tuple[Evidence, ...], at: float
-) -> Result:
-    del case
-    pod = trouble.pod
-    objects = (f"Pod/{pod.metadata.name}",)
-    told = about(pod, trouble.container)
-    return Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
 
 
 def _driver_pulls(case: Case) -> list[Trouble]:
@@ -75,7 +63,7 @@ def _precompiled(case: Case, says: str) -> Results:
             more = (
                 Evidence(f"status of Node/{one.pod.spec.node_name}", f"kernelVersion: {kernel}"),
             )
-            return (_one(case, one, says, (*_images_of(case, one), *more), 0.95),)
+            return (of_pod(one.pod, says, (*_images_of(case, one), *more), 0.95, one.container),)
     return ()
 
 
@@ -95,7 +83,7 @@ def _tag(case: Case, says: str) -> Results:
         by_digest = "@" in one.image
         open_why = by_digest or _goes_elsewhere(case, one.image)
         at = 0.93 if len(evidence) > 1 else 0.45 if open_why else 0.6 if others else 0.78
-        return (_one(case, one, says, evidence, at),)
+        return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()
 
 
@@ -223,128 +211,10 @@ def _written_for(case: Case) -> tuple[Evidence, ...]:
     return ()
 
 
-_SUFFIX = re.compile(r"-(rhcos|rhel|ubuntu|centos|fedora|sles)(\d+(?:\.\d+)?)$")
-
-
-def _stale(case: Case, says: str) -> Results:
-    for component, item in case.sets:
-        if component not in ON_NODE:
-            continue
-        spec = item.spec.template.spec
-        tags = {c.name: c.image.rpartition(":")[2] for c in spec.every}
-        suffixes = {n: m[0] for n, tag in tags.items() if (m := _SUFFIX.search(tag))}
-        found = _odd(suffixes) if component == DRIVER else None
-        found = found or _old_validator(case, tags, [c.image for c in spec.every])
-        if found is None or not _troubled(case, component):
-            continue
-        at = 0.9 if case.troubles_of(component) else 0.6
-        where = f"DaemonSet/{item.metadata.name}"
-        evidence = (Evidence(where, shown(found)),)
-        objects = (where,)
-        told = {"namespace": item.metadata.namespace}
-        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
-    return _old_system(case, says) or _old_pod(case, says) or _old_kernel(case, says)
-
-
-_KERNEL = re.compile(r"\d+\.\d+\.\d+-\d*[\w.]+")
-
-
-def _old_kernel(case: Case, says: str) -> Results:
-    """Find precompiled drivers whose image is for another kernel than the one that runs."""
-    for one in case.troubles_of(DRIVER):
-        node = case.node(one.pod.spec.node_name)
-        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
-        match = _KERNEL.search(images[0].rpartition(":")[2].partition("-")[2]) if images else None
-        runs = node.status.node_info.kernel_version if node is not None else ""
-        if match is None or not runs or version(match[0])[:3] == version(runs)[:3]:
-            continue
-        evidence = (
-            Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
-            Evidence(f"status of Node/{one.pod.spec.node_name}", f"kernel {runs}"),
-        )
-        return (of_pod(one.pod, says, evidence, 0.6, one.container),)
-    return ()
-
-
-def _old_pod(case: Case, says: str) -> Results:
-    """Find pods that fail, and whose DaemonSet has another image by now."""
-    wanted = {
-        (item.metadata.namespace, item.metadata.name, one.name): one.image
-        for _, item in case.sets
-        for one in item.spec.template.spec.every
-    }
-    for one in case.troubles_of(*ON_NODE):
-        meta = one.pod.metadata
-        for container in one.pod.spec.every:
-            image = wanted.get((meta.namespace, one.pod.controller, container.name))
-            if image and _is_other(image, container.image):
-                evidence = (
-                    Evidence(f"Pod/{meta.name}, {container.name}", f"image {container.image}"),
-                    Evidence(f"DaemonSet/{one.pod.controller}", f"image {image}"),
-                )
-                return (of_pod(one.pod, says, evidence, 0.6, container.name),)
-    return ()
-
-
-def _is_other(image: str, other: str) -> bool:
-    one, two = (version(each.rpartition(":")[2]) for each in (image, other))
-    return bool(one and two) and one != two
-
-
-def _troubled(case: Case, component: str) -> bool:
-    return bool(case.troubles_of(component)) or case.unwell
-
-
-def _odd(suffixes: dict[str, str]) -> str | None:
-    if len(set(suffixes.values())) < 2:  # noqa: PLR2004
-        return None
-    return ", ".join(f"{name} has {suffix}" for name, suffix in suffixes.items())
-
-
-def _old_validator(case: Case, tags: dict[str, str], images: list[str]) -> str | None:
-    """Return containers that run the operator's own image of another release."""
-    del tags
-    wanted = case.operator_version
-    for image in images:
-        own = "gpu-operator-validator:" in image or "/gpu-operator:" in image
-        has = version(image.rpartition(":")[2])
-        if own and has and wanted and has != wanted:
-            return f"image {image}, and the operator is {'.'.join(map(str, wanted))}"
-    return None
-
-
-def _old_system(case: Case, says: str) -> Results:
-    """Find driver pods whose image is for another system than the node runs."""
-    for one in case.troubles_of(DRIVER):
-        node = case.node(one.pod.spec.node_name)
-        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
-        match = _SUFFIX.search(images[0]) if images else None
-        if node is None or match is None:
-            continue
-        wanted = _system(case, node.status.node_info.os_image)
-        if wanted and wanted[0] == match[1] and wanted[1] != match[2] and "." in match[2]:
-            evidence = (
-                Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
-                Evidence(f"status of Node/{node.metadata.name}", node.status.node_info.os_image),
-            )
-            return (_one(case, one, says, evidence, 0.86),)
-    return ()
-
-
-def _system(case: Case, text: str) -> tuple[str, str] | None:
-    if "CoreOS" in text and "Red Hat" in text:
-        release = case.openshift[:2]
-        return ("rhcos", ".".join(map(str, release))) if release else None
-    match = re.search(r"(?i)(ubuntu|centos|red hat|sles|rocky)\D*(\d+(?:\.\d+)?)", text)
-    if match is None:
-        return None
-    return match[1].lower().replace("red hat", "rhel"), match[2]
-
-
 TAG = cause(
     "OCG0830",
     "driver-image-tag-missing",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the driver's image exists for the nodes' system",
     says="no driver image is published for this driver version and the node's operating system",
@@ -364,7 +234,7 @@ TAG = cause(
 PRECOMPILED = cause(
     "OCG0831",
     "precompiled-kernel-mismatch",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="precompiled drivers exist for the running kernels",
     says="precompiled drivers are on, but no precompiled image exists for the running kernel",
@@ -381,7 +251,7 @@ PRECOMPILED = cause(
 PART = cause(
     "OCG0832",
     "clusterpolicy-driver-image-incomplete",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the ClusterPolicy gives images in full or not at all",
     says="the ClusterPolicy gives only a part of repository, image and version",
@@ -400,7 +270,7 @@ PART = cause(
 VERSIONS = cause(
     "OCG0833",
     "clusterpolicy-version-mismatch",
-    _FAMILY,
+    FAMILY,
     "driver",
     title="the ClusterPolicy is of the operator's release",
     says="the ClusterPolicy and the operator are of different releases, so image fields are not "
@@ -415,21 +285,4 @@ VERSIONS = cause(
     ),
     look=_versions,
 )
-STALE = cause(
-    "OCG0834",
-    "operand-image-stale",
-    _FAMILY,
-    "driver",
-    title="all containers of an operand have images of one release",
-    says="a container of an operand still carries the image of an earlier system or operator "
-    "release",
-    means="The DaemonSet was changed in part: the operator did not write it anew after the "
-    "upgrade.",
-    remedy=(
-        "oc get daemonsets -n {namespace} -o wide",
-        "oc delete daemonset NAME -n {namespace}   # the operator makes it anew",
-    ),
-    look=_stale,
-)
-
-CAUSES = (PRECOMPILED, PART, VERSIONS, STALE, TAG)
+CAUSES = (PRECOMPILED, PART, VERSIONS, TAG)

@@ -87,6 +87,7 @@ _AFTER_MARKERS = ("cuda-validation", "plugin-validation")
 _LOOKED = (
     "toolkit is not ready",
     "error validating toolkit installation",
+    "failed to load nvidia kernel modules",
     _HALF,
 )
 """What a validation says that looked and failed: its marker is missing for what it says."""

@@ -77,8 +77,8 @@ def _rendered(case: Case, says: str) -> Results:
                     Evidence("MachineConfigs", "it does not exist"),
                 )
                 objects = (f"Node/{node.metadata.name}",)
-                past = field == "currentConfig" and not _named(case, wanted)
-                at = min(at, 0.6) if past else at
+                missed = _named(case, wanted) or (degraded(case) and field == "desiredConfig")
+                at = at if missed else min(at, 0.6)
                 return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at),)
     return ()
 
@@ -86,7 +86,7 @@ def _rendered(case: Case, says: str) -> Results:
 def _named(case: Case, rendered: str) -> bool:
     """Tell whether pools, nodes or the operator speak of a rendered configuration.
 
-    What a node has had is left out of some bundles, and says little by itself.
+    Objects are left out of some bundles: what nobody misses says little by itself.
     """
     return any(rendered in one.quote for one in words(case))
 

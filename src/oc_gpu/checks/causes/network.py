@@ -4,7 +4,7 @@ import re
 
 from oc_gpu.checks.case import Case, key, spec
 from oc_gpu.checks.catalogue import Results
-from oc_gpu.checks.components import DRIVER, ON_NODE
+from oc_gpu.checks.components import DRIVER, ON_NODE, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import (
     Quote,
@@ -146,6 +146,33 @@ def _authorities(case: Case) -> list[Evidence]:
     return found + ([Evidence("ClusterPolicy", f"spec.driver.certConfig: {name}")] if name else [])
 
 
+_BESIDE = "seen beside the GPU stack"
+
+
+def _unresolved_beside(case: Case, says: str) -> Results:
+    """Note programs of others that fail for want of names, where the GPU stack is well."""
+    by = (OTHER, WORKLOAD)
+    quotes = [q for q in find(case, UNRESOLVED, by, ("log",)) if q.live and not case.unwell]
+    return (note(result(f"{_BESIDE}: {says}", quotes, at=0.4)),) if quotes else ()
+
+
+_DNS = re.compile(r"^(coredns|kube-dns|dns-default)-")
+
+
+def _no_names(case: Case, says: str) -> Results:
+    """Guess why a driver fails without a word where the cluster's own name service fails, too."""
+    failing = [one for one in case.troubles_of(DRIVER, fails=True) if one.state not in PULLING]
+    down = [one for one in case.troubles if one.fails and _DNS.match(one.pod.metadata.name)]
+    told = [ref for ref, pod, _ in case.logs if failing and pod is failing[0].pod]
+    if not failing or not down or any(ref.container == failing[0].container for ref in told):
+        return ()
+    evidence = tuple(
+        Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}")
+        for one in (down[0], failing[0])
+    )
+    return (of_pod(down[0].pod, says, evidence, 0.46, down[0].container),)
+
+
 DNS = cause(
     "OCG0220",
     "dns-resolution-failed",
@@ -162,7 +189,7 @@ DNS = cause(
         "oc get dns.operator/default -o yaml   # forwarders of the cluster's DNS",
         "oc get pods -n openshift-dns -o wide",
     ),
-    look=_unresolved,
+    look=any_of(_unresolved, _no_names, _unresolved_beside),
 )
 REGISTRY_CA = cause(
     "OCG0225",

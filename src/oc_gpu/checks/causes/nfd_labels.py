@@ -28,6 +28,7 @@ from oc_gpu.checks.components import (
     NFD_WORKER,
     OPERATOR,
     PLUGIN,
+    TOOLKIT,
     VGPU_CONFIG,
 )
 from oc_gpu.checks.model import Evidence, Severity
@@ -116,7 +117,22 @@ def _single(case: Case, says: str) -> Results:
             ill = case.troubles_of(NFD_WORKER, fails=True)
             at = 0.45 if any(t.pod.spec.node_name == name for t in ill) else 0.8
             return (of_node(node, says, evidence, at),)
-    return _passed_over(case)
+    return _by_hand(case, says) or _passed_over(case)
+
+
+_NO_KERNEL = ("did you run the node feature discovery", "could not find kernel full version")
+
+
+def _by_hand(case: Case, says: str) -> Results:
+    """Find GPU nodes with the PCI label alone, and an operator that misses the others."""
+    for node in case.labelled:
+        features = [name for name in node.metadata.labels if name.startswith(FEATURES)]
+        quotes = [q for q in find(case, _NO_KERNEL, (OPERATOR,), ("log",)) if q.live]
+        if quotes and len(features) == 1:
+            where = f"labels of Node/{node.metadata.name}"
+            alone = Evidence(where, f"of {FEATURES}* only {features[0].removeprefix(FEATURES)}")
+            return (of_node(node, says, (alone, quotes[0].evidence), 0.85),)
+    return ()
 
 
 _OVER = "a node offers GPUs, and lacks the PCI label by which what labels GPUs is placed"
@@ -263,7 +279,27 @@ def _undeployed(case: Case, says: str) -> Results:
         if not any(name.startswith(DEPLOYS) for name in labels) and case.sets_of(DRIVER):
             where = f"labels of Node/{node.metadata.name}"
             return (of_node(node, says, (Evidence(where, f"no {DEPLOYS}*"),), 0.75),)
+        lacks = _lacking(case, node)
+        if lacks and not offers_gpu(node):
+            where = f"labels of Node/{node.metadata.name}"
+            evidence = tuple(Evidence(where, f"no {name}") for name in lacks[:3])
+            return (of_node(node, says, evidence, 0.6),)
     return ()
+
+
+def _lacking(case: Case, node: Node) -> list[str]:
+    """Return the labels that the plugin and the toolkit are placed by, and a node has not.
+
+    Their DaemonSets want no pod on any other node either.
+    """
+    return [
+        name
+        for item in case.sets_of(PLUGIN, TOOLKIT)
+        for name in item.spec.template.spec.node_selector
+        if name.startswith(DEPLOYS)
+        and name not in node.metadata.labels
+        and not item.status.desired_number_scheduled
+    ]
 
 
 def _twice(case: Case, says: str) -> Results:

@@ -12,7 +12,17 @@ from oc_gpu.checks.causes.network import (
     build_logs,
     by_build,
 )
-from oc_gpu.checks.components import DRIVER, GFD, GPU_STACK, MIG, NFD, ON_NODE, OPERATOR
+from oc_gpu.checks.components import (
+    DRIVER,
+    GFD,
+    GPU_STACK,
+    MIG,
+    NFD,
+    ON_NODE,
+    OPERATOR,
+    OTHER,
+    builds_modules,
+)
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
     Quote,
@@ -21,12 +31,13 @@ from oc_gpu.checks.quotes import (
     cause,
     find,
     holds,
+    note,
     of_pod,
     of_pulls,
     result,
     said,
 )
-from oc_gpu.checks.troubles import PULLING
+from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import ContainerSpec
 
 _PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -69,6 +80,8 @@ def _set_elsewhere(case: Case) -> list[Evidence]:
 _HOST_FILES = (
     "proxy.conf",
     "default-env.conf",
+    "-environment.conf",
+    "containerd-env",
     "01proxy",
     "02proxy",
     "99proxy",
@@ -129,6 +142,24 @@ def _proxy_missing(case: Case, says: str) -> Results:
             ),
         )
     return ()
+
+
+def _other_builder(case: Case, says: str) -> Results:
+    """Note what builds other modules, fails, and lacks the proxy that programs beside it have."""
+    wanted = needs_proxy(case) + _drivers_proxy(case)
+    for one in case.troubles_of(OTHER, fails=True) if wanted else []:
+        has = any(each.variable(n) for each in one.pod.spec.every for n in _PROXY_NAMES)
+        if not builds_modules(one.pod) or has or one.state in PULLING:
+            continue
+        where = f"environment of {one.container} of Pod/{one.pod.metadata.name}"
+        evidence = (wanted[0], Evidence(where, "neither HTTPS_PROXY nor HTTP_PROXY"))
+        return (note(of_pod(one.pod, says, evidence, 0.45, one.container)),)
+    return ()
+
+
+def _drivers_proxy(case: Case) -> list[Evidence]:
+    env = case.setting("driver", "env")
+    return [Evidence("ClusterPolicy", "spec.driver.env names a proxy")] if _names_proxy(env) else []
 
 
 _LOADS = re.compile(r"(?i)updating the package cache|makecache|apt-get( -\w+)* update")
@@ -199,7 +230,56 @@ def _silent_with_proxy(case: Case, says: str) -> Results:
             Evidence(where, f"{one.state}, {one.restarts} restarts"),
         )
         return (of_pod(one.pod, says, evidence, 0.6, one.container),)
+    return _beside_with_proxy(case, says) or _held_at_hosts(case, says)
+
+
+def _beside_with_proxy(case: Case, says: str) -> Results:
+    """Note operators of others that fail without a word, and whose proxy gets the API's calls."""
+    for one in case.troubles_of(OTHER, fails=True):
+        mine = next((each for each in one.pod.spec.every if each.name == one.container), None)
+        silent = not any(pod is one.pod for _, pod, _ in case.logs)
+        operates = "operator" in one.pod.metadata.name or "controller" in one.pod.metadata.name
+        if mine is None or not operates or not silent or not _proxies_api(mine):
+            continue
+        where = f"environment of {one.container} of Pod/{one.pod.metadata.name}"
+        evidence = (Evidence(where, "a proxy, and NO_PROXY without the API"),)
+        return (note(of_pod(one.pod, says, evidence, 0.45, one.container)),)
     return ()
+
+
+_EXCEPTIONS = re.compile(r"(?im)^[^#\n]*?no_proxy=[\"']?([^\s\"']*)")
+
+
+def _held_at_hosts(case: Case, says: str) -> Results:
+    """Find pods that wait for their network where the runtime's proxy gets what is for the API."""
+    waits = [one for one in case.troubles if _is_silent(case, one)]
+    if len({one.pod.metadata.name for one in waits}) < _SEVERAL:
+        return ()
+    for ref, texts in case.texts_of_nodes(*_HOST_FILES):
+        found = [m[1] for text in texts for m in _EXCEPTIONS.finditer(text.content)]
+        proxied = any(_HOST_PROXY.search(text.content) for text in texts)
+        here = [one for one in waits if one.pod.spec.node_name == ref.node]
+        if here and proxied and not any(map(_covers_api, found)):
+            state = f"status of Pod/{here[0].pod.metadata.name}"
+            evidence = (
+                Evidence(ref.where, "a proxy, and NO_PROXY without the cluster's addresses"),
+                Evidence(state, here[0].state),
+            )
+            return (of_pod(here[0].pod, says, evidence, 0.6),)
+    return ()
+
+
+def _is_silent(case: Case, one: Trouble) -> bool:
+    """Tell whether a pod waits for its network, or fails, and says nothing of why."""
+    heard = {pod.metadata.name for _, pod, _ in case.logs if pod is not None}
+    creates = one.state == "ContainerCreating"
+    asks = one.fails and case.component[key(one.pod)] in (*_CALLERS, OTHER)
+    unheard = one.pod.metadata.name not in heard and one.state not in PULLING
+    return not one.message and (creates or (asks and unheard))
+
+
+_SEVERAL = 2
+"""Pods that wait from which it is not about one of them."""
 
 
 def _calls_api(case: Case, quote: Quote) -> bool:
@@ -287,7 +367,7 @@ PROXY_MISSING = cause(
             '{"name":"NO_PROXY","value":"LIST"}]}}}\''
         ),
     ),
-    look=_proxy_missing,
+    look=any_of(_proxy_missing, _other_builder),
 )
 NO_PROXY = cause(
     "OCG0222",

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import structs
+
 from oc_gpu.checks.case import FEATURES, Case, has_features, pci_label
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.nfd import FAMILY, has_card
@@ -82,6 +84,15 @@ def _by_labels(case: Case, says: str) -> Results:
                 Evidence(where, f"no {FEATURES}pci-10de.present"),
             )
             return (of_node(node, says, evidence, 0.85),)
+        kernel = labels.get(_KERNEL, "")
+        runs = node.status.node_info.kernel_version
+        if kernel and runs and kernel != runs and pci_label(node):
+            evidence = (
+                Evidence(where, f"{_KERNEL}: {kernel}"),
+                Evidence(f"status of Node/{name}", f"kernel {runs}"),
+            )
+            made = of_node(node, says, evidence, 0.7)
+            return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
         found = _differs(case, node)
         if found:
             # Labels place pods: that a program fails which was placed is told by something else.
@@ -89,6 +100,8 @@ def _by_labels(case: Case, says: str) -> Results:
             return (of_node(node, says, found, at),)
     return ()
 
+
+_KERNEL = f"{FEATURES}kernel-version.full"
 
 _LOADED = re.compile(
     r"loading NVIDIA UNIX .*?Kernel Module\D*?(?:for \S+\s+)?(\d{3}\.\d+(?:\.\d+)?)"

@@ -1,0 +1,244 @@
+"""Layer driver: images of operands that are of another release than what is around them."""
+
+import re
+
+from msgspec import Struct, structs
+
+from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.driver_image import FAMILY
+from oc_gpu.checks.components import (
+    DCGM,
+    DRIVER,
+    EXPORTER,
+    MIG,
+    ON_NODE,
+    PLUGIN,
+    TOOLKIT,
+    VALIDATOR,
+)
+from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.quotes import cause, note, of_pod, shown
+from oc_gpu.snapshot.kinds import DaemonSet
+
+_SUFFIX = re.compile(r"-(rhcos|rhel|ubuntu|centos|fedora|sles)(\d+(?:\.\d+)?)$")
+
+
+def _stale(case: Case, says: str) -> Results:
+    for component, item in case.sets:
+        if component not in ON_NODE:
+            continue
+        spec = item.spec.template.spec
+        tags = {c.name: c.image.rpartition(":")[2] for c in spec.every}
+        suffixes = {n: m[0] for n, tag in tags.items() if (m := _SUFFIX.search(tag))}
+        found = _odd(suffixes) if component == DRIVER else None
+        found = found or _old_validator(case, tags, [c.image for c in spec.every])
+        if found is None or not _troubled(case, component):
+            continue
+        at = 0.9 if case.troubles_of(component) else 0.6
+        where = f"DaemonSet/{item.metadata.name}"
+        evidence = (Evidence(where, shown(found)),)
+        objects = (where,)
+        told = {"namespace": item.metadata.namespace}
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return (
+        _old_system(case, says)
+        or _old_pod(case, says)
+        or _old_kernel(case, says)
+        or _not_written(case)
+    )
+
+
+_PARTS = {
+    DRIVER: "driver",
+    TOOLKIT: "toolkit",
+    PLUGIN: "devicePlugin",
+    EXPORTER: "dcgmExporter",
+    DCGM: "dcgm",
+    MIG: "migManager",
+    VALIDATOR: "validator",
+}
+"""Operands and their parts of the ClusterPolicy."""
+_NOT_WRITTEN = "a DaemonSet has another image than the ClusterPolicy names: it is not written anew"
+
+
+def _not_written(case: Case) -> Results:
+    """Note the one operand whose image is of another release than the ClusterPolicy asks for.
+
+    Where more of them differ, the ClusterPolicy is not what the operator goes by.
+    """
+    every = [one for component, item in case.sets if (one := _asked(case, component, item))]
+    other = [one for one in every if _is_other(f"x:{one.asked}", one.has)]
+    if len(other) != 1 or len(every) < _COMPARED:
+        return _not_replaced(case)
+    (one,) = other
+    where = f"DaemonSet/{one.item.metadata.name}"
+    evidence = (
+        Evidence(where, f"image {one.has}"),
+        Evidence("ClusterPolicy", f"spec.{one.part}.version: {one.asked}"),
+    )
+    told = {"namespace": one.item.metadata.namespace}
+    found = Result(Severity.ERROR, _NOT_WRITTEN, None, (where,), evidence, about=told)
+    return (note(structs.replace(found, confidence=0.45)),)
+
+
+_COMPARED = 3
+"""Operands that have to be compared, so that one that differs stands out."""
+
+
+class _Asked(Struct, frozen=True):
+    """An operand, the image that it has, and the version that the ClusterPolicy asks for."""
+
+    item: DaemonSet
+    part: str
+    asked: str
+    has: str
+
+
+def _asked(case: Case, component: str, item: DaemonSet) -> _Asked | None:
+    name = _PARTS.get(component, "")
+    part = case.setting(name) or {}
+    image, tag = str(part.get("image") or ""), str(part.get("version") or "")
+    images = [c.image for c in item.spec.template.spec.containers]
+    has = next((one for one in images if image and f"/{image}:" in one), "")
+    return _Asked(item, name, tag, has) if has and version(tag) else None
+
+
+_NOT_REPLACED = "a pod has another image than its DaemonSet by now: it was not made anew"
+
+
+def _not_replaced(case: Case) -> Results:
+    """Note pods that are well, and older than the image of their DaemonSet."""
+    for component, item in case.sets:
+        wanted = {c.name: c.image for c in item.spec.template.spec.containers}
+        for pod in case.pods_of(component):
+            mine = pod.controller == item.metadata.name
+            for one in pod.spec.containers if mine else []:
+                image = wanted.get(one.name, "")
+                if image and one.image != image and _digests(image, one.image):
+                    evidence = (
+                        Evidence(f"Pod/{pod.metadata.name}, {one.name}", f"image {one.image}"),
+                        Evidence(f"DaemonSet/{item.metadata.name}", f"image {image}"),
+                    )
+                    return (note(of_pod(pod, _NOT_REPLACED, evidence, 0.45, one.name)),)
+    return ()
+
+
+def _digests(image: str, other: str) -> bool:
+    return _is_other(image, other) or ("@" in image and "@" in other)
+
+
+_KERNEL = re.compile(r"\d+\.\d+\.\d+-\d*[\w.]+")
+
+
+def _old_kernel(case: Case, says: str) -> Results:
+    """Find precompiled drivers whose image is for another kernel than the one that runs."""
+    for one in case.troubles_of(DRIVER):
+        node = case.node(one.pod.spec.node_name)
+        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
+        match = _KERNEL.search(images[0].rpartition(":")[2].partition("-")[2]) if images else None
+        runs = node.status.node_info.kernel_version if node is not None else ""
+        if match is None or not runs or version(match[0])[:3] == version(runs)[:3]:
+            continue
+        evidence = (
+            Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
+            Evidence(f"status of Node/{one.pod.spec.node_name}", f"kernel {runs}"),
+        )
+        return (of_pod(one.pod, says, evidence, 0.6, one.container),)
+    return ()
+
+
+def _old_pod(case: Case, says: str) -> Results:
+    """Find pods that fail, and whose DaemonSet has another image by now."""
+    wanted = {
+        (item.metadata.namespace, item.metadata.name, one.name): one.image
+        for _, item in case.sets
+        for one in item.spec.template.spec.every
+    }
+    for one in case.troubles_of(*ON_NODE):
+        meta = one.pod.metadata
+        for container in one.pod.spec.every:
+            image = wanted.get((meta.namespace, one.pod.controller, container.name))
+            if image and _is_other(image, container.image):
+                evidence = (
+                    Evidence(f"Pod/{meta.name}, {container.name}", f"image {container.image}"),
+                    Evidence(f"DaemonSet/{one.pod.controller}", f"image {image}"),
+                )
+                return (of_pod(one.pod, says, evidence, 0.6, container.name),)
+    return ()
+
+
+def _is_other(image: str, other: str) -> bool:
+    one, two = (version(each.rpartition(":")[2]) for each in (image, other))
+    return bool(one and two) and one != two
+
+
+def _troubled(case: Case, component: str) -> bool:
+    return bool(case.troubles_of(component)) or case.unwell
+
+
+def _odd(suffixes: dict[str, str]) -> str | None:
+    if len(set(suffixes.values())) < 2:  # noqa: PLR2004
+        return None
+    return ", ".join(f"{name} has {suffix}" for name, suffix in suffixes.items())
+
+
+def _old_validator(case: Case, tags: dict[str, str], images: list[str]) -> str | None:
+    """Return containers that run the operator's own image of another release."""
+    del tags
+    wanted = case.operator_version
+    for image in images:
+        own = "gpu-operator-validator:" in image or "/gpu-operator:" in image
+        has = version(image.rpartition(":")[2])
+        if own and has and wanted and has != wanted:
+            return f"image {image}, and the operator is {'.'.join(map(str, wanted))}"
+    return None
+
+
+def _old_system(case: Case, says: str) -> Results:
+    """Find driver pods whose image is for another system than the node runs."""
+    for one in case.troubles_of(DRIVER):
+        node = case.node(one.pod.spec.node_name)
+        images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
+        match = _SUFFIX.search(images[0]) if images else None
+        if node is None or match is None:
+            continue
+        wanted = _system(case, node.status.node_info.os_image)
+        if wanted and wanted[0] == match[1] and wanted[1] != match[2] and "." in match[2]:
+            evidence = (
+                Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
+                Evidence(f"status of Node/{node.metadata.name}", node.status.node_info.os_image),
+            )
+            return (of_pod(one.pod, says, evidence, 0.86, one.container),)
+    return ()
+
+
+def _system(case: Case, text: str) -> tuple[str, str] | None:
+    if "CoreOS" in text and "Red Hat" in text:
+        release = case.openshift[:2]
+        return ("rhcos", ".".join(map(str, release))) if release else None
+    match = re.search(r"(?i)(ubuntu|centos|red hat|sles|rocky)\D*(\d+(?:\.\d+)?)", text)
+    if match is None:
+        return None
+    return match[1].lower().replace("red hat", "rhel"), match[2]
+
+
+STALE = cause(
+    "OCG0834",
+    "operand-image-stale",
+    FAMILY,
+    "driver",
+    title="all containers of an operand have images of one release",
+    says="a container of an operand still carries the image of an earlier system or operator "
+    "release",
+    means="The DaemonSet was changed in part: the operator did not write it anew after the "
+    "upgrade.",
+    remedy=(
+        "oc get daemonsets -n {namespace} -o wide",
+        "oc delete daemonset NAME -n {namespace}   # the operator makes it anew",
+    ),
+    look=_stale,
+)
+
+
+CAUSES = (STALE,)

@@ -180,8 +180,10 @@ def _called_unhealthy(case: Case, says: str) -> Results:
         told = f"CatalogSourcesUnhealthy: True {one.get('message') or ''}".strip()
         evidence = (Evidence(f"condition of {where}", shown(told)),)
         about = {"namespace": namespace_of(raw)}
-        found = Result(Severity.ERROR, says, None, (where,), evidence, confidence=0.7, about=about)
-        return (found if raw in case.gpu_subscriptions or not case.managed else note(found),)
+        ours = raw in case.gpu_subscriptions or not case.managed
+        at = 0.7 if ours else 0.45
+        found = Result(Severity.ERROR, says, None, (where,), evidence, confidence=at, about=about)
+        return (found if ours else note(found),)
     return ()
 
 

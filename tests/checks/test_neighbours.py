@@ -17,9 +17,7 @@ def _note(made: Patient, cause: str) -> bool:
     return found is not None and found.severity is Severity.WARNING and found.confidence < SURE
 
 
-def neighbour(
-    name: str, space: str = "ml", state: str = "CrashLoopBackOff", **meta: str
-) -> Patient:
+def neighbour(name: str, space: str = "ml", **meta: str) -> Patient:
     """A healthy GPU stack beside a program of others that fails."""
     container = {"name": "main", "image": f"registry.example.com/{name}:1"}
     spec = {"containers": [container], "nodeName": "worker-0"}
@@ -161,6 +159,7 @@ def test_the_one_operand_that_is_not_what_the_policy_asks_for() -> None:
     assert _note(asked("v1.0.0", "v1.0.0", "v2.0.0"), cause)
     assert _one(asked("v1.0.0", "v1.0.0", "v1.0.0"), cause) is None
     assert _one(asked("v1.0.0", "v2.0.0", "v2.0.0"), cause) is None
+    assert _one(asked("v1.0.0", "v1.0.0", "v0.9.0"), cause) is None
 
 
 def test_a_pod_that_is_well_and_older_than_the_image_of_its_set() -> None:

@@ -69,7 +69,8 @@ def _not_written(case: Case) -> Results:
     """
     every = [one for component, item in case.sets if (one := _asked(case, component, item))]
     other = [one for one in every if _is_other(f"x:{one.asked}", one.has)]
-    if len(other) != 1 or len(every) < _COMPARED:
+    older = [one for one in other if version(one.has.rpartition(":")[2]) < version(one.asked)]
+    if len(other) != 1 or not older or len(every) < _COMPARED:
         return _not_replaced(case)
     (one,) = other
     where = f"DaemonSet/{one.item.metadata.name}"

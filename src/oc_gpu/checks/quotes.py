@@ -246,7 +246,7 @@ def _kernel(
             if line is not None:
                 evidence = Evidence(f"{ref.where}:{line.number}", shown(line.text))
                 ill = ref.node in case.unwell_nodes or case.node(ref.node) is None
-                live = ill or (case.is_beside and "dmesg" in ref.name)  # journals go on for long
+                live = ill or (case.is_beside and ref.name.endswith("dmesg"))
                 yield Quote(evidence, live, "kernel", None, "", ref.node, "kernel")
                 break
 

@@ -63,6 +63,7 @@ _OTHER_COMPILER = (
     "compiler differs from the one used to build",
     "not exactly match the compiler used",
     "ignoring cc version mismatch",
+    "kernel was built with gcc*current compiler version",
 )
 """What a build warns of and goes on, whether or not it fails later for another reason."""
 _BY_HEADERS = (
@@ -198,10 +199,12 @@ def _compiler(case: Case, says: str) -> Results:
     if not warned:
         return _on_host(case)
     older = _older(case)
-    at = 0.62 if older or _live(case, _STOPPED) else 0.4
+    at = 0.87 if _live(case, _NOT_TAKEN) else 0.62 if older or _live(case, _STOPPED) else 0.4
     return (result(says, warned, at=at, more=older),)
 
 
+_NOT_TAKEN = ("unable to load the kernel module 'nvidia.ko'",)
+"""What the installer says of a module that was built, by the compiler that it warned of."""
 _BY_OTHER = "the compiler that built the module on the host does not fit the kernel's"
 _HOST_LOGS = ("kernel", "journal")
 

@@ -121,10 +121,36 @@ _ABOUT = re.compile(r"timeSlicing|sharing:|migStrategy|mps:|failRequestsGreaterT
 _REPLICAS = re.compile(r"replicas:\s*(\d+)")
 
 
+_OF_SHARING = re.compile(
+    r"(?m)^(?P<in> *)flags: *\n(?:(?P=in) +.*\n)*?(?P=in) +"
+    r"(?P<key>renameByDefault|failRequestsGreaterThanOne|timeSlicing|resources):"
+)
+"""Settings of sharing that stand among the flags, where nothing reads them."""
+
+
+def _misread(configs: dict[str, tuple[str, dict[str, str]]], says: str) -> Results:
+    """Find configurations with settings in a place where the plugin does not look for them."""
+    for name, (namespace, data) in configs.items():
+        for key_, text in data.items():
+            match = _OF_SHARING.search(text)
+            if match is not None:
+                where = f"ConfigMap/{name}, {key_}"
+                evidence = (Evidence(where, f"flags.{match['key']}, which belongs to sharing"),)
+                told = {"namespace": namespace}
+                objects = (f"ConfigMap/{name}",)
+                found = Result(
+                    Severity.ERROR, says, None, objects, evidence, confidence=0.86, about=told
+                )
+                return (found,)
+    return ()
+
+
 def _unused(case: Case, says: str) -> Results:
     """Find a configuration that exists, and that no node and no ClusterPolicy puts to use."""
     name, where = _wanted_map(case)
     configs = _configs(case)
+    if misread := _misread(configs, says):
+        return misread
     if name and name in configs:
         return _unpicked(case, says, configs[name][1], name)
     mounted = {

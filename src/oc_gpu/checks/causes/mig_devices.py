@@ -379,6 +379,24 @@ STRATEGY = cause(
     ),
 )
 
+_NOT_WHOLE = ("nvmlerror_nopermission", "nvml*insufficient permissions")
+
+
+def _of_user(case: Case, says: str) -> Results:
+    """Find programs with parts of a card that fail, as they may not ask for the whole card."""
+    quotes = [
+        q
+        for q in find(case, _NOT_WHOLE, (WORKLOAD,), ("log",))
+        if q.live and q.pod is not None and _asks_for_parts(q.pod)
+    ]
+    return (result(says, quotes, at=0.7),) if quotes else ()
+
+
+def _asks_for_parts(pod: Pod) -> bool:
+    every = (name for one in pod.spec.every for name in one.resources.limits)
+    return any(name.startswith("nvidia.com/mig-") for name in every)
+
+
 MONITOR = cause(
     "OCG1033",
     "mig-monitor-env-missing",
@@ -392,6 +410,7 @@ MONITOR = cause(
     remedy=("oc set env daemonset/NAME -n {namespace} NVIDIA_MIG_MONITOR_DEVICES=all",),
     look=any_of(
         _unpermitted,
+        _of_user,
         said(
             "nvidia_mig_monitor_devices",
             "mig monitor",

@@ -266,6 +266,10 @@ def _meant(case: Case, name: str) -> bool:
     )
 
 
+_USE = "nvidia.com/gpu.workload.config"
+"""Label by which the cards of a node are for containers or for virtual machines."""
+
+
 def _undeployed(case: Case, says: str) -> Results:
     """Find GPU nodes that lack all labels that switch operands on, though the operator runs."""
     if not case.policies or case.operator_version[:2] < (1, 8):
@@ -279,7 +283,7 @@ def _undeployed(case: Case, says: str) -> Results:
         if not any(name.startswith(DEPLOYS) for name in labels) and case.sets_of(DRIVER):
             where = f"labels of Node/{node.metadata.name}"
             return (of_node(node, says, (Evidence(where, f"no {DEPLOYS}*"),), 0.75),)
-        lacks = _lacking(case, node)
+        lacks = [] if labels.get(_USE, "container") != "container" else _lacking(case, node)
         if lacks and not offers_gpu(node):
             where = f"labels of Node/{node.metadata.name}"
             evidence = tuple(Evidence(where, f"no {name}") for name in lacks[:3])

@@ -44,7 +44,13 @@ def _gone_with_driver(case: Case, says: str) -> Results:
     return ()
 
 
-_VM_GONE = ("failed to ping hypervisor", "sandbox stopped unexpectedly", "hypervisor*died")
+_VM_GONE = (
+    "failed to ping hypervisor",
+    "sandbox stopped unexpectedly",
+    "hypervisor*died",
+    "cannot start vm",
+    "vfio*error bind device",
+)
 """What the shim of a runtime with a virtual machine for each pod says when that is gone."""
 
 

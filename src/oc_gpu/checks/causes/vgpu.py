@@ -137,6 +137,7 @@ _SERVER = (
     "no valid lease found",
     "nvidia-gridd*mismatch between client and server",
     "nvidia-gridd*lease*failed",
+    "nvidia-gridd*invalid feature type",
     "nvidia-gridd*failed*lease",
     "nvidia-gridd*failed*trusted store",
 )

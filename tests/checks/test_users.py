@@ -23,7 +23,7 @@ def user(*lines: str, asks: str = "nvidia.com/gpu", fails: bool = True) -> Patie
     ("line", "cause"),
     [
         (
-            "RuntimeError: CUDA unknown error - this may be due to the environment",
+            "RuntimeError: CUDA unknown error - due to the environment",
             "cuda-init-error",
         ),
         ("nvidia-container-cli: requirement error: invalid expression", "cuda-driver-insufficient"),

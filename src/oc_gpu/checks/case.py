@@ -10,10 +10,9 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from msgspec import Struct
-
-from oc_gpu.checks import components, troubles
+from oc_gpu.checks import components, listings, troubles
 from oc_gpu.checks.components import GPU_STACK, NFD, ON_NODE, OPERATOR
+from oc_gpu.checks.listings import Device
 from oc_gpu.checks.troubles import Trouble
 from oc_gpu.kube import RawObject
 from oc_gpu.snapshot.kept import kept
@@ -25,23 +24,7 @@ from oc_gpu.stages.platform import openshift_version
 FEATURES = "feature.node.kubernetes.io/"
 _VENDOR = "10de"
 _GPU = "nvidia.com/"
-_DEVICE = re.compile(
-    r"^(?P<slot>[0-9a-f]{2,}[:.][0-9a-f:.]+)\s+(?:[^\n]*?\[)?(?P<kind>[0-9a-f]{4})(?:\])?:"
-    r"\s*[^\n]*?(?P<vendor>10de):(?P<device>[0-9a-f]{4})(?P<rest>[^\n]*(?:\n[ \t]+[^\n]*)*)",
-    re.MULTILINE | re.IGNORECASE,
-)
-_MODULE = re.compile(r"(?m)^(\w+)\s+\d+\s+\d+\b")
-_IN_USE = re.compile(r"Kernel driver in use: (\S+)")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
-
-
-class Device(Struct, frozen=True):
-    """An NVIDIA device as lspci shows it; classes that begin with 03 are cards."""
-
-    slot: str
-    kind: str
-    device: str
-    driver: str
 
 
 _OF_PODS = ("component", "troubles", "trouble", "_by_component", "_troubles_by_component")
@@ -173,11 +156,7 @@ class Case:
     def devices(self) -> dict[str, list[Device]]:
         """Return the NVIDIA devices of each node of which lspci was gathered."""
         return {
-            ref.node: [
-                Device(m["slot"].lower(), m["kind"], m["device"].lower(), _driver(m["rest"]))
-                for text in parts
-                for m in _DEVICE.finditer(text.content)
-            ]
+            ref.node: [one for text in parts for one in listings.devices(text.content)]
             for ref, parts in self.texts_of_nodes("lspci")
         }
 
@@ -189,7 +168,7 @@ class Case:
     def modules(self) -> dict[str, frozenset[str]]:
         """Return the kernel modules of each node of which they were gathered."""
         return {
-            ref.node: frozenset(m[1] for text in parts for m in _MODULE.finditer(text.content))
+            ref.node: frozenset(m for text in parts for m in listings.modules(text.content))
             for ref, parts in self.texts_of_nodes("lsmod", "proc/modules")
         }
 
@@ -496,8 +475,3 @@ def short_of_pods(item: DaemonSet) -> bool:
 def short(item: Deployment) -> bool:
     """Tell whether a Deployment has fewer ready pods than it wants."""
     return item.status.ready_replicas < item.spec.replicas
-
-
-def _driver(rest: str) -> str:
-    match = _IN_USE.search(rest)
-    return match[1] if match else ""

@@ -197,3 +197,34 @@ def test_workers_that_are_not_made_are_no_missing_instance() -> None:
     made.one("daemonsets", "nfd-worker")["status"] = {"desiredNumberScheduled": 3}
     made.tables["pods"] = [p for p in made.tables["pods"] if "worker" not in p["metadata"]["name"]]
     assert made.diagnosis()[0].cause == "pod-security-rejected"
+
+
+def started(config: str) -> Patient:
+    """A toolkit that wrote one configuration, beside a containerd that was started with another."""
+    said = 'failed to get sandbox runtime: no runtime for "nvidia" is configured'
+    made = Patient(openshift=False).fails("plugin", "CreateContainerError", message=said)
+    env = [{"name": "CONTAINERD_CONFIG", "value": "/etc/containerd/config.toml"}]
+    name = "nvidia-container-toolkit-daemonset"
+    made.one("daemonsets", name)["spec"]["template"]["spec"]["containers"][0]["env"] = env
+    return made.file(
+        "sos_commands/process/ps_auxwww", f"/bin/containerd --config {config} --root /r"
+    )
+
+
+def test_a_containerd_was_started_with_another_configuration() -> None:
+    cause = "toolkit-wrong-containerd-config"
+    assert started("/var/snap/x/args/containerd.toml").diagnosis()[0].cause == cause
+    assert _one(started("/etc/containerd/config.toml"), cause) is None
+
+
+def test_an_operator_that_waits_for_a_pool_does_not_call_it_degraded() -> None:
+    def waits(message: str) -> Patient:
+        made = Patient().rolls(minutes=900)
+        condition = {"type": "Degraded", "status": "True", "message": message}
+        return made.add("clusteroperators", "machine-config", status={"conditions": [condition]})
+
+    told = (
+        "timed out during syncRequiredMachineConfigPools: error pool worker is not ready, retrying"
+    )
+    assert waits(told).diagnosis()[0].cause == "mcp-stuck-updating"
+    assert waits("cannot apply what is asked for").diagnosis()[0].cause == "mcp-degraded-other"

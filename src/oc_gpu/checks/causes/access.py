@@ -333,6 +333,7 @@ PRIVILEGED = cause(
             "privileged: forbidden: disallowed by",
             "disallowed by cluster policy",
             "privileged containers are not allowed",
+            "specified privileged container, but is disallowed",
             "privileged container*disabled",
             at=0.94,
         ),

@@ -162,6 +162,10 @@ def _bad(case: Case, says: str) -> Results:
     return ()
 
 
+_WAITS = "is not ready, retrying"
+"""How the operator says that it waits for a pool, which need not be degraded itself."""
+
+
 def _other(case: Case, says: str) -> Results:
     for pool in degraded(case):
         name = pool["metadata"]["name"]
@@ -175,8 +179,10 @@ def _other(case: Case, says: str) -> Results:
         one = conditions(raw).get("Degraded", {})
         if raw["metadata"]["name"] == "machine-config" and one.get("status") == "True":
             where = "condition Degraded of ClusterOperator/machine-config"
-            evidence = (Evidence(where, shown(str(one.get("message") or ""))),)
-            return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.68),)
+            told = str(one.get("message") or "")
+            at = 0.6 if _WAITS in told else 0.68
+            evidence = (Evidence(where, shown(told)),)
+            return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
     return ()
 
 

@@ -311,8 +311,11 @@ def _timeouts_with_proxy(case: Case) -> list[Quote]:
 
 
 def _covers_api(no_proxy: str) -> bool:
-    """Tell whether a list holds a network of cluster addresses; their names are not enough."""
-    return any(re.match(r"(10|172|192\.168)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
+    """Tell whether a list holds a network of cluster addresses; their names are not enough.
+
+    Service networks begin with 10 or 172 by default everywhere; 192.168 is the hosts' as a rule.
+    """
+    return any(re.match(r"(10|172)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
 
 
 _REFUSED_BY_PROXY = tuple(

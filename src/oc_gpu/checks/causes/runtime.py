@@ -11,7 +11,7 @@ from oc_gpu.checks.causes.toolkit import (
 )
 from oc_gpu.checks.components import PLUGIN, TOOLKIT, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, any_of, cause, find, note, of_node, of_pod, result
+from oc_gpu.checks.quotes import Quote, any_of, cause, find, note, of_node, of_pod, result, shown
 from oc_gpu.checks.troubles import CREATING
 from oc_gpu.snapshot.kinds import Node, is_gpu
 
@@ -148,8 +148,27 @@ def _wrong_config(case: Case, says: str) -> Results:
         name = node.metadata.name
         objects, names = (f"Node/{name}",), {"node": name}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=names),)
+    if quotes and (runs := _started_with(case, node, told)):
+        return (result(says, quotes, at=0.9, more=runs),)
     only_toolkit = [q for q in quotes if q.component == TOOLKIT]
     return (result(says, only_toolkit, at=0.88),) if only_toolkit else ()
+
+
+_STARTED = re.compile(r"\bcontainerd\b[^\n]*?\s--?c(?:onfig)?[ =](\S+\.toml)")
+_PROCESSES = ("ps", "ps_aux", "ps_auxwww", "ps_auxwwwm", "ps_alxwww")
+"""Files of a sosreport that list processes with their arguments."""
+
+
+def _started_with(case: Case, node: Node, told: str) -> tuple[Evidence, ...]:
+    """Return with which other configuration than the toolkit's a node's containerd was started."""
+    for ref, texts in case.texts_of_nodes(*_PROCESSES):
+        for text in texts if ref.node == node.metadata.name else ():
+            for line in text.find(("containerd", "toml")):
+                match = _STARTED.search(line.text)
+                if match is not None and told and match[1] not in told:
+                    toolkit = Evidence("environment of the toolkit", f"CONTAINERD_CONFIG: {told}")
+                    return (Evidence(f"{ref.where}:{line.number}", shown(match[0])), toolkit)
+    return ()
 
 
 _GENERATED = "/agent/etc/containerd/config.toml"

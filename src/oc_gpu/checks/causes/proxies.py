@@ -265,14 +265,18 @@ def _held_at_hosts(case: Case, says: str) -> Results:
                 Evidence(ref.where, "a proxy, and NO_PROXY without the cluster's addresses"),
                 Evidence(state, here[0].state),
             )
-            return (of_pod(here[0].pod, says, evidence, 0.6),)
+            at = 0.6 if all(one.state == _CREATES for one in here) else 0.45
+            return (of_pod(here[0].pod, says, evidence, at),)
     return ()
+
+
+_CREATES = "ContainerCreating"
 
 
 def _is_silent(case: Case, one: Trouble) -> bool:
     """Tell whether a pod waits for its network, or fails, and says nothing of why."""
     heard = {pod.metadata.name for _, pod, _ in case.logs if pod is not None}
-    creates = one.state == "ContainerCreating"
+    creates = one.state == _CREATES
     asks = one.fails and case.component[key(one.pod)] in (*_CALLERS, OTHER)
     unheard = one.pod.metadata.name not in heard and one.state not in PULLING
     return not one.message and (creates or (asks and unheard))
@@ -311,11 +315,8 @@ def _timeouts_with_proxy(case: Case) -> list[Quote]:
 
 
 def _covers_api(no_proxy: str) -> bool:
-    """Tell whether a list holds a network of cluster addresses; their names are not enough.
-
-    Service networks begin with 10 or 172 by default everywhere; 192.168 is the hosts' as a rule.
-    """
-    return any(re.match(r"(10|172)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
+    """Tell whether a list holds a network of cluster addresses; their names are not enough."""
+    return any(re.match(r"(10|172|192\.168)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
 
 
 _REFUSED_BY_PROXY = tuple(

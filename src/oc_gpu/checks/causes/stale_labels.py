@@ -91,7 +91,7 @@ def _by_labels(case: Case, says: str) -> Results:
                 Evidence(where, f"{_KERNEL}: {kernel}"),
                 Evidence(f"status of Node/{name}", f"kernel {runs}"),
             )
-            made = of_node(node, says, evidence, 0.7)
+            made = of_node(node, says, evidence, 0.55)
             return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
         found = _differs(case, node)
         if found:

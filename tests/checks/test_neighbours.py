@@ -25,15 +25,17 @@ def neighbour(name: str, space: str = "ml", **meta: str) -> Patient:
     return made.fails(name)
 
 
-def scc(name: str, priority: int | None = None) -> Patient:
+def scc(name: str, priority: int | None = None, *, reads: bool = False) -> Patient:
     """A program of the platform that fails under an SCC."""
     made = neighbour("config-operator-1", "openshift-config", **{"openshift.io/scc": name})
-    return made.add("securitycontextconstraints", name, priority=priority)
+    table = "securitycontextconstraints"
+    return made.add(table, name, priority=priority, readOnlyRootFilesystem=reads)
 
 
 def test_an_scc_that_is_custom_or_was_put_before_others() -> None:
     cause = "scc-wrong-selected"
-    assert _note(scc("stackrox-collector"), cause)
+    assert _note(scc("stackrox-collector", reads=True), cause)
+    assert _one(scc("rook-ceph-csi"), cause) is None
     assert _note(scc("nonroot", 20), cause)
     assert _one(scc("nonroot"), cause) is None
     assert _one(scc("anyuid", 10), cause) is None

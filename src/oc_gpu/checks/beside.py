@@ -11,12 +11,12 @@ from functools import cached_property
 from msgspec import structs
 
 from oc_gpu.checks import components
-from oc_gpu.checks.case import Case, key
+from oc_gpu.checks.case import Case, key, offers_gpu
 from oc_gpu.checks.catalogue import SURE, Check, run_all
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.checks.quotes import KERNEL
 from oc_gpu.snapshot.kinds import Pod
-from oc_gpu.snapshot.texts import TextRef
+from oc_gpu.snapshot.texts import Text, TextRef
 
 _SAID = 0.4
 """Confidence of what is said beside the GPU stack."""
@@ -45,6 +45,25 @@ class Beside(Case):
         ]
 
 
+_LISTS = ("dmesg", "lspci", "lsmod", "proc/modules")
+_DISPROVED = frozenset(
+    {"secure-boot-enabled", "nouveau-loaded", "passthrough-bar-mmio", "iommu-disabled"}
+)
+"""Causes of which kernels speak, too, where a driver works all the same."""
+
+
+def _texts(case: Case) -> dict[TextRef, tuple[Text, ...]]:
+    """Return what is heard: kernels and lists of GPU nodes, and what fails to build modules."""
+    nodes = {node.metadata.name for node in case.gpu_nodes}
+    builders = {key(t.pod) for t in case.troubles if components.builds_modules(t.pod)}
+    return {
+        ref: texts
+        for ref, texts in case.snapshot.texts.items()
+        if (ref.node in nodes and ref.name.endswith(_LISTS))
+        or (ref.kind == "log" and (ref.namespace, ref.pod) in builders)
+    }
+
+
 def said_beside(case: Case, checks: Iterable[Check[Case]]) -> tuple[Finding, ...]:
     """Return the surest cause that is told of beside the GPU stack, as a note.
 
@@ -52,10 +71,12 @@ def said_beside(case: Case, checks: Iterable[Check[Case]]) -> tuple[Finding, ...
         case: A cluster in which no cause was found.
         checks: The checks of causes.
     """
-    given = Beside(case.snapshot)
+    given = Beside(structs.replace(case.snapshot, texts=_texts(case)))
+    works = any(map(offers_gpu, case.gpu_nodes))
+    asked = [one for one in checks if not (works and one.cause in _DISPROVED)]
     told = [
         one
-        for one in run_all(checks, given)
+        for one in run_all(asked, given)
         if one.severity is Severity.ERROR and one.confidence >= SURE and _is_said(given, one)
     ]
     best = max(told, key=lambda one: one.confidence, default=None)

@@ -162,7 +162,7 @@ def is_beside_driver(container: str) -> bool:
     return _BESIDE.search(container) is not None
 
 
-_BUILDERS = re.compile(r"driver|ofed|peer-?mem|kmod|gdrcopy")
+_BUILDERS = re.compile(r"ofed|peer-?mem|kmod|gdrcopy|doca-driver")
 
 
 def builds_modules(pod: Pod) -> bool:

@@ -35,10 +35,19 @@ _OWN_SCC = frozenset(
 )
 
 
+_STOCK = ("restricted", "nonroot", "hostmount-", "hostnetwork", "nested-", "nvidia-", "nfd-")
+"""How OpenShift, of which newer releases have newer ones, and the operators call their own."""
+
+
 def _scc(case: Case, says: str) -> Results:
     for pod in case.pods_of(*_OURS):
         used = pod.metadata.annotations.get("openshift.io/scc", "")
-        custom = used and used not in _OWN_SCC and not used.startswith(("nvidia-", "nfd-"))
+        custom = (
+            used
+            and not used.startswith(_STOCK)
+            and used not in _OWN_SCC
+            and not used.startswith(("nvidia-", "nfd-"))
+        )
         if custom and (key(pod) in case.trouble or case.unwell):
             evidence = Evidence(f"annotation openshift.io/scc of Pod/{pod.metadata.name}", used)
             return (of_pod(pod, says, (evidence,), 0.88),)
@@ -69,17 +78,17 @@ _PLATFORM = "openshift-"
 
 
 def _of_others(case: Case, says: str) -> Results:
-    """Note pods of the platform that fail under an SCC which is custom, or was put before."""
+    """Note pods of the platform that fail under an SCC that was raised, or that denies writes."""
     raised = {
         str(raw["metadata"]["name"])
         for raw in case.snapshot.table("securitycontextconstraints")
-        if raw["metadata"]["name"] != "anyuid" and raw.get("priority")
+        if raw["metadata"]["name"] != "anyuid"
+        and (raw.get("priority") or raw.get("readOnlyRootFilesystem"))
     }
     for one in case.troubles_of(OTHER, MCO, OLM, fails=True):
         meta = one.pod.metadata
         used = meta.annotations.get("openshift.io/scc", "")
-        odd = used in raised or (used not in _OWN_SCC and used.split("-")[0] not in meta.name)
-        if used and odd and one.state not in PULLING and meta.namespace.startswith(_PLATFORM):
+        if used in raised and one.state not in PULLING and meta.namespace.startswith(_PLATFORM):
             evidence = (
                 Evidence(f"annotation openshift.io/scc of Pod/{meta.name}", used),
                 Evidence(f"status of Pod/{meta.name}, {one.container}", one.state),
@@ -153,8 +162,14 @@ def _blocked(case: Case, says: str, *, security: bool) -> Results:
         enforced = labels.get("pod-security.kubernetes.io/enforce") in ("baseline", "restricted")
         at = 0.6 if security and enforced else 0.48
         found = Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told)
-        return (found if id(item) in own else note(structs.replace(found, confidence=0.4)),)
+        if id(item) in own:
+            return (found,)
+        look = (f"oc describe daemonset -n {meta.namespace} {meta.name}",)
+        return (note(structs.replace(found, confidence=0.4, title=_OTHER_SET, remedy=look)),)
     return ()
+
+
+_OTHER_SET = "a DaemonSet beside the GPU stack gets no pods; pod security may forbid them"
 
 
 def _no_security(case: Case, says: str) -> Results:

@@ -180,7 +180,7 @@ def _called_unhealthy(case: Case, says: str) -> Results:
         told = f"CatalogSourcesUnhealthy: True {one.get('message') or ''}".strip()
         evidence = (Evidence(f"condition of {where}", shown(told)),)
         about = {"namespace": namespace_of(raw)}
-        ours = raw in case.gpu_subscriptions or not case.managed
+        ours = raw in case.gpu_subscriptions or spec(raw).get("name") == "nfd"
         at = 0.7 if ours else 0.45
         found = Result(Severity.ERROR, says, None, (where,), evidence, confidence=at, about=about)
         return (found if ours else note(found),)

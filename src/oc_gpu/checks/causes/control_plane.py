@@ -1,4 +1,4 @@
-"""Layer access: whether the API server and the network work, and releases fit."""
+"""Layer access: whether the API server, its webhooks and the pod network work."""
 
 import re
 from itertools import islice
@@ -25,7 +25,7 @@ from oc_gpu.checks.quotes import (
     shown,
     split,
 )
-from oc_gpu.checks.troubles import Trouble
+from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Pod
 
 FAMILY = "control-plane-and-webhooks"
@@ -89,7 +89,8 @@ def _network(case: Case, says: str) -> Results:
         if one.fails and one.state not in ("ImagePullBackOff", "ErrImagePull")
     }
     spread = len({namespace for _, namespace in sets}) > 1 or (bool(sets) and len(crashed) > 1)
-    outside = [one for one in case.troubles if _is_network(one.pod) and one.fails]
+    broken = (one for one in case.troubles if one.fails and one.state not in PULLING)
+    outside = [one for one in broken if _is_network(one.pod)]
     if silent and (spread or outside):
         return (result(says, silent, at=0.9),)
     if outside and case.unwell:

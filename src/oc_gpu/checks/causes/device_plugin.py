@@ -128,20 +128,19 @@ _OF_SHARING = re.compile(
 """Settings of sharing that stand among the flags, where nothing reads them."""
 
 
-def _misread(configs: dict[str, tuple[str, dict[str, str]]], says: str) -> Results:
-    """Find configurations with settings in a place where the plugin does not look for them."""
-    for name, (namespace, data) in configs.items():
-        for key_, text in data.items():
-            match = _OF_SHARING.search(text)
-            if match is not None:
-                where = f"ConfigMap/{name}, {key_}"
-                evidence = (Evidence(where, f"flags.{match['key']}, which belongs to sharing"),)
-                told = {"namespace": namespace}
-                objects = (f"ConfigMap/{name}",)
-                found = Result(
-                    Severity.ERROR, says, None, objects, evidence, confidence=0.86, about=told
-                )
-                return (found,)
+def _misread(case: Case, says: str) -> Results:
+    """Find settings of the configuration in use that stand where the plugin does not look."""
+    name, _ = _wanted_map(case)
+    namespace, data = _configs(case).get(name, ("", {}))
+    for entry, text in data.items():
+        match = _OF_SHARING.search(text)
+        if match is not None:
+            flag = f"flags.{match['key']}, which belongs to sharing"
+            evidence = (Evidence(f"ConfigMap/{name}, {entry}", flag),)
+            objects, told = (f"ConfigMap/{name}",), {"namespace": namespace}
+            return (
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.8, about=told),
+            )
     return ()
 
 
@@ -149,7 +148,7 @@ def _unused(case: Case, says: str) -> Results:
     """Find a configuration that exists, and that no node and no ClusterPolicy puts to use."""
     name, where = _wanted_map(case)
     configs = _configs(case)
-    if misread := _misread(configs, says):
+    if misread := _misread(case, says):
         return misread
     if name and name in configs:
         return _unpicked(case, says, configs[name][1], name)

@@ -1,4 +1,4 @@
-"""Layer driver: the fabric of NVSwitch systems, and RDMA."""
+"""Layer driver: the fabric of NVSwitch systems."""
 
 import re
 from collections.abc import Iterator
@@ -123,7 +123,11 @@ def _misfits(case: Case, says: str) -> Results:
     """Find fabric managers of hosts that are of another release than the driver, by their log."""
     for ref, texts in case.texts_of_nodes("fabricmanager.log"):
         node = case.node(ref.node)
-        line = next((line for text in texts for line in text.find(split(_MISFITS))), None)
+        told = (line for text in texts for line in text.find(split(_MISFITS)))
+        line = max(told, key=lambda one: one.number, default=None)
+        well = (one.number for text in texts for one in text.find(("successfully configured",)))
+        if line is not None and line.number < max(well, default=0):
+            continue
         if line is not None and node is not None:
             evidence = (Evidence(f"{ref.where}:{line.number}", shown(line.text)),)
             ill = ref.node in case.unwell_nodes
@@ -263,6 +267,13 @@ def _gave_up(case: Case, says: str) -> Results:
     return ()
 
 
+_LACKS_UMAD = (
+    "ib_umad module loaded",
+    "can't read abi version",
+    "failed to open umad",
+    "umad*not loaded",
+)
+"""What says that the devices of the subnet manager are not there."""
 _OWN_LOGS = ("fabricmanager.log", "nvlsm.log")
 """Files of a host that runs the fabric manager and its subnet manager by itself."""
 
@@ -274,7 +285,7 @@ def _by_own_log(case: Case, says: str) -> Results:
         node = case.node(ref.node)
         new = node is not None and "blackwell" in generations(case, ref.node)
         for text in texts if new and ref.node in ill else ():
-            for phrase in _NVLINK5:
+            for phrase in _LACKS_UMAD:
                 line = next(text.find(split(phrase)), None)
                 if line is not None and node is not None:
                     pod = ill[ref.node].pod.metadata.name
@@ -282,7 +293,7 @@ def _by_own_log(case: Case, says: str) -> Results:
                         Evidence(f"{ref.where}:{line.number}", shown(line.text)),
                         Evidence(f"status of Pod/{pod}", ill[ref.node].state),
                     )
-                    return (of_node(node, says, evidence, 0.82),)
+                    return (of_node(node, says, evidence, 0.6),)
     return ()
 
 

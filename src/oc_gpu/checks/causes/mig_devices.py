@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from msgspec import structs
+
 from oc_gpu.checks.cards import can_split
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
@@ -53,8 +55,10 @@ _MONITOR = "NVIDIA_MIG_MONITOR_DEVICES"
 
 def _unasked(case: Case, says: str) -> Results:
     """Find plugins that fail without a word on a node with MIG devices, and ask for no right."""
-    shown = {n for _, n, text in _tables(case) if _INSTANCES.search(text) or _ROW.search(text)}
-    for one in case.troubles_of(PLUGIN, GFD, fails=True):
+    failing = case.troubles_of(PLUGIN, GFD, fails=True)
+    tables = _tables(case) if failing else ()
+    shown = {n for _, n, text in tables if _INSTANCES.search(text) or _ROW.search(text)}
+    for one in failing:
         pod, name = one.pod, one.pod.spec.node_name
         seen = _seen_split(case.node(name), table=name in shown)
         plain = _strategy(case) in ("", "none")
@@ -230,7 +234,7 @@ def _by_table(case: Case, says: str) -> Results:
         for one in case.troubles_of(VALIDATOR, PLUGIN, GFD, fails=True)
         if one.container not in _BEFORE_CUDA and one.pod.spec.node_name not in failing
     }
-    for where, node, content in _tables(case):
+    for where, node, content in _tables(case) if failing else ():
         row, name = _ENABLED.search(content), case.node(node)
         if row is None or name is None or node not in failing or _OF_INSTANCE.search(content):
             continue
@@ -247,7 +251,7 @@ def _beside_others(case: Case, says: str) -> Results:
     A plugin that offers instances ends with an error there, whatever the other cards have.
     """
     failing = {one.pod.spec.node_name: one for one in case.troubles_of(PLUGIN, GFD, fails=True)}
-    for where, node, content in _tables(case):
+    for where, node, content in _tables(case) if failing else ():
         has = {int(match[1]) for match in _ROW.finditer(content)}
         bare = [number for number in _in_mode(content) if number not in has]
         name, one = case.node(node), failing.get(node)
@@ -389,7 +393,16 @@ def _of_user(case: Case, says: str) -> Results:
         for q in find(case, _NOT_WHOLE, (WORKLOAD,), ("log",))
         if q.live and q.pod is not None and _asks_for_parts(q.pod)
     ]
-    return (result(says, quotes, at=0.7),) if quotes else ()
+    if not quotes:
+        return ()
+    told = result(f"{_WHOLE}: {says}", quotes, at=0.45)
+    look = (
+        "leave out what asks NVML for the whole card, or let the program do without the answer",
+    )
+    return (structs.replace(told, remedy=look),)
+
+
+_WHOLE = "a program asks NVML for the whole card, of which it has a part"
 
 
 def _asks_for_parts(pod: Pod) -> bool:

@@ -82,7 +82,7 @@ def cut_off(case: Case, says: str) -> Results:
         if last is not None and last.number > max(again, default=0):
             evidence = (Evidence(f"{ref.where}:{last.number}", shown(last.text)), _told(node))
             ends = any(last.text in text.content[-_TAIL:] for text in texts[-1:])
-            return (of_node(node, says, evidence, 0.92 if ends else 0.86),)
+            return (of_node(node, says, evidence, 0.92),) if ends else ()
     return ()
 
 

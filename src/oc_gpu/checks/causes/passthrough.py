@@ -10,6 +10,7 @@ from oc_gpu.checks.causes.hardware import EVERYWHERE, PASSED
 from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, of_pod, result, said
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Pod
 
 _ON_HOST = (SANDBOX, VFIO, VGPU_MANAGER)
@@ -40,7 +41,8 @@ def _gone_with_driver(case: Case, says: str) -> Results:
             Evidence(f"condition Ready of Node/{name}", f"{told.reason} {told.message}"),
             *(Evidence(f"Pod/{p.metadata.name}", "a virtual machine there") for p in guests[:1]),
         )
-        return (of_node(node, says, evidence, 0.86 if passes else 0.45),)
+        holds = passes and any(map(wants_gpu, guests))
+        return (of_node(node, says, evidence, 0.6 if holds else 0.45),)
     return ()
 
 
@@ -56,7 +58,8 @@ _VM_GONE = (
 
 def _sandbox_gone(case: Case, says: str) -> Results:
     """Find pods in virtual machines of their own that fail on a node which gives its cards away."""
-    boxed = [t.pod for t in case.troubles if _VM_CLASS.search(t.pod.spec.runtime_class_name)]
+    ill = (t.pod for t in case.troubles if t.state not in PULLING)
+    boxed = [pod for pod in ill if _VM_CLASS.search(pod.spec.runtime_class_name)]
     sources = ("kernel", "journal", "event", "state")
     quotes = find(case, _VM_GONE, None, sources) if boxed else []
     for pod in boxed:
@@ -66,7 +69,7 @@ def _sandbox_gone(case: Case, says: str) -> Results:
         if given and told:
             seen = f"runtimeClassName: {pod.spec.runtime_class_name}"
             more = (Evidence(f"Pod/{pod.metadata.name}", seen),)
-            return (result(says, told[:1], at=0.72, more=more),)
+            return (result(says, told[:1], at=0.48, more=more),)
     return ()
 
 
@@ -89,7 +92,7 @@ def _guest_gone(case: Case, says: str) -> Results:
         name, asks = one.pod.metadata.name, Evidence(f"Pod/{one.pod.metadata.name}", _HAS_CARD)
         told = [q for q in quotes if q.pod is one.pod]
         if told:
-            return (result(says, told[:1], at=0.6, more=(asks,)),)
+            return (result(says, told[:1], at=0.48, more=(asks,)),)
         if one.exit_code == _KILLED and one.container == "compute":
             state = f"{one.container} {one.ended or one.state}, exit code {one.exit_code}"
             evidence = (Evidence(f"status of Pod/{name}", state), asks)
@@ -100,6 +103,11 @@ def _guest_gone(case: Case, says: str) -> Results:
 _HAS_CARD = "a virtual machine with a GPU"
 _VM_CLASS = re.compile(r"(?i)kata|clh|qemu|firecracker")
 """Names by which runtimes with virtual machines are known."""
+
+
+def _passing(case: Case) -> set[str]:
+    """Return the nodes on which what gives cards to virtual machines is in trouble."""
+    return {one.pod.spec.node_name for one in case.troubles_of(*_ON_HOST)}
 
 
 def _iommu(case: Case, says: str) -> Results:
@@ -114,7 +122,7 @@ def _iommu(case: Case, says: str) -> Results:
                 "iommu_groups*no such file",
                 "iommu_group*no such file",
                 "failed to get iommu group",
-                "probe of*failed with error -22",
+                "vfio-pci*probe of*error -22",
                 "vfio-pci*error -22",
                 "vfio: no iommu group",
                 "no devices in iommu group",
@@ -125,7 +133,7 @@ def _iommu(case: Case, says: str) -> Results:
             (*_ON_HOST, "kernel"),
             EVERYWHERE,
         )
-        if q.live or q.source == "kernel"
+        if q.live or (q.source == "kernel" and q.node in _passing(case))
     ]
     quotes += [q for q in find(case, _NO_PASSING, None, ("log", "event", "state")) if q.live]
     off = _no_argument(case)

@@ -16,6 +16,7 @@ from oc_gpu.checks.quotes import (
     result,
     said,
 )
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
 
 _NO_MORE_7 = (1, 10)
@@ -143,6 +144,8 @@ def _too_old(case: Case, says: str) -> Results:
     if version(told)[:2] < _WITHOUT_POLICIES or not () < case.operator_version < _KNOWS:
         return ()
     for one in case.troubles_of(OPERATOR, fails=True):
+        if one.state in PULLING:
+            continue
         shown = ".".join(map(str, case.operator_version))
         evidence = (
             Evidence("nodes", f"Kubernetes {told}"),

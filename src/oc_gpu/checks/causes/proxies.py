@@ -1,8 +1,10 @@
 """Layer network: proxies that are not told of, and proxies that get too much."""
 
 import re
+from ipaddress import ip_network
 from typing import Any
 
+from oc_gpu.checks.ages import START, age
 from oc_gpu.checks.case import Case, key, spec, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.network import (
@@ -93,6 +95,8 @@ _HOST_FILES = (
     "sysconfig/crio",
 )
 """Files by which hosts tell their runtime, shells or package managers of a proxy."""
+_OF_RUNTIMES = ("proxy.conf", "-environment.conf", "containerd-env", "default-env.conf")
+"""Those of them that set the environment of a container runtime, or of all services."""
 _HOST_PROXY = re.compile(r"(?im)^[^#\n]*?(?:https?_proxy|acquire::https?::proxy|^proxy)\b.*$")
 
 
@@ -153,8 +157,11 @@ def _other_builder(case: Case, says: str) -> Results:
             continue
         where = f"environment of {one.container} of Pod/{one.pod.metadata.name}"
         evidence = (wanted[0], Evidence(where, "neither HTTPS_PROXY nor HTTP_PROXY"))
-        return (note(of_pod(one.pod, says, evidence, 0.45, one.container)),)
+        return (note(of_pod(one.pod, f"{_BESIDE}: {says}", evidence, 0.45, one.container)),)
     return ()
+
+
+_BESIDE = "seen of another driver than the GPU's"
 
 
 def _drivers_proxy(case: Case) -> list[Evidence]:
@@ -229,7 +236,7 @@ def _silent_with_proxy(case: Case, says: str) -> Results:
             Evidence(f"environment of {one.container}", "a proxy, and NO_PROXY without the API"),
             Evidence(where, f"{one.state}, {one.restarts} restarts"),
         )
-        return (of_pod(one.pod, says, evidence, 0.6, one.container),)
+        return (of_pod(one.pod, says, evidence, 0.48, one.container),)
     return _beside_with_proxy(case, says) or _held_at_hosts(case, says)
 
 
@@ -255,7 +262,7 @@ def _held_at_hosts(case: Case, says: str) -> Results:
     waits = [one for one in case.troubles if _is_silent(case, one)]
     if len({one.pod.metadata.name for one in waits}) < _SEVERAL:
         return ()
-    for ref, texts in case.texts_of_nodes(*_HOST_FILES):
+    for ref, texts in case.texts_of_nodes(*_OF_RUNTIMES):
         found = [m[1] for text in texts for m in _EXCEPTIONS.finditer(text.content)]
         proxied = any(_HOST_PROXY.search(text.content) for text in texts)
         here = [one for one in waits if one.pod.spec.node_name == ref.node]
@@ -265,8 +272,10 @@ def _held_at_hosts(case: Case, says: str) -> Results:
                 Evidence(ref.where, "a proxy, and NO_PROXY without the cluster's addresses"),
                 Evidence(state, here[0].state),
             )
+            ours = [one for one in here if case.component[key(one.pod)] != OTHER]
             at = 0.6 if all(one.state == _CREATES for one in here) else 0.45
-            return (of_pod(here[0].pod, says, evidence, at),)
+            made = of_pod((ours or here)[0].pod, says, evidence, at if ours else 0.45)
+            return (made if ours else note(made),)
     return ()
 
 
@@ -276,8 +285,9 @@ _CREATES = "ContainerCreating"
 def _is_silent(case: Case, one: Trouble) -> bool:
     """Tell whether a pod waits for its network, or fails, and says nothing of why."""
     heard = {pod.metadata.name for _, pod, _ in case.logs if pod is not None}
-    creates = one.state == _CREATES
-    asks = one.fails and case.component[key(one.pod)] in (*_CALLERS, OTHER)
+    since = age(case, one.pod.metadata.creation_timestamp)
+    creates = one.state == _CREATES and (since is None or since > START)
+    asks = one.fails and case.component[key(one.pod)] in _CALLERS
     unheard = one.pod.metadata.name not in heard and one.state not in PULLING
     return not one.message and (creates or (asks and unheard))
 
@@ -316,7 +326,17 @@ def _timeouts_with_proxy(case: Case) -> list[Quote]:
 
 def _covers_api(no_proxy: str) -> bool:
     """Tell whether a list holds a network of cluster addresses; their names are not enough."""
-    return any(re.match(r"(10|172|192\.168)\.[\d.]+(/\d+)?$", part) for part in no_proxy.split(","))
+    return any(_is_network(part.strip()) for part in re.split(r"[,\s]", no_proxy))
+
+
+def _is_network(part: str) -> bool:
+    if part == "*":
+        return True
+    try:
+        network = ip_network(part, strict=False)
+    except ValueError:
+        return False
+    return not network.is_loopback and not network.is_link_local
 
 
 _REFUSED_BY_PROXY = tuple(

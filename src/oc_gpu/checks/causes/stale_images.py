@@ -4,6 +4,7 @@ import re
 
 from msgspec import Struct, structs
 
+from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver_image import FAMILY
@@ -32,7 +33,7 @@ def _stale(case: Case, says: str) -> Results:
         tags = {c.name: c.image.rpartition(":")[2] for c in spec.every}
         suffixes = {n: m[0] for n, tag in tags.items() if (m := _SUFFIX.search(tag))}
         found = _odd(suffixes) if component == DRIVER else None
-        found = found or _old_validator(case, tags, [c.image for c in spec.every])
+        found = found or _old_validator(case, [c.image for c in spec.every])
         if found is None or not _troubled(case, component):
             continue
         at = 0.9 if case.troubles_of(component) else 0.6
@@ -42,10 +43,7 @@ def _stale(case: Case, says: str) -> Results:
         told = {"namespace": item.metadata.namespace}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return (
-        _old_system(case, says)
-        or _old_pod(case, says)
-        or _old_kernel(case, says)
-        or _not_written(case)
+        _old_system(case, says) or _old_pod(case) or _old_kernel(case, says) or _not_written(case)
     )
 
 
@@ -111,6 +109,8 @@ _NOT_REPLACED = "a pod has another image than its DaemonSet by now: it was not m
 def _not_replaced(case: Case) -> Results:
     """Note pods that are well, and older than the image of their DaemonSet."""
     for component, item in case.sets:
+        if component == DRIVER:  # which the upgrade controller renews, node by node
+            continue
         wanted = {c.name: c.image for c in item.spec.template.spec.containers}
         for pod in case.pods_of(component):
             mine = pod.controller == item.metadata.name
@@ -121,12 +121,14 @@ def _not_replaced(case: Case) -> Results:
                         Evidence(f"Pod/{pod.metadata.name}, {one.name}", f"image {one.image}"),
                         Evidence(f"DaemonSet/{item.metadata.name}", f"image {image}"),
                     )
-                    return (note(of_pod(pod, _NOT_REPLACED, evidence, 0.45, one.name)),)
+                    return (note(_renew(of_pod(pod, _NOT_REPLACED, evidence, 0.45, one.name))),)
     return ()
 
 
 def _digests(image: str, other: str) -> bool:
-    return _is_other(image, other) or ("@" in image and "@" in other)
+    if "@" in image and "@" in other:
+        return image.rpartition("@")[2] != other.rpartition("@")[2]
+    return _is_other(image, other)
 
 
 _KERNEL = re.compile(r"\d+\.\d+\.\d+-\d*[\w.]+")
@@ -149,7 +151,7 @@ def _old_kernel(case: Case, says: str) -> Results:
     return ()
 
 
-def _old_pod(case: Case, says: str) -> Results:
+def _old_pod(case: Case) -> Results:
     """Find pods that fail, and whose DaemonSet has another image by now."""
     wanted = {
         (item.metadata.namespace, item.metadata.name, one.name): one.image
@@ -158,6 +160,8 @@ def _old_pod(case: Case, says: str) -> Results:
     }
     for one in case.troubles_of(*ON_NODE):
         meta = one.pod.metadata
+        if is_starting(case, one) or not one.fails:
+            continue
         for container in one.pod.spec.every:
             image = wanted.get((meta.namespace, one.pod.controller, container.name))
             if image and _is_other(image, container.image):
@@ -165,8 +169,19 @@ def _old_pod(case: Case, says: str) -> Results:
                     Evidence(f"Pod/{meta.name}, {container.name}", f"image {container.image}"),
                     Evidence(f"DaemonSet/{one.pod.controller}", f"image {image}"),
                 )
-                return (of_pod(one.pod, says, evidence, 0.6, container.name),)
+                return (_renew(of_pod(one.pod, _OLD_POD, evidence, 0.48, container.name)),)
     return ()
+
+
+_OLD_POD = "a pod fails, and is older than the image that its DaemonSet has by now"
+
+
+def _renew(found: Result) -> Result:
+    """Return a finding about a pod of before with the way to a new one."""
+    place = f"-n {found.about['namespace']} {found.about['pod']}"
+    return structs.replace(
+        found, remedy=(f"oc delete pod {place}   # its DaemonSet makes it anew",)
+    )
 
 
 def _is_other(image: str, other: str) -> bool:
@@ -184,9 +199,8 @@ def _odd(suffixes: dict[str, str]) -> str | None:
     return ", ".join(f"{name} has {suffix}" for name, suffix in suffixes.items())
 
 
-def _old_validator(case: Case, tags: dict[str, str], images: list[str]) -> str | None:
+def _old_validator(case: Case, images: list[str]) -> str | None:
     """Return containers that run the operator's own image of another release."""
-    del tags
     wanted = case.operator_version
     for image in images:
         own = "gpu-operator-validator:" in image or "/gpu-operator:" in image

@@ -92,6 +92,10 @@ def _by_labels(case: Case, says: str) -> Results:
                 Evidence(f"status of Node/{name}", f"kernel {runs}"),
             )
             made = of_node(node, says, evidence, 0.55)
+            look = (
+                f"oc get pods -A -o wide --field-selector spec.nodeName={name} | grep nfd-worker",
+            )
+            made = structs.replace(made, remedy=look)
             return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
         found = _differs(case, node)
         if found:

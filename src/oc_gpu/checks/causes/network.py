@@ -146,14 +146,15 @@ def _authorities(case: Case) -> list[Evidence]:
     return found + ([Evidence("ClusterPolicy", f"spec.driver.certConfig: {name}")] if name else [])
 
 
-_BESIDE = "seen beside the GPU stack"
+_BESIDE = "a program beside the GPU stack cannot resolve names"
 
 
 def _unresolved_beside(case: Case, says: str) -> Results:
     """Note programs of others that fail for want of names, where the GPU stack is well."""
     by = (OTHER, WORKLOAD)
     quotes = [q for q in find(case, UNRESOLVED, by, ("log",)) if q.live and not case.unwell]
-    return (note(result(f"{_BESIDE}: {says}", quotes, at=0.4)),) if quotes else ()
+    del says
+    return (note(result(_BESIDE, quotes, at=0.4)),) if quotes else ()
 
 
 _DNS = re.compile(r"^(coredns|kube-dns|dns-default)-")

@@ -1,11 +1,11 @@
 """Layer driver: images of operands that are of another release than what is around them."""
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct, structs
 
-from oc_gpu.checks.ages import is_starting
-from oc_gpu.checks.case import Case, version
+from oc_gpu.checks.case import Case, key, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver_image import FAMILY
 from oc_gpu.checks.components import (
@@ -20,7 +20,7 @@ from oc_gpu.checks.components import (
 )
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, note, of_pod, shown
-from oc_gpu.snapshot.kinds import DaemonSet
+from oc_gpu.snapshot.kinds import DaemonSet, Pod
 
 _SUFFIX = re.compile(r"-(rhcos|rhel|ubuntu|centos|fedora|sles)(\d+(?:\.\d+)?)$")
 
@@ -43,7 +43,7 @@ def _stale(case: Case, says: str) -> Results:
         told = {"namespace": item.metadata.namespace}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return (
-        _old_system(case, says) or _old_pod(case) or _old_kernel(case, says) or _not_written(case)
+        _old_system(case, says) or _old_kernel(case, says) or _of_before(case) or _not_written(case)
     )
 
 
@@ -69,7 +69,7 @@ def _not_written(case: Case) -> Results:
     other = [one for one in every if _is_other(f"x:{one.asked}", one.has)]
     older = [one for one in other if version(one.has.rpartition(":")[2]) < version(one.asked)]
     if len(other) != 1 or not older or len(every) < _COMPARED:
-        return _not_replaced(case)
+        return ()
     (one,) = other
     where = f"DaemonSet/{one.item.metadata.name}"
     evidence = (
@@ -77,8 +77,10 @@ def _not_written(case: Case) -> Results:
         Evidence("ClusterPolicy", f"spec.{one.part}.version: {one.asked}"),
     )
     told = {"namespace": one.item.metadata.namespace}
-    found = Result(Severity.ERROR, _NOT_WRITTEN, None, (where,), evidence, about=told)
-    return (note(structs.replace(found, confidence=0.45)),)
+    found = Result(
+        Severity.WARNING, _NOT_WRITTEN, None, (where,), evidence, confidence=0.45, about=told
+    )
+    return (found,)
 
 
 _COMPARED = 3
@@ -103,29 +105,44 @@ def _asked(case: Case, component: str, item: DaemonSet) -> _Asked | None:
     return _Asked(item, name, tag, has) if has and version(tag) else None
 
 
+_OLD_POD = "a pod fails, and is older than the image that its DaemonSet has by now"
 _NOT_REPLACED = "a pod has another image than its DaemonSet by now: it was not made anew"
 
 
-def _not_replaced(case: Case) -> Results:
-    """Note pods that are well, and older than the image of their DaemonSet."""
+def _of_before(case: Case) -> Results:
+    """Find pods older than the image of their DaemonSet: a guess where they fail, else a note."""
+    aged: Results = ()
     for component, item in case.sets:
-        if component == DRIVER:  # which the upgrade controller renews, node by node
+        now = item.status
+        if now.updated_number_scheduled == now.desired_number_scheduled:
             continue
-        wanted = {c.name: c.image for c in item.spec.template.spec.containers}
-        for pod in case.pods_of(component):
-            mine = pod.controller == item.metadata.name
-            for one in pod.spec.containers if mine else []:
-                image = wanted.get(one.name, "")
-                if image and one.image != image and _digests(image, one.image):
-                    evidence = (
+        for pod, evidence in _older(case, component, item):
+            trouble = case.trouble.get(key(pod))
+            if trouble is not None and trouble.fails:
+                return (_renew(of_pod(pod, _OLD_POD, evidence, 0.48)),)
+            if trouble is None and component != DRIVER:  # the upgrade controller renews drivers
+                aged = aged or (note(_renew(of_pod(pod, _NOT_REPLACED, evidence, 0.45))),)
+    return aged
+
+
+def _older(
+    case: Case, component: str, item: DaemonSet
+) -> Iterator[tuple[Pod, tuple[Evidence, ...]]]:
+    wanted = {c.name: c.image for c in item.spec.template.spec.every}
+    for pod in case.pods_of(component):
+        for one in pod.spec.every if pod.controller == item.metadata.name else ():
+            image = wanted.get(one.name, "")
+            if image and _differs(image, one.image):
+                yield (
+                    pod,
+                    (
                         Evidence(f"Pod/{pod.metadata.name}, {one.name}", f"image {one.image}"),
                         Evidence(f"DaemonSet/{item.metadata.name}", f"image {image}"),
-                    )
-                    return (note(_renew(of_pod(pod, _NOT_REPLACED, evidence, 0.45, one.name))),)
-    return ()
+                    ),
+                )
 
 
-def _digests(image: str, other: str) -> bool:
+def _differs(image: str, other: str) -> bool:
     if "@" in image and "@" in other:
         return image.rpartition("@")[2] != other.rpartition("@")[2]
     return _is_other(image, other)
@@ -141,7 +158,8 @@ def _old_kernel(case: Case, says: str) -> Results:
         images = [c.image for c in one.pod.spec.containers if "driver" in c.name]
         match = _KERNEL.search(images[0].rpartition(":")[2].partition("-")[2]) if images else None
         runs = node.status.node_info.kernel_version if node is not None else ""
-        if match is None or not runs or version(match[0])[:3] == version(runs)[:3]:
+        bare = runs.removesuffix(".x86_64").removesuffix(".aarch64")
+        if match is None or not runs or bare in images[0]:
             continue
         evidence = (
             Evidence(f"Pod/{one.pod.metadata.name}", f"image {images[0]}"),
@@ -149,31 +167,6 @@ def _old_kernel(case: Case, says: str) -> Results:
         )
         return (of_pod(one.pod, says, evidence, 0.6, one.container),)
     return ()
-
-
-def _old_pod(case: Case) -> Results:
-    """Find pods that fail, and whose DaemonSet has another image by now."""
-    wanted = {
-        (item.metadata.namespace, item.metadata.name, one.name): one.image
-        for _, item in case.sets
-        for one in item.spec.template.spec.every
-    }
-    for one in case.troubles_of(*ON_NODE):
-        meta = one.pod.metadata
-        if is_starting(case, one) or not one.fails:
-            continue
-        for container in one.pod.spec.every:
-            image = wanted.get((meta.namespace, one.pod.controller, container.name))
-            if image and _is_other(image, container.image):
-                evidence = (
-                    Evidence(f"Pod/{meta.name}, {container.name}", f"image {container.image}"),
-                    Evidence(f"DaemonSet/{one.pod.controller}", f"image {image}"),
-                )
-                return (_renew(of_pod(one.pod, _OLD_POD, evidence, 0.48, container.name)),)
-    return ()
-
-
-_OLD_POD = "a pod fails, and is older than the image that its DaemonSet has by now"
 
 
 def _renew(found: Result) -> Result:

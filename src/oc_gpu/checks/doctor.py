@@ -57,6 +57,7 @@ from oc_gpu.checks.causes import (
     validator,
     vgpu,
 )
+from oc_gpu.checks.clients import for_kubectl
 from oc_gpu.checks.habits import by_habit
 from oc_gpu.checks.model import Evidence, Finding, Severity
 from oc_gpu.checks.troubles import Trouble
@@ -142,6 +143,13 @@ _LAYER = {
 
 def diagnose(case: Case) -> tuple[Finding, ...]:
     """Return what is wrong with a cluster, the root cause first; nothing where all is well."""
+    found = _diagnosed(case)
+    if case.on_openshift:
+        return found
+    return tuple(structs.replace(one, remedy=tuple(map(for_kubectl, one.remedy))) for one in found)
+
+
+def _diagnosed(case: Case) -> tuple[Finding, ...]:
     found = ranked(one for check in CHECKS for one in _judged(check, case))
     errors = [one for one in found if one.severity is Severity.ERROR]
     if any(one.confidence >= SURE for one in errors):

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from oc_gpu.checks.case import Case
+from oc_gpu.checks.clients import for_kubectl
 from oc_gpu.checks.components import DRIVER, GPU_STACK, NFD, WORKLOAD
 from oc_gpu.checks.model import Unheard
 from oc_gpu.checks.quotes import KERNEL
@@ -15,7 +18,10 @@ _NEVER_RAN = PULLING | CREATING | {"CreateContainerConfigError", "InvalidImageNa
 
 def unheard(case: Case) -> tuple[Unheard, ...]:
     """Return the logs of what fails, and the kernel messages beside a driver, that are missing."""
-    return (*_logs(case), *_kernels(case))
+    told = (*_logs(case), *_kernels(case))
+    if case.on_openshift:
+        return told
+    return tuple(structs.replace(one, command=for_kubectl(one.command)) for one in told)
 
 
 def _logs(case: Case) -> Iterator[Unheard]:

@@ -32,6 +32,8 @@ def test_a_pod_that_chooses_gpu_nodes_wants_their_toleration_though_it_asks_for_
     found = _one(pool, cause)
     assert found is not None
     assert found.severity is Severity.WARNING
+    pool.one("nodes", "worker-0")["metadata"]["labels"]["example.com/pool"] = "big"
+    assert _one(pool, cause) is None
 
 
 def sandboxed(driver: str = "vfio-pci", runtime: str = "kata-clh") -> Patient:

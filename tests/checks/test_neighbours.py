@@ -162,6 +162,7 @@ def test_the_one_operand_that_is_not_what_the_policy_asks_for() -> None:
     assert _one(asked("v1.0.0", "v1.0.0", "v1.0.0"), cause) is None
     assert _one(asked("v1.0.0", "v2.0.0", "v2.0.0"), cause) is None
     assert _one(asked("v1.0.0", "v1.0.0", "v0.9.0"), cause) is None
+    assert _one(asked("v1.0.0", "v2.0.0", ""), cause) is None
 
 
 def test_a_pod_that_is_well_and_older_than_the_image_of_its_set() -> None:

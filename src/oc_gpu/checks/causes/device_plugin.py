@@ -198,7 +198,7 @@ def _unpicked(case: Case, says: str, data: dict[str, str], name: str) -> Results
             )
             return (of_node(node, says, seen, 0.88),)
         amounts = set(_REPLICAS.findall(data.get(picked, "")))
-        before = has.isdigit() and int(has) > 1 and amounts == {str(wanted)} != {has}
+        before = has.isdigit() and amounts == {str(wanted)} != {has}
         if before and wanted > 1 and not _offers_parts(case, node, wanted):
             read_before = (
                 Evidence(f"ConfigMap/{name}", f"{picked}: replicas: {wanted}"),

@@ -106,8 +106,32 @@ def _no_catalog(case: Case, says: str) -> Results:
         "catalogsource*not found",
         "catalog source*not found",
         "unknown catalogsource",
+        "requires at least one catalogsource",
+        "nocatalogsourcesfound",
     )
-    return told_of(case, says, phrases, 0.9)
+    return told_of(case, says, phrases, 0.9) or (() if here else _none_at_all(case, says))
+
+
+def _none_at_all(case: Case, says: str) -> Results:
+    """Find Subscriptions that wait where no catalog is, and no pod of one either."""
+    pods = [pod for pod in case.snapshot.pods if pod.metadata.namespace == MARKETPLACE]
+    if not pods or any(_OF_CATALOG in pod.metadata.labels for pod in pods):
+        return ()
+    for raw in unmet(case):
+        if not _source_of(raw)[1] or _is_resolved(case, raw):
+            continue
+        where = f"{name_of(raw)} in {namespace_of(raw)}"
+        evidence = (
+            Evidence(where, f"spec.source: {_source_of(raw)[1]}"),
+            Evidence(f"CatalogSources and pods of {MARKETPLACE}", "none of a catalog"),
+        )
+        about, objects = {"namespace": namespace_of(raw)}, (name_of(raw),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=about),)
+    return ()
+
+
+_OF_CATALOG = "olm.catalogSource"
+"""Label by which OLM knows the pods of a catalog."""
 
 
 def _is_resolved(case: Case, raw: RawObject) -> bool:
@@ -132,7 +156,7 @@ def _unhealthy(case: Case, says: str) -> Results:
             for one in case.troubles
             if one.pod.metadata.namespace == key[0]
             and (
-                one.pod.metadata.labels.get("olm.catalogSource") == key[1]
+                one.pod.metadata.labels.get(_OF_CATALOG) == key[1]
                 or any(
                     o.kind == "CatalogSource" and o.name == key[1]
                     for o in one.pod.metadata.owner_references
@@ -174,7 +198,7 @@ def _called_unhealthy(case: Case, says: str) -> Results:
     """Find Subscriptions that call their catalogs unhealthy, and say no more."""
     for raw in unmet(case):
         one = conditions(raw).get("CatalogSourcesUnhealthy", {})
-        if one.get("status") != "True":
+        if one.get("status") != "True" or one.get("reason") == "NoCatalogSourcesFound":
             continue
         where = f"Subscription/{raw['metadata']['name']}"
         told = f"CatalogSourcesUnhealthy: True {one.get('message') or ''}".strip()
@@ -198,7 +222,30 @@ _NO_PACKAGE = (
 
 
 def _package(case: Case, says: str) -> Results:
-    return told_of(case, says, _NO_PACKAGE, 0.93)
+    return told_of(case, says, _NO_PACKAGE, 0.93) or _elsewhere(case, says)
+
+
+_PUBLISHED = {"gpu-operator-certified": "certified-operators", "nfd": "redhat-operators"}
+"""Catalog of OpenShift in which a package of ours is published."""
+_DEFAULTS = ("redhat-operators", "certified-operators", "redhat-marketplace")
+"""Catalogs of OpenShift whose contents their publishers decide, not the cluster's admins."""
+
+
+def _elsewhere(case: Case, says: str) -> Results:
+    """Find Subscriptions that came to nothing and look for our package in another catalog."""
+    for raw in unmet(case):
+        package, source = str(spec(raw).get("name")), _source_of(raw)[1]
+        right = _PUBLISHED.get(package, source)
+        if source == right or source not in _DEFAULTS or status(raw).get("currentCSV"):
+            continue
+        where = f"{name_of(raw)} in {namespace_of(raw)}"
+        evidence = (
+            Evidence(where, f"spec.source: {source}, without status.currentCSV"),
+            Evidence(f"package {package}", f"published in {right}"),
+        )
+        about, objects = {"namespace": namespace_of(raw)}, (name_of(raw),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.8, about=about),)
+    return ()
 
 
 UNPACK = cause(

@@ -231,6 +231,21 @@ def _approval(case: Case, says: str) -> Results:
         severity = Severity.ERROR if first else Severity.INFO
         objects = (name_of(raw),)
         return (Result(severity, says, None, objects, evidence, confidence=0.94, about=about),)
+    return _waits(case, says)
+
+
+def _waits(case: Case, says: str) -> Results:
+    """Find Subscriptions that say that their plan waits; the plan itself was not read."""
+    for raw in unmet(case):
+        one = conditions(raw).get("InstallPlanPending", {})
+        asks = one.get("status") == "True" and one.get("reason") == "RequiresApproval"
+        if not asks or spec(raw).get("installPlanApproval") == "Automatic":
+            continue
+        plan = str((status(raw).get("installPlanRef") or {}).get("name") or "NAME")
+        evidence = (Evidence(f"condition of {name_of(raw)}", f"RequiresApproval, plan {plan}"),)
+        about = {"namespace": namespace_of(raw), "pod": plan}
+        objects = (name_of(raw),)
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=about),)
     return ()
 
 

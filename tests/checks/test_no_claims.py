@@ -107,3 +107,18 @@ def test_a_pod_that_has_just_been_made_is_not_an_old_one() -> None:
     for one in made.pod_of("toolkit")["spec"]["containers"]:
         one["image"] = "x/toolkit:v1.0"
     assert _claims(made) == []
+
+
+def test_a_warning_about_pod_security_refuses_nothing() -> None:
+    line = 'would violate PodSecurity "restricted:latest": host namespaces (hostPID=true)'
+    made = Patient(openshift=False).fails("exporter").log("operator", line)
+    assert all(one.cause != "pod-security-rejected" for one in made.diagnosis())
+
+
+def test_a_module_of_the_driver_that_its_installer_cannot_load() -> None:
+    line = "ERROR: Unable to load the 'nvidia-drm' kernel module."
+    made = Patient(openshift=False).fails("driver").log("driver", line)
+    assert made.diagnosis()[0].cause == "module-load-failed-generic"
+    other = line.replace("nvidia-drm", "vfio-pci")
+    told = made.log("driver", other).diagnosis()
+    assert all(one.cause != "module-load-failed-generic" for one in told)

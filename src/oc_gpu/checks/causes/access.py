@@ -212,7 +212,6 @@ POD_SECURITY = cause(
             "podsecuritypolicy: unable to admit pod",
             "no providers available to validate pod",
             "violates the podsecurity",
-            "would violate podsecurity",
             sources=("event", "log", "client"),
             at=0.95,
         ),

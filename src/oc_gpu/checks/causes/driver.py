@@ -19,6 +19,7 @@ _NO_LOAD = (
     'could not insert "nvidia',
     "could not insert module nvidia",
     "unable to load the kernel module 'nvidia.ko'",
+    "unable to load the 'nvidia*' kernel module",
     "unable to load the 'nvidia.ko'",
     "failed to load module nvidia",
     "modprobe: fatal: module nvidia",

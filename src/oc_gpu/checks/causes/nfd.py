@@ -9,9 +9,9 @@ from oc_gpu.checks.case import (
     Case,
     has_features,
     pci_label,
-    spec,
 )
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.nfd_settings import config
 from oc_gpu.checks.components import NFD, NFD_WORKER, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, of_node
@@ -79,7 +79,8 @@ def _taint(case: Case, says: str) -> Results:
 def _role(case: Case, says: str) -> Results:
     for node in case.snapshot.nodes:
         suspect = is_control(node) and not pci_label(node) and not _worker_on(case, node)
-        if not suspect or not (has_card(case, node) or case.gpu_nodes == (node,)):
+        alone = case.managed and all(map(is_control, case.snapshot.nodes))
+        if not suspect or not (has_card(case, node) or case.gpu_nodes == (node,) or alone):
             continue
         for item in case.sets_of(NFD_WORKER):
             name = node.metadata.name
@@ -173,37 +174,6 @@ def _knows_vendor_only(case: Case) -> tuple[Evidence, ...]:
 def _pci_wanted(item: DaemonSet) -> list[str]:
     """Return the PCI labels of NFD by which a DaemonSet finds its nodes."""
     return [name for name in item.spec.template.spec.node_selector if _ANY_PCI.match(name)]
-
-
-def config(case: Case) -> tuple[Evidence, ...]:
-    """Return settings of NFD that leave NVIDIA's devices out or name them otherwise."""
-    found = []
-    for raw in case.snapshot.table("nodefeaturediscoveries"):
-        text = str(((spec(raw).get("workerConfig") or {}).get("configData")) or "")
-        found += unusual(text, f"NodeFeatureDiscovery/{raw['metadata']['name']}")
-    for raw in case.snapshot.table("configmaps"):
-        if "nfd" in str(raw["metadata"]["name"]) or "node-feature" in str(raw["metadata"]["name"]):
-            for name, text in (raw.get("data") or {}).items():
-                found += unusual(str(text), f"ConfigMap/{raw['metadata']['name']}, {name}")
-    return tuple(found)
-
-
-def unusual(text: str, where: str) -> list[Evidence]:
-    """Return settings of a worker configuration that leave NVIDIA's cards out."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    body = "\n".join(lines)
-    found = []
-    fields = re.search(r"deviceLabelFields:\s*(\[[^\]]*\]|(?:\n\s*-\s*\S+)+)", body)
-    if fields is not None:
-        names = re.findall(r"\w+", fields[1])
-        if sorted(names) not in (["vendor"], ["class", "vendor"]):
-            found.append(Evidence(where, f"deviceLabelFields: {', '.join(names)}"))
-    classes = re.search(r"deviceClassWhitelist:\s*(\[[^\]]*\]|(?:\n\s*-\s*\S+)+)", body)
-    if classes is not None:
-        values = re.findall(r"[0-9a-fA-F]{2,6}", classes[1])
-        if not any(value.startswith("03") for value in values):
-            found.append(Evidence(where, f"deviceClassWhitelist: {', '.join(values)}"))
-    return found
 
 
 WORKERS = "oc get pods -A -o wide | grep nfd-worker"

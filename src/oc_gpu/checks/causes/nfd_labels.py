@@ -14,10 +14,10 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.nfd import (
     FAMILY,
     WORKERS,
-    config,
     has_card,
     is_control,
 )
+from oc_gpu.checks.causes.nfd_settings import config
 from oc_gpu.checks.components import (
     DRIVER,
     GFD,
@@ -316,6 +316,17 @@ def _twice(case: Case, says: str) -> Results:
         if len(found) > 1:
             evidence = tuple(Evidence(name, where) for where in found[:3])
             return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.9),)
+    return _pods_twice(case, says)
+
+
+def _pods_twice(case: Case, says: str) -> Results:
+    """Find masters or workers in two namespaces, where what made them was not read."""
+    for name in (NFD_MASTER, NFD_WORKER):
+        spaces = {pod.metadata.namespace: pod for pod in case.pods_of(name)}
+        if len(spaces) > 1:
+            pods = [f"{space}/{pod.metadata.name}" for space, pod in sorted(spaces.items())]
+            evidence = tuple(Evidence(name, where) for where in pods[:3])
+            return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.8),)
     return ()
 
 

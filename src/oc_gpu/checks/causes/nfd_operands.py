@@ -35,8 +35,13 @@ _NOT_KNOWN = (
     "flag provided but not defined: -",
     "unknown flag: --",
     'exec: "nfd-*": executable file not found',
+    "version `glibc_*not found",
+    "cpu does not support x86-64-v",
 )
-"""How a program of another release answers to the arguments that its operator gives it."""
+"""How a program of another release answers to the arguments that its operator gives it.
+
+And what the loader says of one that was built for another system.
+"""
 
 
 def _image(case: Case, says: str) -> Results:
@@ -278,6 +283,8 @@ API = cause(
 
 _NO_CALLS = (0, 14)
 """First release of NFD whose workers do not call the master any more."""
+_NO_CALLS_OPENSHIFT = (4, 14)
+"""The same of OpenShift, whose images bear its own release."""
 
 
 def _silent_worker(case: Case, says: str) -> Results:
@@ -286,15 +293,17 @@ def _silent_worker(case: Case, says: str) -> Results:
         return ()
     for one in case.troubles_of(NFD_WORKER, fails=True):
         release = version(one.image.rpartition(":")[2])
-        if release and release < _NO_CALLS and one.state not in PULLING:
+        calls = () < release < _NO_CALLS or () < case.openshift < _NO_CALLS_OPENSHIFT
+        if calls and one.state not in PULLING:
             name = one.pod.metadata.name
             evidence = (
                 Evidence(f"status of Pod/{name}", f"{one.container} {one.state}"),
                 Evidence(f"image of Pod/{name}", one.image),
             )
             objects, told = (f"Pod/{name}",), about(one.pod, one.container)
+            at = 0.62 if () < release < _NO_CALLS else 0.52
             return (
-                Result(Severity.ERROR, says, None, objects, evidence, confidence=0.62, about=told),
+                Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),
             )
     return ()
 

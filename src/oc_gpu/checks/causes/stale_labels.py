@@ -4,6 +4,7 @@ import re
 
 from msgspec import structs
 
+from oc_gpu.checks.cards import ORDER, generation
 from oc_gpu.checks.case import FEATURES, Case, has_features, pci_label
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.nfd import FAMILY, has_card
@@ -97,7 +98,7 @@ def _by_labels(case: Case, says: str) -> Results:
             )
             made = structs.replace(made, remedy=look)
             return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
-        found = _differs(case, node)
+        found = _differs(case, node) or _of_other_card(case, node)
         if found:
             # Labels place pods: that a program fails which was placed is told by something else.
             at = 0.55 if case.troubles_of(*ON_NODE, fails=True) else 0.86
@@ -130,6 +131,26 @@ def _differs(case: Case, node: Node) -> tuple[Evidence, ...]:
                 Evidence(ref.where, f"the kernel loaded driver {loaded[-1]}"),
             )
     return ()
+
+
+_FAMILY_LABEL = "nvidia.com/gpu.family"
+_FAMILIES = {"ada-lovelace": "ada"}
+"""Generations that GPU Feature Discovery calls otherwise."""
+
+
+def _of_other_card(case: Case, node: Node) -> tuple[Evidence, ...]:
+    """Return which generation of cards the labels tell of, where lspci shows others only."""
+    told = node.metadata.labels.get(_FAMILY_LABEL, "")
+    told = _FAMILIES.get(told, told)
+    cards = case.cards(node.metadata.name)
+    seen = {generation(card.device) for card in cards}
+    if told not in ORDER or not seen or "" in seen or told in seen:
+        return ()
+    name = node.metadata.name
+    return (
+        Evidence(f"labels of Node/{name}", f"{_FAMILY_LABEL}: {told}"),
+        Evidence(f"lspci of Node/{name}", f"cards of the generation {', '.join(sorted(seen))}"),
+    )
 
 
 STALE = cause(

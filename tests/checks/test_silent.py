@@ -67,3 +67,51 @@ def test_a_pod_that_fails_is_older_than_the_image_of_its_set() -> None:
     cause = "operand-image-stale"
     assert _one(renewed("nvcr.io/nvidia/k8s-device-plugin:v0.17.0"), cause) is not None
     assert _one(renewed("mirror.example.com/k8s-device-plugin:v0.14.1"), cause) is None
+
+
+def test_programs_that_share_the_api_server_alone_end_together() -> None:
+    ended = ("operator", "nfd-master", "nfd-worker")
+
+    def together(*parts: str) -> Patient:
+        made = Patient(openshift=False)
+        for part in parts:
+            made.fails(part)
+        return made
+
+    assert together(*ended).diagnosis()[0].cause == "pod-network-broken"
+    assert together(*ended[1:]).diagnosis()[0].cause == "nfd-master-failing"
+    said = together(*ended).log("operator", "unable to parse the flags")
+    assert _one(said, "pod-network-broken") is None
+
+
+def unready(message: str) -> Patient:
+    """A cluster of which the operator alone says what is not ready."""
+    made = Patient().policy("notReady")
+    conditions = [{"type": "Error", "status": "True", "message": message}]
+    made.one("clusterpolicies", "gpu-cluster-policy")["status"]["conditions"] = conditions
+    return made
+
+
+def test_the_operator_alone_says_that_the_driver_is_not_ready() -> None:
+    cause = "driver-not-ready-generic"
+    states = "ClusterPolicy is not ready, states not ready: [{}]"
+    assert _one(unready(states.format("state-driver")), cause) is not None
+    assert _one(unready(states.format("state-dcgm state-driver")), cause) is not None
+    assert _one(unready(states.format("state-driver-not")), cause) is None
+    assert _one(unready(states.format("state-dcgm")), cause) is None
+
+
+def test_a_manager_of_vgpus_that_says_nothing_has_more_often_a_wrong_package() -> None:
+    made = Patient().without("driver").workload("vgpu-manager").fails("vgpu-manager")
+    made.file("proc_cmdline", "BOOT_IMAGE=/vmlinuz root=UUID=1 rw")
+    found = [one.cause for one in made.diagnosis()[:2]]
+    assert found == ["vgpu-wrong-package", "iommu-disabled"]
+
+
+def test_of_two_guesses_the_likelier_one_is_told_first() -> None:
+    made = Patient(operator="v1.9.1")
+    pod = made.pod("shop-0", "shop", {"containers": [{"name": "shop"}], "nodeName": "worker-0"})
+    pod.fails("shop-0", "ImagePullBackOff")
+    pod.event("shop-0", "toomanyrequests: You have reached your pull rate limit")
+    first, second = made.diagnosis()[:2]
+    assert (first.cause, second.cause) == ("registry-rate-limited", "unsupported-version-matrix")

@@ -23,6 +23,7 @@ from oc_gpu.checks.causes import (
     device_plugin,
     driver,
     driver_image,
+    driver_ready,
     driver_toolkit,
     entitlement,
     evicting,
@@ -91,6 +92,7 @@ CHECKS: tuple[Check[Case], ...] = tuple(
         stale_images.CAUSES,
         building.CAUSES,
         host_driver.CAUSES,
+        driver_ready.CAUSES,
         hostless.CAUSES,
         vgpu.CAUSES,
         fabric.CAUSES,
@@ -217,9 +219,13 @@ def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _order(finding: Finding) -> tuple[bool, int, float, float]:
+    """Return a finding's place: what is sure by layer, the lowest first, a guess by how likely."""
     tier = next((n for n, least in enumerate(_TIERS) if finding.confidence >= least), len(_TIERS))
     error = finding.severity is Severity.ERROR
-    return not error, tier, _RANK[finding.layer], -finding.confidence
+    layer = _RANK[finding.layer]
+    if tier == len(_TIERS):
+        return not error, tier, -finding.confidence, layer
+    return not error, tier, layer, -finding.confidence
 
 
 def _root(finding: Finding, before: list[Finding]) -> Finding | None:

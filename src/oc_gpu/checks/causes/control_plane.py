@@ -102,6 +102,29 @@ def _network(case: Case, says: str) -> Results:
     return (note(found),)
 
 
+_CALLERS = (components.OPERATOR, *sorted(components.NFD))
+_MANY = 3
+
+
+def crash_together(case: Case) -> list[Trouble]:
+    """Return the operator and the parts of NFD that end together, where none of them says why.
+
+    They are of different owners and need different things, but for the API server.
+    """
+    if any(part in _CALLERS for _, _, part in case.logs):
+        return []
+    ended = case.troubles_of(*_CALLERS, fails=True)
+    alike = [one for one in ended if one.state not in PULLING and one.ended != "OOMKilled"]
+    parts = {case.component[key(one.pod)]: one for one in alike}
+    return list(parts.values()) if len(parts) >= _MANY and components.OPERATOR in parts else []
+
+
+def _together(case: Case, says: str) -> Results:
+    """Guess it where what has nothing else in common ends together."""
+    ended = crash_together(case)
+    return (of_pod(ended[0].pod, says, tuple(map(_seen, ended)), 0.48),) if ended else ()
+
+
 def _node_without(case: Case, says: str) -> Results:
     """Find GPU nodes whose kubelet waits for the network, as it says itself.
 
@@ -233,7 +256,7 @@ NETWORK = cause(
         "oc get pods -n openshift-ovn-kubernetes -o wide",
         "oc get nodes -o wide",
     ),
-    look=_network,
+    look=any_of(_network, _together),
 )
 
 

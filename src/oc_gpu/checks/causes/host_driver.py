@@ -2,7 +2,6 @@
 
 import re
 
-from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.upgrading import not_upgraded, outlived
@@ -20,7 +19,7 @@ from oc_gpu.checks.components import (
     wants_gpu,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, of_pod, result
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result
 from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node
 
@@ -374,39 +373,6 @@ def _old_pods(case: Case, says: str) -> Results:
     return ()
 
 
-def _unseen(case: Case, says: str) -> Results:
-    """Guess where the driver's pod is ready, and the validation has not seen it for long."""
-    for one in case.troubles_of(*ON_NODE):
-        name = one.pod.spec.node_name
-        waits = one.container == "driver-validation" and not one.fails
-        ready = [p for p in case.pods_on(name, DRIVER) if key(p) not in case.trouble]
-        if waits and ready and not is_starting(case, one):
-            evidence = (
-                Evidence(f"status of Pod/{ready[0].metadata.name}", "ready"),
-                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} waits"),
-            )
-            return (of_pod(one.pod, says, evidence, 0.4, one.container),)
-    return ()
-
-
-def _not_ready(case: Case, says: str) -> Results:
-    for one in case.troubles_of(DRIVER):
-        if one.state in PULLING:
-            continue
-        name = one.pod.metadata.name
-        text = f"{one.container} {one.state}, {one.restarts} restarts"
-        objects = (f"Pod/{name}",)
-        told = about(one.pod, one.container)
-        evidence = (Evidence(f"status of Pod/{name}", text),)
-        at = 0.45 if one.fails else 0.35
-        if is_starting(case, one):
-            says, severity = "the driver pod is still starting", Severity.WARNING
-        else:
-            severity = Severity.ERROR
-        return (Result(severity, says, None, objects, evidence, confidence=at, about=told),)
-    return ()
-
-
 HOST = cause(
     "OCG0850",
     "host-driver-installed",
@@ -466,20 +432,5 @@ OLD_PODS = cause(
     remedy=("oc delete pod -n {namespace} {pod}   # and the others with GPUs on {node}",),
     look=any_of(_old_pods, outlived),
 )
-NOT_READY = cause(
-    "OCG0855",
-    "driver-not-ready-generic",
-    "driver-upgrade",
-    "driver",
-    title="the driver is ready",
-    says="the driver pod is not ready, and what was gathered does not say why",
-    means="Everything on the node waits for the driver. Its log and the kernel's messages name "
-    "the reason.",
-    remedy=(
-        "oc logs -n {namespace} {pod} --all-containers --previous",
-        "oc debug node/{node} -- chroot /host dmesg | grep -iE 'nvrm|nvidia|nouveau|lockdown'",
-    ),
-    look=any_of(_not_ready, _unseen),
-)
 
-CAUSES = (HOST, IN_USE, OLD_PODS, NOT_READY)
+CAUSES = (HOST, IN_USE, OLD_PODS)

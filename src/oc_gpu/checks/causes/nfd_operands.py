@@ -14,6 +14,7 @@ from oc_gpu.checks.case import (
     version,
 )
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.control_plane import crash_together
 from oc_gpu.checks.causes.nfd import FAMILY
 from oc_gpu.checks.components import (
     GFD,
@@ -131,7 +132,7 @@ def _master(case: Case, says: str) -> Results:
         evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", text),)
         ended = f"{one.ended} exit code {one.exit_code}, {one.restarts} restarts".strip()
         more = (Evidence(f"status of Pod/{one.pod.metadata.name}", ended),) if one.restarts else ()
-        at = 0.9 if one.ended == "OOMKilled" else 0.72
+        at = 0.9 if one.ended == "OOMKilled" else 0.46 if crash_together(case) else 0.72
         return (of_pod(one.pod, says, (*evidence, *more), at),)
     name = lacking[0].metadata.name
     evidence = (Evidence(f"status of Deployment/{name}", "no ready pod"),)

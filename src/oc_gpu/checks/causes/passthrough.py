@@ -147,11 +147,13 @@ def _iommu(case: Case, says: str) -> Results:
             Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
         )
         objects, told = (f"Node/{one.pod.spec.node_name}",), about(one.pod, one.container)
-        at = 0.82 if one.container.startswith(("vfio", "nvidia-vfio")) else 0.45
+        at = 0.82 if one.container.startswith(("vfio", "nvidia-vfio")) else _WITHOUT
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
 
 
+_WITHOUT = 0.38
+"""How sure it is where cards are shared by vGPU: its manager has other ailments more often."""
 _NO_PASSING = (
     "host doesn't support vfio pci passthrough",
     "host doesn't support passthrough of host pci",

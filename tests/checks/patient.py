@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import msgspec
 
+from oc_gpu.checks.cards import model
 from oc_gpu.checks.case import Case
 from oc_gpu.checks.doctor import diagnose
 from oc_gpu.checks.model import Finding
@@ -15,6 +16,7 @@ from oc_gpu.snapshot.texts import Text, TextRef
 
 NODE = "gpu-0"
 SPACE = "nvidia-gpu-operator"
+_PRODUCT = "nvidia.com/gpu.product"
 OSTREE = "feature.node.kubernetes.io/system-os_release.OSTREE_VERSION"
 BUILD = "416.94.202409040013-0"
 CONTAINERS = {
@@ -61,7 +63,8 @@ class Patient:
         self.now = 0.0
         self._nodes()
         self._stack()
-        self.lspci("1eb8", "nvidia")
+        self.card = "1eb8"
+        self.lspci(self.card, "nvidia")
 
     # -- what is there when all is well ---------------------------------------------------------
 
@@ -82,7 +85,7 @@ class Patient:
             "feature.node.kubernetes.io/pci-10de.present": "true",
             "feature.node.kubernetes.io/kernel-version.full": info["kernelVersion"],
             "nvidia.com/gpu.present": "true",
-            "nvidia.com/gpu.product": "Tesla-T4",
+            _PRODUCT: "Tesla-T4",
             "nvidia.com/gpu.deploy.driver": "true",
             "nvidia.com/gpu.deploy.device-plugin": "true",
         }
@@ -307,7 +310,11 @@ class Patient:
         return self.file("dmesg", *lines)
 
     def lspci(self, device: str, driver: str = "") -> Self:
-        """Put a card into the GPU node."""
+        """Put a card into the GPU node, of which the labels tell."""
+        labels = self.one("nodes", NODE)["metadata"]["labels"]
+        if labels.get(_PRODUCT) in (f"Tesla-{name}" for name in ("T4", model(self.card))):
+            labels[_PRODUCT] = f"Tesla-{model(device) or 'T4'}"
+        self.card = device
         use = [f"\tKernel driver in use: {driver}"] if driver else []
         return self.file("lspci", f"3b:00.0 0302: 10de:{device} (rev a1)", *use)
 

@@ -31,6 +31,34 @@ def generation(device: str) -> str:
     return next((name for low, high, name in _RANGES if low <= number <= high), "")
 
 
+_MODELS = {
+    "K80": ("102d",),
+    "P4": ("1bb3",),
+    "P40": ("1b38",),
+    "P100": ("15f7", "15f8", "15f9"),
+    "V100": ("1db1", "1db4", "1db5", "1db6"),
+    "T4": ("1eb8",),
+    "A100": ("20b0", "20b2", "20b5", "20f1"),
+    "A30": ("20b7",),
+    "A40": ("2235",),
+    "A10": ("2236",),
+    "L4": ("27b8",),
+    "L40": ("26b5",),
+    "L40S": ("26b9",),
+    "H100": ("2330", "2331"),
+}
+_MODEL = {device: name for name, every in _MODELS.items() for device in every}
+
+
+def model(device: str) -> str:
+    """Return the model of a common data-centre card by its device id, empty for others.
+
+    >>> model("1eb8"), model("1e30")
+    ('T4', '')
+    """
+    return _MODEL.get(device, "")
+
+
 def can_split(device: str) -> bool:
     """Tell whether a device id is one of a card that MIG can split.
 

@@ -4,12 +4,13 @@ import re
 
 from msgspec import structs
 
-from oc_gpu.checks.cards import ORDER, generation
+from oc_gpu.checks.cards import ORDER, generation, model
 from oc_gpu.checks.case import FEATURES, Case, has_features, pci_label
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.nfd import FAMILY, has_card
 from oc_gpu.checks.causes.nfd_labels import DEPLOYS, is_here
 from oc_gpu.checks.components import GFD, ON_NODE, PLUGIN, TOOLKIT
+from oc_gpu.checks.listings import Device
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import cause, find, note, of_node, result
 from oc_gpu.snapshot.kinds import Node
@@ -98,11 +99,11 @@ def _by_labels(case: Case, says: str) -> Results:
             )
             made = structs.replace(made, remedy=look)
             return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
-        found = _differs(case, node) or _of_other_card(case, node)
-        if found:
-            # Labels place pods: that a program fails which was placed is told by something else.
-            at = 0.55 if case.troubles_of(*ON_NODE, fails=True) else 0.86
-            return (of_node(node, says, found, at),)
+        failing = case.troubles_of(*ON_NODE, fails=True)
+        for found, at in ((_differs(case, node), 0.86), (_of_other_card(case, node), 0.6)):
+            if found:
+                # Labels place pods: that a program fails which was placed has another reason.
+                return (of_node(node, says, found, 0.55 if failing else at),)
     return ()
 
 
@@ -134,23 +135,50 @@ def _differs(case: Case, node: Node) -> tuple[Evidence, ...]:
 
 
 _FAMILY_LABEL = "nvidia.com/gpu.family"
+_PRODUCT_LABEL = "nvidia.com/gpu.product"
 _FAMILIES = {"ada-lovelace": "ada"}
 """Generations that GPU Feature Discovery calls otherwise."""
+_WITH_CLASS = re.compile(rf"{re.escape(FEATURES)}pci-(03\d\d)_10de\.present$")
 
 
 def _of_other_card(case: Case, node: Node) -> tuple[Evidence, ...]:
-    """Return which generation of cards the labels tell of, where lspci shows others only."""
-    told = node.metadata.labels.get(_FAMILY_LABEL, "")
-    told = _FAMILIES.get(told, told)
-    cards = case.cards(node.metadata.name)
-    seen = {generation(card.device) for card in cards}
-    if told not in ORDER or not seen or "" in seen or told in seen:
+    """Return what the labels tell of the card, where lspci shows others only."""
+    cards, name = case.cards(node.metadata.name), node.metadata.name
+    told = cards and (_family(node, cards) or _product(node, cards) or _class(node, cards))
+    if not told:
         return ()
-    name = node.metadata.name
+    label, seen = told
+    value = node.metadata.labels[label]
     return (
-        Evidence(f"labels of Node/{name}", f"{_FAMILY_LABEL}: {told}"),
-        Evidence(f"lspci of Node/{name}", f"cards of the generation {', '.join(sorted(seen))}"),
+        Evidence(f"labels of Node/{name}", f"{label}: {value}"),
+        Evidence(f"lspci of Node/{name}", f"has only {seen}"),
     )
+
+
+def _family(node: Node, cards: list[Device]) -> tuple[str, str] | None:
+    told = node.metadata.labels.get(_FAMILY_LABEL, "")
+    seen = {generation(card.device) for card in cards}
+    differs = _FAMILIES.get(told, told) in set(ORDER) - seen and "" not in seen
+    return (_FAMILY_LABEL, ", ".join(sorted(seen))) if differs else None
+
+
+def _product(node: Node, cards: list[Device]) -> tuple[str, str] | None:
+    told = node.metadata.labels.get(_PRODUCT_LABEL, "")
+    seen = {model(card.device) for card in cards}
+    words = re.split(r"\W+", told)
+    named = re.search(r"\d", told)  # an old driver calls a card that it does not know a device
+    differs = named and "" not in seen and not any(w.startswith(tuple(seen)) for w in words)
+    return (_PRODUCT_LABEL, ", ".join(sorted(seen))) if differs else None
+
+
+def _class(node: Node, cards: list[Device]) -> tuple[str, str] | None:
+    """Find a label with the PCI class of a card that is not there, as NFD writes them."""
+    seen = {card.kind for card in cards}
+    for label in node.metadata.labels:
+        match = _WITH_CLASS.match(label)
+        if match is not None and match[1] not in seen:
+            return label, f"cards of class {', '.join(sorted(seen))}"
+    return None
 
 
 STALE = cause(

@@ -122,3 +122,11 @@ def test_a_module_of_the_driver_that_its_installer_cannot_load() -> None:
     other = line.replace("nvidia-drm", "vfio-pci")
     told = made.log("driver", other).diagnosis()
     assert all(one.cause != "module-load-failed-generic" for one in told)
+
+
+def test_a_module_that_the_driver_needs_beside_its_own() -> None:
+    line = "modprobe: ERROR: could not insert 'ipmi_msghandler': Invalid argument"
+    made = Patient(openshift=False).fails("driver").log("driver", line)
+    assert made.diagnosis()[0].cause == "module-load-failed-generic"
+    well = Patient(openshift=False).fails("exporter").log("driver", line)
+    assert all(one.confidence < SURE for one in well.diagnosis() if one.cause)

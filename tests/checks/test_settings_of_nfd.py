@@ -90,6 +90,54 @@ def test_a_card_that_is_what_the_labels_tell(family: str, device: str) -> None:
     assert _one(made, "stale-node-state") is None
 
 
+_CLASS = "feature.node.kubernetes.io/pci-0300_10de.present"
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        {"nvidia.com/gpu.product": "Quadro-RTX-6000", "nvidia.com/gpu.family": "turing"},
+        {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB"},
+        {_CLASS: "true"},
+    ],
+)
+def test_a_card_that_was_changed_for_another(label: dict[str, str]) -> None:
+    found = _one(Patient().labels(**label), "stale-node-state")
+    assert found is not None
+    assert len(found.evidence) == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "device"),
+    [
+        ({"nvidia.com/gpu.product": "Tesla-T4-SHARED"}, "1eb8"),
+        ({"nvidia.com/gpu.product": "GRID-T4-16Q"}, "1eb8"),
+        ({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"}, "20b0"),
+        ({"nvidia.com/gpu.product": "NVIDIA-RTX-A6000"}, "2230"),
+        ({_CLASS.replace("0300", "0302"): "true"}, "1eb8"),
+    ],
+)
+def test_a_card_that_is_the_one_of_the_labels(label: dict[str, str], device: str) -> None:
+    made = Patient().labels(**label).lspci(device, "nvidia")
+    assert _one(made, "stale-node-state") is None
+
+
+def _pinned(image: str, operator: str) -> Patient:
+    made = Patient().fails("nfd-master", image=image)
+    made.one("nodefeaturediscoveries", "nfd-instance")["spec"] = {"operand": {"image": image}}
+    made.pod_of("nfd-operator")["spec"]["containers"][0]["image"] = operator
+    return made
+
+
+def test_a_build_of_okd_that_fails_under_the_operator_of_openshift() -> None:
+    okd = "quay.io/openshift/origin-node-feature-discovery:4.16"
+    ours = "registry.redhat.io/openshift4/ose-node-feature-discovery:v4.16"
+    cause = "nfd-operand-image-mismatch"
+    assert _pinned(okd, ours).diagnosis()[0].cause == cause
+    assert _one(_pinned(okd, "quay.io/openshift/origin-cluster-nfd-operator:4.16"), cause) is None
+    assert _one(_pinned(ours, ours), cause) is None
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -3,7 +3,7 @@
 import re
 
 from oc_gpu.checks.cards import generation, older, oldest_of
-from oc_gpu.checks.case import FEATURES, Case, offers_gpu
+from oc_gpu.checks.case import FEATURES, Case, key, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, TOOLKIT, VALIDATOR
 from oc_gpu.checks.model import Evidence, Severity
@@ -180,8 +180,13 @@ def _generic(case: Case, says: str) -> Results:
         return (result(says, quotes, at=0.7),)
     by = (VALIDATOR, TOOLKIT)
     validated = [q for q in find(case, ("could not insert 'nvidia_modeset",), by) if q.live]
-    return (result(says, validated, at=0.7),) if validated else _unloaded(case, says)
+    others = [q for q in find(case, _FIRST, (DRIVER,)) if q.pod and key(q.pod) in case.trouble]
+    told = validated or others
+    return (result(says, told, at=0.7),) if told else _unloaded(case, says)
 
+
+_FIRST = ("could not insert 'ipmi_", "could not insert 'i2c_core")
+"""What the driver's container loads before its own modules: it ends where the kernel refuses."""
 
 _NO_ANSWER = ("couldn't communicate with the nvidia driver",)
 

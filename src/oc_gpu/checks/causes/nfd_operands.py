@@ -76,7 +76,35 @@ def _image(case: Case, says: str) -> Results:
                     Severity.ERROR, says, None, objects, evidence, confidence=at, about=about_it
                 ),
             )
-    return _unpulled(case, says) or _old_image(case, says)
+    return _unpulled(case, says) or _old_image(case, says) or _of_others(case, says)
+
+
+_COMMUNITY, _PRODUCT = "quay.io/openshift/origin-", "registry.redhat.io/"
+"""Builds of OKD, whose tags stay as they were, and those that OpenShift's operator is made for."""
+
+
+def _of_others(case: Case, says: str) -> Results:
+    """Find operands that fail with a build of OKD under the operator of OpenShift."""
+    if not case.openshift or _is_community(case):
+        return ()
+    for one in case.troubles_of(NFD_WORKER, NFD_MASTER):
+        if one.image.startswith(_COMMUNITY) or _is_pinned(case, _COMMUNITY):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", one.state),
+                Evidence("spec.operand.image", f"{_COMMUNITY}*, a build of OKD"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.74),)
+    return ()
+
+
+def _is_community(case: Case) -> bool:
+    images = [c.image for pod in case.pods_of(NFD_OPERATOR) for c in pod.spec.containers]
+    return bool(images) and not any(image.startswith(_PRODUCT) for image in images)
+
+
+def _is_pinned(case: Case, start: str) -> bool:
+    every = case.snapshot.table("nodefeaturediscoveries")
+    return any(str((spec(r).get("operand") or {}).get("image")).startswith(start) for r in every)
 
 
 def _unpulled(case: Case, says: str) -> Results:

@@ -219,13 +219,12 @@ def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _order(finding: Finding) -> tuple[bool, int, float, float]:
-    """Return a finding's place: what is sure by layer, the lowest first, a guess by how likely."""
+    """Return a finding's place: errors by layer, the lowest first, what is noted by how likely."""
     tier = next((n for n, least in enumerate(_TIERS) if finding.confidence >= least), len(_TIERS))
-    error = finding.severity is Severity.ERROR
-    layer = _RANK[finding.layer]
-    if tier == len(_TIERS):
-        return not error, tier, -finding.confidence, layer
-    return not error, tier, layer, -finding.confidence
+    layer, likely = _RANK[finding.layer], -finding.confidence
+    if finding.severity is Severity.ERROR:
+        return False, tier, layer, likely
+    return True, tier, likely, layer
 
 
 def _root(finding: Finding, before: list[Finding]) -> Finding | None:

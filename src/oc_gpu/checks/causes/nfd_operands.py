@@ -87,7 +87,9 @@ def _of_others(case: Case, says: str) -> Results:
     """Find operands that fail with a build of OKD under the operator of OpenShift."""
     if not case.openshift or _is_community(case):
         return ()
-    for one in case.troubles_of(NFD_WORKER, NFD_MASTER):
+    for one in case.troubles_of(NFD_WORKER, NFD_MASTER, fails=True):
+        if one.state in PULLING:
+            continue
         if one.image.startswith(_COMMUNITY) or _is_pinned(case, _COMMUNITY):
             evidence = (
                 Evidence(f"status of Pod/{one.pod.metadata.name}", one.state),

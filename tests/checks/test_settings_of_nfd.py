@@ -136,8 +136,7 @@ def test_a_build_of_okd_that_fails_under_the_operator_of_openshift() -> None:
     assert _pinned(okd, ours).diagnosis()[0].cause == cause
     assert _one(_pinned(okd, "quay.io/openshift/origin-cluster-nfd-operator:4.16"), cause) is None
     assert _one(_pinned(ours, ours), cause) is None
-    waits = Patient().pending("nfd-master", "0/3 nodes are available: 3 Insufficient cpu.")
-    waits.pod_of("nfd-master")["spec"]["containers"][0]["image"] = okd
+    waits = _pinned(okd, ours).pending("nfd-master", "0/3 nodes are available: 3 Insufficient cpu")
     assert _one(waits, cause) is None
 
 

@@ -344,6 +344,7 @@ PRIVILEGED = cause(
     ),
     look=any_of(
         said(
+            "securitycontext.privileged: forbidden",
             "privileged: forbidden: disallowed by",
             "disallowed by cluster policy",
             "privileged containers are not allowed",

@@ -101,6 +101,8 @@ _SOURCES = (
     "bad exit status: make",
     "fatal error: linux/",
     "fatal error: asm/",
+    "fatal error: drm/",
+    "fatal error: generated/",
     "error: call to undeclared",
     "redefinition of",
     "undefined!",

@@ -7,8 +7,10 @@ from oc_gpu.checks import components
 from oc_gpu.checks.ages import age
 from oc_gpu.checks.case import Case, key, short
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.network import UNRESOLVED
 from oc_gpu.checks.causes.nodes import cut_off
 from oc_gpu.checks.causes.pools import unsettled
+from oc_gpu.checks.causes.proxies import leaves_api_out
 from oc_gpu.checks.components import GPU_STACK
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
@@ -229,8 +231,15 @@ def _to_server(quote: Quote) -> bool:
     """Tell whether a connection was meant for the API server, not for a registry or repository."""
     text = quote.evidence.quote.lower()
     pulled = any(word in text for word in ("pull", "registry", "/v2/", "manifest", "image"))
-    built = quote.component == components.DRIVER and "manager" not in quote.container
-    return not pulled and not built and _SERVER.search(text) is not None
+    by_driver = quote.component == components.DRIVER
+    built = by_driver and "manager" not in quote.container
+    nameless = by_driver and any(holds(text, phrase) for phrase in UNRESOLVED)
+    return not (pulled or built or nameless or _by_proxy(quote)) and bool(_SERVER.search(text))
+
+
+def _by_proxy(quote: Quote) -> bool:
+    """Tell whether a call went to a proxy first: what was dialled directly says so."""
+    return leaves_api_out(quote) and "dial tcp" not in quote.evidence.quote.lower()
 
 
 _SERVER = re.compile(

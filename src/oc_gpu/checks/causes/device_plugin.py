@@ -4,9 +4,21 @@ import re
 
 from oc_gpu.checks.case import Case, key, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DCGM, EXPORTER, GFD, PLUGIN
+from oc_gpu.checks.components import DCGM, EXPORTER, GFD, PLUGIN, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import KERNEL, cause, find, holds, of_node, result, said, shown
+from oc_gpu.checks.quotes import (
+    KERNEL,
+    Quote,
+    cause,
+    find,
+    has_passed,
+    holds,
+    note,
+    of_node,
+    result,
+    said,
+    shown,
+)
 from oc_gpu.snapshot.kinds import Node
 
 _CONFIG = "device-plugin-config"
@@ -220,11 +232,14 @@ def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
     phrases = (
         "marked unhealthy",
         "marking device as unhealthy",
+        "marking all devices as unhealthy",
+        "marking it unhealthy",
+        "device will go unhealthy",
         "xidcriticalerror",
         "device unhealthy",
     )
-    quotes = find(case, phrases, (PLUGIN,), ("log", "event"))
-    quotes = [q for q in quotes if q.live or _lacks(case, q.node)]
+    told = find(case, phrases, (PLUGIN,), ("log", "event"))
+    quotes = [q for q in told if q.live or _lacks(case, q.node)]
     codes = [
         q
         for q in find(
@@ -232,18 +247,47 @@ def _unhealthy(case: Case, says: str, *, xid: bool) -> Results:
         )
         if q.live or _lacks(case, q.node)
     ]
-    node = _less(case)
-    kernel = _critical(case, "" if node is None else node.metadata.name)
+    less = _less(case)
+    kernel = _critical(case, "" if less is None else less[0].metadata.name)
     if xid and (codes or (quotes and kernel)):
         return (result(says, codes or quotes, at=0.94, more=kernel),)
-    if xid and node is not None and kernel:
-        return (of_node(node, says, (*kernel, *_amounts(node)), 0.9),)
+    if xid and less is not None and kernel:
+        return (of_node(less[0], says, (*kernel, *_amounts(*less)), 0.9),)
     if not xid and not codes and not kernel:
         if quotes:
             return (result(says, quotes, at=0.9),)
-        if node is not None:
-            return (of_node(node, says, _amounts(node), 0.86),)
+        if less is not None:
+            return (of_node(less[0], says, _amounts(*less), 0.86),)
+    return _not_taken_back(case, says, told, xid=xid) if less is None else ()
+
+
+def _not_taken_back(case: Case, says: str, told: list[Quote], *, xid: bool) -> Results:
+    """Find plugins that called a GPU unhealthy since they began, where no number tells of it.
+
+    A plugin takes no GPU back into service before it ends (k8s-device-plugin, plugin/server.go);
+    but the kubelet still offers all of them, so that is worth a note where no user lacks one.
+    """
+    lacking = bool(case.troubles_of(WORKLOAD))
+    present = {ref.where for ref, _, _ in case.logs if not ref.previous}
+    for quote in told:
+        where = quote.evidence.where.rpartition(":")[0]
+        back = has_passed(case, quote, _TAKEN_OUT, _TAKEN_BACK)
+        if where in present and not quote.live and not back:
+            if xid != _names_xid(case, quote):
+                return ()
+            return (
+                result(says, [quote], at=0.6) if lacking else note(result(says, [quote], at=0.45)),
+            )
     return ()
+
+
+_TAKEN_OUT = ("unhealthy",)
+_TAKEN_BACK = ("marked healthy", "is healthy again", "recovered")
+
+
+def _names_xid(case: Case, quote: Quote) -> bool:
+    codes = find(case, ("xidcriticalerror", "critical xid"), (PLUGIN,), ("log",))
+    return any(one.pod is quote.pod for one in codes)
 
 
 _OF_PROGRAMS = frozenset({"13", "31", "43", "45", "68", "109"})
@@ -264,31 +308,43 @@ def _critical(case: Case, name: str) -> tuple[Evidence, ...]:
     )[:1]
 
 
-def _amounts(node: Node) -> tuple[Evidence, ...]:
-    where, gpu = f"status of Node/{node.metadata.name}", "nvidia.com/gpu"
+def _amounts(node: Node, resource: str) -> tuple[Evidence, ...]:
+    where, now = f"status of Node/{node.metadata.name}", node.status
     return (
-        Evidence(where, f"capacity {gpu}: {node.status.capacity[gpu]}"),
-        Evidence(where, f"allocatable {gpu}: {node.status.allocatable.get(gpu, '0')}"),
+        Evidence(where, f"capacity {resource}: {now.capacity[resource]}"),
+        Evidence(where, f"allocatable {resource}: {now.allocatable.get(resource, '0')}"),
     )
 
 
 def _lacks(case: Case, name: str) -> bool:
-    node = _less(case)
-    return node is not None and name in ("", node.metadata.name)
+    less = _less(case)
+    return less is not None and name in ("", less[0].metadata.name)
 
 
-def _less(case: Case) -> Node | None:
-    """Return a node that offers fewer GPUs than it has, though its plugin runs.
+def _less(case: Case) -> tuple[Node, str] | None:
+    """Return a node that offers less than it has of a resource, though its plugin runs.
 
-    Of a plugin that went away the kubelet keeps the capacity for minutes, and offers nothing.
+    Of a plugin that went away, and of a resource that it has no more since the layout was changed,
+    the kubelet keeps the capacity for minutes, and offers nothing.
     """
-    gpu = "nvidia.com/gpu"
     for node in case.gpu_nodes:
-        has, offers = node.status.capacity.get(gpu, "0"), node.status.allocatable.get(gpu, "0")
-        less = has.isdigit() and offers.isdigit() and int(offers) < int(has)
-        if less and _offers_here(case, node):
-            return node
+        short = next((name for name in node.status.capacity if _offers_less(node, name)), "")
+        if short and _offers_here(case, node):
+            return node, short
     return None
+
+
+_PARTS = ("nvidia.com/gpu", "nvidia.com/mig-")
+"""How resources of the plugin begin; other programs have resources of this vendor, too."""
+
+
+def _offers_less(node: Node, name: str) -> bool:
+    has, offers = node.status.capacity[name], node.status.allocatable.get(name, "0")
+    if not name.startswith(_PARTS) or not (has.isdigit() and offers.isdigit()):
+        return False
+    given = (a for n, a in node.status.allocatable.items() if n.startswith(_PARTS))
+    changed = offers == "0" and any(amount not in ("", "0") for amount in given)
+    return int(offers) < int(has) and not changed
 
 
 def _offers_here(case: Case, node: Node) -> bool:

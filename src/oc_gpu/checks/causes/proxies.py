@@ -213,7 +213,7 @@ def _api_through_proxy(case: Case, says: str) -> Results:
     refused = [
         quote
         for quote in find(case, _PROXY_SAYS, (*ON_NODE, *NFD), ("log",))
-        if quote.live and _leaves_api_out(quote) and _calls_api(case, quote)
+        if quote.live and leaves_api_out(quote) and _calls_api(case, quote)
     ]
     return (result(says, refused, at=0.94),) if refused else _silent_with_proxy(case, says)
 
@@ -302,7 +302,7 @@ def _calls_api(case: Case, quote: Quote) -> bool:
     return any(one.pod is quote.pod and _API.search(one.evidence.quote) for one in calls)
 
 
-def _leaves_api_out(quote: Quote) -> bool:
+def leaves_api_out(quote: Quote) -> bool:
     """Tell whether a pod has a proxy, and a list of exceptions without the API server."""
     if quote.pod is None:
         return False
@@ -317,11 +317,14 @@ def _proxies_api(one: ContainerSpec) -> bool:
 def _timeouts_with_proxy(case: Case) -> list[Quote]:
     """Return what cannot reach the API from containers whose NO_PROXY leaves the API out."""
     phrases = ("unable to connect to the server", "dial tcp*:443:*timeout", "unexpected eof")
-    return [
-        quote
-        for quote in find(case, phrases, (*ON_NODE, *NFD), ("log",))
-        if quote.live and _leaves_api_out(quote)
-    ]
+    quotes = find(case, phrases, (*ON_NODE, *NFD), ("log",))
+    cut = find(case, _CUT_BY_PROXY, (*GPU_STACK, *NFD), ("log",))
+    quotes += [quote for quote in cut if _API.search(quote.evidence.quote)]
+    return [quote for quote in quotes if quote.live and leaves_api_out(quote)]
+
+
+_CUT_BY_PROXY = ('get "https://*": eof', "tls handshake timeout", "malformed http response")
+"""How calls end at a proxy that does not know whom they are for."""
 
 
 def _covers_api(no_proxy: str) -> bool:

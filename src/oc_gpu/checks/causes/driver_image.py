@@ -2,7 +2,7 @@
 
 from oc_gpu.checks.case import Case, spec, version
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, pulls
+from oc_gpu.checks.causes.pulling import NOT_THERE, about_pulls, lacks_several, pulls
 from oc_gpu.checks.components import DRIVER, GPU_STACK, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, of_pod, result, said
@@ -19,6 +19,9 @@ _ELSEWHERE = (
     "denied",
     "forbidden",
     "toomanyrequests",
+    "qps exceeded",
+    "failed to do request",
+    "reset by peer",
     "too many requests",
     "no such host",
     "no route",
@@ -81,7 +84,8 @@ def _tag(case: Case, says: str) -> Results:
         evidence = _images_of(case, one)
         others = [t for t in pulls(case) if t.pod is not one.pod]
         by_digest = "@" in one.image
-        open_why = by_digest or _goes_elsewhere(case, one.image)
+        apart = lacks_several(case) and len(evidence) == 1
+        open_why = by_digest or apart or _goes_elsewhere(case, one.image)
         at = 0.93 if len(evidence) > 1 else 0.45 if open_why else 0.6 if others else 0.78
         return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()

@@ -10,6 +10,7 @@ from oc_gpu.checks.causes.vgpu import reports
 from oc_gpu.checks.components import DRIVER, ON_NODE, VALIDATOR, WORKLOAD
 from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import (
+    JOURNAL,
     KERNEL,
     cause,
     find,
@@ -21,7 +22,7 @@ from oc_gpu.checks.quotes import (
     shown,
     split,
 )
-from oc_gpu.checks.troubles import PULLING
+from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node
 from oc_gpu.snapshot.texts import Line, Text
 
@@ -100,7 +101,9 @@ def _fabric(case: Case, says: str) -> Results:
     for one in case.troubles_of(VALIDATOR, fails=True):
         node = case.node(one.pod.spec.node_name)
         product = node.metadata.labels.get("nvidia.com/gpu.product", "") if node else ""
+        fifth = _FIFTH.match(product) is not None
         joined = switched or (node is not None and _is_joined(case, node))
+        joined = joined and not fifth
         if joined and one.container.startswith("cuda-"):
             name = one.pod.metadata.name
             evidence = (
@@ -113,6 +116,7 @@ def _fabric(case: Case, says: str) -> Results:
         or _misfits(case, says)
         or _met_before(case, says)
         or _in_progress(case, says, fifth=False)
+        or _unit_down(case, says)
     )
 
 
@@ -164,8 +168,7 @@ def _in_progress(case: Case, says: str, *, fifth: bool) -> Results:
         line = next((x for x in _lines(texts, "in progress") if _IN_PROGRESS.match(x.text)), None)
         if line is None or node is None or _is_fifth(node, texts) is not fifth:
             continue
-        failing = [t for t in case.troubles_of(WORKLOAD, *ON_NODE, fails=True) if t.container]
-        ill = [t for t in failing if t.pod.spec.node_name == ref.node and t.state not in PULLING]
+        ill = [t for t in _failing_on(case, ref.node) if t.container]
         evidence = (
             Evidence(f"{ref.where}:{line.number}", "Fabric State: In Progress"),
             *_failed_unit(case, ref.node),
@@ -199,6 +202,27 @@ def _failed_unit(case: Case, node: str) -> tuple[Evidence, ...]:
         if ref.node == node
         for line in _lines(texts, "fabricmanager")
     )[:1]
+
+
+def _unit_down(case: Case, says: str) -> Results:
+    """Find hosts of joined cards whose own fabric manager failed, and with it what wants them.
+
+    On other hosts it fails for want of switches, and nobody needs it.
+    """
+    for ref, _ in case.texts_of_nodes("systemctl_list-units_--failed"):
+        node, evidence = case.node(ref.node), _failed_unit(case, ref.node)
+        if node is None or not evidence or not _is_joined(case, node) or _is_fifth(node, ()):
+            continue
+        for one in _failing_on(case, ref.node):
+            state = Evidence(f"status of Pod/{one.pod.metadata.name}", one.state)
+            return (of_node(node, says, (*evidence, state), 0.8),)
+    return ()
+
+
+def _failing_on(case: Case, node: str) -> list[Trouble]:
+    """Return what fails on a node and may want GPUs, but for images."""
+    every = case.troubles_of(WORKLOAD, *ON_NODE, fails=True)
+    return [t for t in every if t.pod.spec.node_name == node and t.state not in PULLING]
 
 
 _SXM = ("20b0", "20b2", "20bd", "20f3", "2324", "2330", "2335", "2901")
@@ -242,6 +266,7 @@ def _nvlink5(case: Case, says: str) -> Results:
         or _gave_up(case, says)
         or _by_own_log(case, says)
         or _in_progress(case, says, fifth=True)
+        or _not_started(case, says)
     )
 
 
@@ -255,7 +280,7 @@ _STARTED = ("started", "fabric", "manager")
 
 def _gave_up(case: Case, says: str) -> Results:
     """Find fabric managers that were not started at last, on nodes that look well."""
-    for ref, texts in case.texts_of_nodes(*KERNEL):
+    for ref, texts in case.texts_of_nodes(*KERNEL, *JOURNAL):
         refused = [line for text in texts for line in text.find(_NOT_STARTED)]
         began = [line for text in texts for line in text.find(_STARTED)]
         began = [line for line in began if line not in refused]
@@ -294,6 +319,28 @@ def _by_own_log(case: Case, says: str) -> Results:
                         Evidence(f"status of Pod/{pod}", ill[ref.node].state),
                     )
                     return (of_node(node, says, evidence, 0.6),)
+    return ()
+
+
+def _not_started(case: Case, says: str) -> Results:
+    """Guess why CUDA does not start on such a system, of which nobody says more.
+
+    Where the kernel's modules were read and lack the one for it, it is known.
+    """
+    for one in case.troubles_of(VALIDATOR, fails=True):
+        name = one.pod.spec.node_name
+        node, modules = case.node(name), case.modules.get(name, frozenset())
+        product = node.metadata.labels.get(_LABEL, "") if node is not None else ""
+        if not one.container.startswith("cuda-") or not _FIFTH.match(product):
+            continue
+        lacks = bool(modules) and "ib_umad" not in modules
+        at = 0.85 if lacks else 0.45 if modules else 0.55
+        evidence = (
+            Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+            Evidence(f"labels of Node/{name}", f"gpu.product: {product}"),
+            *([Evidence(f"modules of Node/{name}", "ib_umad is not loaded")] if lacks else []),
+        )
+        return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()
 
 

@@ -139,9 +139,9 @@ def _iommu(case: Case, says: str) -> Results:
     off = _no_argument(case)
     if quotes:
         return (result(says, quotes, at=0.93, more=off),)
-    # The manager of vGPUs has other ailments more often, and others only wait for it.
+    # The manager of vGPUs and their devices have other ailments more often, and others only wait.
     every = case.troubles_of(SANDBOX, VFIO)
-    down = [one for one in every if one.container != "vgpu-manager-validation" or one.fails]
+    down = [one for one in every if not one.container.startswith("vgpu-") or one.fails]
     if off and down:
         one = down[0]
         evidence = (

@@ -63,7 +63,14 @@ _REFUSED = (
     "failed to fetch oauth token",
     "unable to retrieve auth token",
 )
-_LIMITED = ("toomanyrequests", "too many requests", "pull rate limit", "rate limit exceeded")
+_LIMITED = (
+    "toomanyrequests",
+    "too many requests",
+    "pull rate limit",
+    "rate limit exceeded",
+    "pull qps exceeded",
+)
+"""How registries say it, and the kubelet of the limit that it keeps to itself (registryPullQPS)."""
 _BY_REGISTRY = ("toomanyrequests", "pull rate limit")
 """Words of a registry's refusal that no API server uses for its own."""
 _SILENT = (
@@ -81,6 +88,9 @@ _SILENT = (
     "server misbehaving",
     "deadline exceeded",
     "unexpected eof",
+    "failed to do request*: eof",
+    "pinging container registry*: eof",
+    "error response from daemon: get*: eof",
     "503 service unavailable",
     "502 bad gateway",
     "500 internal server error",
@@ -170,8 +180,18 @@ def _unsaid(case: Case, says: str, *, limited: bool) -> Results:
         evidence = [Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {image}")]
         if _runs(case, image):
             evidence.append(Evidence("other pods", "run containers of this image"))
-        return (of_pod(one.pod, says, tuple(evidence), _GUESS, one.container),)
+        at = _GUESS if limited or not lacks_several(case) else _SEVERAL
+        return (of_pod(one.pod, says, tuple(evidence), at, one.container),)
     return ()
+
+
+_SEVERAL = 0.5
+"""Confidence where several images fail at once: then it is no single tag, and no account of one."""
+
+
+def lacks_several(case: Case) -> bool:
+    """Tell whether the stack waits for several images and nobody says why for any of them."""
+    return len({image for _, image in _without_reason(case)}) > 1
 
 
 def _unsaid_limit(case: Case, says: str) -> Results:

@@ -75,6 +75,7 @@ def fails_to_start(case: Case) -> list[Quote]:
             "cuda unknown error",
             "no cuda-capable device is detected",
             "all cuda-capable devices are busy",
+            "unexpected error from cudagetdevicecount",
         ),
         _CUDA,
         ("log",),
@@ -83,7 +84,7 @@ def fails_to_start(case: Case) -> list[Quote]:
         q
         for q in quotes
         if q.live
-        and "insufficient" not in q.evidence.quote
+        and "insufficient" not in q.evidence.quote.lower()
         and not (q.component == WORKLOAD and _OF_PROGRAM.search(q.evidence.quote))
     ]
 
@@ -270,6 +271,57 @@ def _once(case: Case, says: str) -> Results:
     return _profiling(case, says, twice=False)
 
 
+_OLD_DRIVER = (
+    "cuda driver version is insufficient for cuda runtime version",
+    "cudaerrorinsufficientdriver",
+    "nvidia driver on your system is too old",
+)
+_TOO_OLD = (
+    *_OLD_DRIVER,
+    "forward compatibility was attempted on non supported",
+    "unsatisfied condition: cuda",
+    "requirement error: unsatisfied condition",
+    "requirement error: invalid expression",
+    "the provided ptx was compiled with an unsupported toolchain",
+    "cuda_error_system_driver_mismatch",
+    "unsupported display driver / cuda driver combination",
+)
+
+
+def _went_on(case: Case, says: str) -> Results:
+    """Note programs that said so and run on, without GPUs."""
+    quotes = find(case, _OLD_DRIVER, (WORKLOAD,), ("log",))
+    return (note(result(says, quotes, at=0.45)),) if quotes else ()
+
+
+_OF_IMAGE = re.compile(r"cuda[:-]?v?(\d+)\.\d+")
+"""How images name the release of CUDA in their tag, or in their name before it."""
+_RELEASES = ("nvidia.com/cuda.runtime.major", "nvidia.com/cuda.runtime-version.major")
+"""Labels of GPU Feature Discovery with the release of CUDA that a node's driver knows."""
+
+
+def _newer_image(case: Case, says: str) -> Results:
+    """Guess why programs fail without a word that are of a later CUDA than their node's driver.
+
+    Releases of one major number are compatible with each other.
+    """
+    spoke = {(ref.namespace, ref.pod) for ref, _, _ in case.logs}
+    for one in case.troubles_of(WORKLOAD, VALIDATOR, fails=True):
+        node = case.node(one.pod.spec.node_name)
+        match = _OF_IMAGE.search(one.image)
+        if node is None or match is None or key(one.pod) in spoke or one.state in PULLING:
+            continue
+        labels = node.metadata.labels
+        told = next((labels[name] for name in _RELEASES if name in labels), "")
+        if told.isdigit() and int(match[1]) > int(told):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state}, {one.image}"),
+                Evidence(f"labels of Node/{node.metadata.name}", f"{_RELEASES[0]}: {told}"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.55, one.container),)
+    return ()
+
+
 INSUFFICIENT = cause(
     "OCG1120",
     "cuda-driver-insufficient",
@@ -285,18 +337,7 @@ INSUFFICIENT = cause(
         "oc exec -n nvidia-gpu-operator DRIVER-POD -c nvidia-driver-ctr -- nvidia-smi | head -4",
         "take an image of an older CUDA, or a newer driver (driver.version)",
     ),
-    look=said(
-        "cuda driver version is insufficient for cuda runtime version",
-        "forward compatibility was attempted on non supported",
-        "unsatisfied condition: cuda",
-        "requirement error: unsatisfied condition",
-        "requirement error: invalid expression",
-        "nvidia driver on your system is too old",
-        "the provided ptx was compiled with an unsupported toolchain",
-        "cuda_error_system_driver_mismatch",
-        "unsupported display driver / cuda driver combination",
-        at=0.93,
-    ),
+    look=any_of(said(*_TOO_OLD, at=0.93), _went_on, _newer_image),
 )
 BUSY = cause(
     "OCG1121",

@@ -17,11 +17,21 @@ from oc_gpu.checks.components import (
     WORKLOAD,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, cause, find, has_passed, note, of_node, result
+from oc_gpu.checks.quotes import (
+    Quote,
+    about,
+    cause,
+    find,
+    has_passed,
+    note,
+    of_node,
+    of_pod,
+    result,
+)
 from oc_gpu.checks.troubles import PULLING
 
 _VGPU = "vgpu"
-_ALL = ("log", "event", "state", "kernel", "client")
+_ALL = ("log", "event", "state", "kernel", "journal", "client")
 _LICENSED = (DRIVER, PLUGIN, VALIDATOR, "kernel", "client")
 """Whoever speaks of the licence of the driver, not of one that a workload wants for itself."""
 
@@ -163,7 +173,7 @@ _PACKAGE = (
 )
 
 
-_NO_CUDA = re.compile(r"(?m)^\| NVIDIA-SMI \S+ [^|\n]*CUDA Version: N/A")
+_NO_CUDA = re.compile(r"\| NVIDIA-SMI \S+ [^|\n]*CUDA Version: N/A")
 _HOST_PACKAGES = ("nvidia-vgpu-ubuntu", "nvidia-vgpu-rhel", "nvidia-vgpu-ub", "-vgpu-kvm")
 """Packages of the driver for hosts of virtual machines: without CUDA and nvidia-uvm."""
 
@@ -258,8 +268,15 @@ def _config(case: Case, says: str) -> Results:
         "does not match the requested configuration",
         "invalid vgpu config",
         "number of supported instances",
+        "error setting vgpu config",
+        "unable to read mdev devices",
+        "no parent devices found",
+        "selected vgpu-config not present",
+        "unable to validate the selected vgpu",
     )
-    quotes = [q for q in find(case, phrases, (VGPU_CONFIG,)) if q.live or node is not None]
+    every = find(case, phrases, (VGPU_CONFIG,))
+    quotes = [q for q in every if q.live or node is not None or _gave_up(case, q, phrases)]
+    quotes += [q for q in find(case, _NOT_MOUNTED, (VGPU_CONFIG,), ("event",)) if q.live]
     if node is not None:
         name = node.metadata.name
         evidence = (
@@ -275,6 +292,18 @@ def _config(case: Case, says: str) -> Results:
         objects, told = (f"Pod/{one.pod.metadata.name}",), about(one.pod)
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=told),)
     return _unknown_layout(case, says) or _no_devices(case, says)
+
+
+_NOT_MOUNTED = ('configmap "*" not found',)
+_APPLIED = ("successfully updated to vgpu config",)
+
+
+def _gave_up(case: Case, quote: Quote, phrases: tuple[str, ...]) -> bool:
+    """Tell whether a device manager only waits for another wish, as it could not meet the last.
+
+    It does not end then, and is ready.
+    """
+    return quote.source == "log" and not has_passed(case, quote, phrases, _APPLIED)
 
 
 _LAYOUT = "nvidia.com/vgpu.config"
@@ -307,9 +336,15 @@ def _unknown_layout(case: Case, says: str) -> Results:
 def _no_devices(case: Case, says: str) -> Results:
     """Find validations that wait for vGPUs, where the manager of the driver is well."""
     quotes = [q for q in find(case, ("no vgpu devices found",), (SANDBOX,), ("log",)) if q.live]
-    if not quotes or case.troubles_of(VGPU_MANAGER):
+    if case.troubles_of(VGPU_MANAGER):
         return ()
-    return (result(says, quotes, at=0.7),)
+    if quotes:
+        return (result(says, quotes, at=0.7),)
+    for one in case.troubles_of(SANDBOX):
+        if one.container == "vgpu-devices-validation":
+            evidence = (Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state}"),)
+            return (of_pod(one.pod, says, evidence, 0.48, one.container),)
+    return ()
 
 
 def _no_answer(case: Case, says: str) -> Results:

@@ -8,7 +8,7 @@ from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.control_plane import TOO_LATE
 from oc_gpu.checks.causes.driver import denied, has_selinux
-from oc_gpu.checks.components import GPU_STACK, MCO, NFD, OLM, OTHER, WORKLOAD
+from oc_gpu.checks.components import GPU_STACK, MCO, NFD, OLM, ON_NODE, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import any_of, cause, find, note, of_pod, result, said, split
 from oc_gpu.checks.troubles import PULLING
@@ -180,16 +180,23 @@ def _no_scc(case: Case, says: str) -> Results:
     return _blocked(case, says, security=False)
 
 
-_OFF = "--allow-privileged=false"
+_LEAVE = "--allow-privileged"
+_OFF = f"{_LEAVE}=false"
 
 
 def _switched_off(case: Case, says: str) -> Results:
     """Find API servers that are started without leave for privileged pods."""
     for pod in case.snapshot.pods:
         for one in pod.spec.containers if "kube-apiserver" in pod.metadata.name else []:
-            if _OFF in (*one.command, *one.args) and case.unwell:
-                where = f"arguments of {one.name} of Pod/{pod.metadata.name}"
+            given = (*one.command, *one.args)
+            where = f"arguments of {one.name} of Pod/{pod.metadata.name}"
+            if _OFF in given and case.unwell:
                 return (of_pod(pod, says, (Evidence(where, _OFF),), 0.85, one.name),)
+            by_flags = any(arg.startswith("--etcd-servers=") for arg in given)
+            lacks = by_flags and not any(arg.startswith(_LEAVE) for arg in given)
+            if lacks and case.policies and not case.sets_of(*ON_NODE):
+                seen = Evidence(where, f"no {_LEAVE}=true, and no operand was made")
+                return (of_pod(pod, says, (seen,), 0.8, one.name),)
     return ()
 
 

@@ -15,7 +15,7 @@ from oc_gpu.checks.causes.pools import (
     words,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, shown
+from oc_gpu.checks.quotes import cause, of_node, shown
 from oc_gpu.kube import RawObject
 
 
@@ -86,9 +86,10 @@ def _rendered(case: Case, says: str) -> Results:
 def _named(case: Case, rendered: str) -> bool:
     """Tell whether pools, nodes or the operator speak of a rendered configuration.
 
-    Objects are left out of some bundles: what nobody misses says little by itself.
+    Objects are left out of some bundles: what nobody misses says little by itself, and a pool on
+    its way names where it goes.
     """
-    return any(rendered in one.quote for one in words(case))
+    return any(rendered in one.quote for one in words(case) if " Updating of " not in one.where)
 
 
 _BAD = (
@@ -175,6 +176,8 @@ def _other(case: Case, says: str) -> Results:
         objects = (f"MachineConfigPool/{name}",)
         shown_or = evidence or (Evidence(f"MachineConfigPool/{name}", "Degraded"),)
         return (Result(Severity.ERROR, says, None, objects, shown_or, confidence=0.7),)
+    if by_node := _by_node(case, says):
+        return by_node
     for raw in case.snapshot.table("clusteroperators"):
         one = conditions(raw).get("Degraded", {})
         if raw["metadata"]["name"] == "machine-config" and one.get("status") == "True":
@@ -183,6 +186,24 @@ def _other(case: Case, says: str) -> Results:
             at = 0.6 if _WAITS in told else 0.68
             evidence = (Evidence(where, shown(told)),)
             return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
+    return ()
+
+
+_ENDED = ("Degraded", "Unreconcilable")
+"""States of a node in which its daemon goes no further (machine-config-operator, constants.go)."""
+
+
+def _by_node(case: Case, says: str) -> Results:
+    """Find nodes that call themselves degraded, which their pool need not have taken up yet."""
+    for node in case.snapshot.nodes:
+        notes = node.metadata.annotations
+        state = notes.get(f"{NOTE}state", "")
+        if state in _ENDED:
+            where = f"annotations of Node/{node.metadata.name}"
+            seen = Evidence(where, f"{NOTE}state: {state}")
+            reason = shown(notes.get(f"{NOTE}reason", "")).strip()
+            more = (Evidence(where, f"{NOTE}reason: {reason}"),) if reason else ()
+            return (of_node(node, says, (seen, *more), 0.68),)
     return ()
 
 

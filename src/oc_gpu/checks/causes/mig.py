@@ -6,7 +6,7 @@ from oc_gpu.checks.case import Case
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import GFD, MIG, PLUGIN
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import cause, find, of_node, result
+from oc_gpu.checks.quotes import cause, find, of_node, result, shown
 from oc_gpu.snapshot.kinds import Node
 
 FAMILY = "mig"
@@ -54,7 +54,7 @@ def _failed(case: Case, says: str) -> Results:
         return (of_node(node, says, tuple(evidence), 0.9),)
     if quotes:
         return (result(says, quotes, at=0.86),)
-    return _unknown_layout(case, says) or _by_nobody(case, says)
+    return _unknown_layout(case, says) or _by_nobody(case, says) or _gave_up(case, says)
 
 
 _LAYOUT = "nvidia.com/mig.config"
@@ -100,6 +100,28 @@ def _by_nobody(case: Case, says: str) -> Results:
 
 
 _CARD = "nvidia.com/gpu.product"
+_ASKED_NO_MORE = "waiting for change to 'nvidia.com/mig.config'"
+
+
+def _gave_up(case: Case, says: str) -> Results:
+    """Find changes that are said to be under way, where the manager waits for the next already.
+
+    It leaves the label at pending where it fails early, and begins anew for another layout alone.
+    """
+    for ref, pod, part in case.logs:
+        node = case.node(pod.spec.node_name) if pod is not None and part == MIG else None
+        pending = node is not None and node.metadata.labels.get(f"{_LAYOUT}.state") == "pending"
+        if node is None or not pending or ref.previous:
+            continue
+        last = case.snapshot.texts[ref][-1].content.rstrip().rpartition("\n")[2]
+        if _ASKED_NO_MORE in last.lower():
+            where = f"labels of Node/{node.metadata.name}"
+            evidence = (
+                Evidence(where, f"{_LAYOUT}.state: pending"),
+                Evidence(ref.where, shown(last)),
+            )
+            return (of_node(node, says, evidence, 0.7),)
+    return ()
 
 
 def _state(case: Case, value: str) -> Node | None:

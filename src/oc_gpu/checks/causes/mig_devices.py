@@ -125,9 +125,9 @@ def _has_mig(node: Node) -> bool:
 
 def _strategy(case: Case) -> str:
     told = str(case.setting("mig", "strategy") or "")
-    for pod in case.pods_of(PLUGIN):
+    for pod in case.pods_of(GFD, PLUGIN):
         for one in pod.spec.containers:
-            told = one.variable("MIG_STRATEGY") or told
+            told = one.variable("MIG_STRATEGY") or one.variable("GFD_MIG_STRATEGY") or told
             told = next(
                 (a.partition("=")[2] for a in one.args if a.startswith("--mig-strategy=")), told
             )
@@ -426,6 +426,7 @@ MONITOR = cause(
         _of_user,
         said(
             "nvidia_mig_monitor_devices",
+            "cannot set mig_monitor_devices",
             "mig monitor",
             "nvidia-capabilities/mig/monitor",
             "capabilities/mig",

@@ -150,6 +150,20 @@ def _authorities(case: Case) -> list[Evidence]:
     return found + ([Evidence("ClusterPolicy", f"spec.driver.certConfig: {name}")] if name else [])
 
 
+_BUNDLE = "gpu-operator-trusted-ca"
+"""ConfigMap and volume with the cluster's authorities (gpu-operator, object_controls.go)."""
+_LACKS = ("not found", "non-existent config key")
+"""How the kubelet says that a ConfigMap, or what is wanted of it, is not there."""
+
+
+def _unmounted(case: Case, says: str) -> Results:
+    """Find drivers that wait for a ConfigMap with authorities, whose volume has the same name."""
+    own = str(case.setting("driver", "certConfig", "name") or _BUNDLE)
+    phrases = tuple(f'volume "{name}"*{lacks}' for name in {_BUNDLE, own} for lacks in _LACKS)
+    quotes = [q for q in find(case, phrases, (*ON_NODE,), ("event", "state")) if q.live]
+    return (result(says, quotes, at=0.93),) if quotes else ()
+
+
 _BESIDE = "a program beside the GPU stack cannot resolve names"
 
 
@@ -245,7 +259,11 @@ DRIVER_CA = cause(
             '\'{"spec":{"driver":{"certConfig":{"name":"site-ca"}}}}\''
         ),
     ),
-    look=any_of(said(*UNTRUSTED, by=tuple(ON_NODE), sources=("log",), at=0.92), _own_authority),
+    look=any_of(
+        said(*UNTRUSTED, by=tuple(ON_NODE), sources=("log",), at=0.92),
+        _unmounted,
+        _own_authority,
+    ),
 )
 
 CAUSES = (REGISTRY_CA, DRIVER_CA, DNS)

@@ -3,6 +3,7 @@
 from oc_gpu.checks.ages import NODE, age
 from oc_gpu.checks.case import Case, has_features
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.passthrough import took_down
 from oc_gpu.checks.components import NFD_WORKER, SANDBOX, VFIO
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import KERNEL, cause, of_node, shown, split
@@ -37,7 +38,8 @@ def _silent(case: Case, says: str) -> Results:
         said = f"{ready.status}, {ready.reason}: {ready.message}"
         evidence = (Evidence(where, f"{said} (since {ready.last_transition_time})"),)
         objects, told = (f"Node/{name}",), {"node": name}
-        at = 0.9 if _is_waited_for(case, node) and not _gives_away(case, node) else 0.6
+        sure = _is_waited_for(case, node) and not _gives_away(case, node)
+        at = 0.9 if sure and not took_down(case, node) else 0.6
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return ()
 

@@ -7,11 +7,12 @@ from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import generations, is_virtual
 from oc_gpu.checks.causes.hardware import EVERYWHERE, PASSED
-from oc_gpu.checks.components import SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD, wants_gpu
+from oc_gpu.checks.causes.pools import NOTE
+from oc_gpu.checks.components import DRIVER, SANDBOX, VFIO, VGPU_MANAGER, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import about, any_of, cause, find, of_node, of_pod, result, said
 from oc_gpu.checks.troubles import PULLING
-from oc_gpu.snapshot.kinds import Pod
+from oc_gpu.snapshot.kinds import Node, Pod
 
 _ON_HOST = (SANDBOX, VFIO, VGPU_MANAGER)
 
@@ -24,6 +25,57 @@ def _machines(case: Case) -> list[Pod]:
         if pod.metadata.labels.get("kubevirt.io") == "virt-launcher"
         or pod.metadata.name.startswith("virt-launcher-")
     ]
+
+
+_CRASHES = (
+    "pcipassthru*error",
+    "panic: pcipassthru",
+    "hypervisor*crash",
+    "qemu*terminated",
+    "qemu-kvm*killed",
+    "qemu*: assertion `*failed",
+    "qemu unexpectedly closed the monitor",
+    "shutting down, reason=crashed",
+    "vfio_map_dma failed",
+    "kvm: internal error",
+    "vfio_err_notifier_handler",
+    "unrecoverable error*pci",
+    "vcpu-*unrecoverable",
+    "vmx*unrecoverable error",
+    "msi-x*passthru",
+    "vm was reset",
+    "guest*triple fault",
+    "domain*crashed",
+    "domain_crash called",
+    "purple screen",
+    "#pf exception 14",
+    "kvm_set_msi_irq",
+)
+"""How hypervisors tell that a machine of theirs, or they themselves, came to a sudden end."""
+_TELL = (*_ON_HOST, "kernel", "other", WORKLOAD)
+
+
+def took_down(case: Case, node: Node) -> bool:
+    """Tell whether a silent node may have been taken down by the GPU that it was to start.
+
+    Its hypervisor says so, or its driver had not come up yet when the machine was last heard of.
+    """
+    told = find(case, _CRASHES, _TELL, ("kernel", "client"))
+    return any(q.node in ("", node.metadata.name) for q in told) or _was_starting(case, node)
+
+
+def _was_starting(case: Case, node: Node) -> bool:
+    name = node.metadata.name
+    drivers = [t for t in case.troubles_of(DRIVER) if t.pod.spec.node_name == name]
+    runs = any(one.container and one.state in ("not ready", "Init") for one in drivers)
+    return runs and is_virtual(case, name) and not _changes(node)
+
+
+def _changes(node: Node) -> bool:
+    """Tell whether somebody is at work on a node, who may have it rebooted."""
+    notes = node.metadata.annotations
+    asked, has = (notes.get(f"{NOTE}{field}Config") for field in ("desired", "current"))
+    return node.spec.unschedulable or asked != has
 
 
 def _gone_with_driver(case: Case, says: str) -> Results:
@@ -42,7 +94,8 @@ def _gone_with_driver(case: Case, says: str) -> Results:
             *(Evidence(f"Pod/{p.metadata.name}", "a virtual machine there") for p in guests[:1]),
         )
         holds = passes and any(map(wants_gpu, guests))
-        return (of_node(node, says, evidence, 0.6 if holds else 0.45),)
+        at = 0.7 if _was_starting(case, node) else 0.6 if holds else 0.45
+        return (of_node(node, says, evidence, at),)
     return ()
 
 
@@ -142,6 +195,7 @@ def _iommu(case: Case, says: str) -> Results:
     # The manager of vGPUs and their devices have other ailments more often, and others only wait.
     every = case.troubles_of(SANDBOX, VFIO)
     down = [one for one in every if not one.container.startswith("vgpu-") or one.fails]
+    down = [one for one in down if not _is_bound(case, one.pod.spec.node_name)]
     if off and down:
         one = down[0]
         evidence = (
@@ -224,7 +278,32 @@ def _held(case: Case, says: str) -> Results:
             return (
                 Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9, about=told),
             )
-    return (result(says, quotes, at=0.84),) if quotes else ()
+    if quotes:
+        return (result(says, quotes, at=0.84),)
+    return _bound_and_refused(case, says)
+
+
+def _is_bound(case: Case, node: str) -> bool:
+    """Tell whether all cards of a node are given to VFIO, which takes none without an IOMMU."""
+    cards = case.cards(node)
+    return bool(cards) and all(card.driver.startswith("vfio") for card in cards)
+
+
+def _bound_and_refused(case: Case, says: str) -> Results:
+    """Find validations that fail without a word, of cards that are bound as they should be.
+
+    All that is left for them to miss is a device that is free.
+    """
+    for one in case.troubles_of(SANDBOX, fails=True):
+        name = one.pod.spec.node_name
+        spoke = any(pod is one.pod for _, pod, _ in case.logs)
+        if _is_bound(case, name) and one.init and "vfio-pci" in one.container and not spoke:
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
+                Evidence(f"lspci of Node/{name}", "Kernel driver in use: vfio-pci"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.55, one.container),)
+    return ()
 
 
 CRASH = cause(
@@ -240,29 +319,7 @@ CRASH = cause(
         "update its firmware; check ACS, resizable BAR and the host's IOMMU settings",
     ),
     look=any_of(
-        said(
-            "pcipassthru*error",
-            "hypervisor*crash",
-            "qemu*terminated",
-            "qemu-kvm*killed",
-            "qemu unexpectedly closed the monitor",
-            "vfio_map_dma failed",
-            "kvm: internal error",
-            "vfio_err_notifier_handler",
-            "unrecoverable error*pci",
-            "vcpu-*unrecoverable",
-            "vmx*unrecoverable error",
-            "msi-x*passthru",
-            "vm was reset",
-            "guest*triple fault",
-            "domain*crashed",
-            "purple screen",
-            "#pf exception 14",
-            "kvm_set_msi_irq",
-            sources=EVERYWHERE,
-            at=0.85,
-            by=(*_ON_HOST, "kernel", "other", WORKLOAD),
-        ),
+        said(*_CRASHES, sources=EVERYWHERE, at=0.85, by=_TELL),
         _gone_with_driver,
         _sandbox_gone,
         _guest_gone,

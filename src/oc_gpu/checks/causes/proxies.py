@@ -4,9 +4,9 @@ import re
 from ipaddress import ip_network
 from typing import Any
 
-from oc_gpu.checks.ages import START, age
+from oc_gpu.checks.ages import START, age, is_starting
 from oc_gpu.checks.case import Case, key, spec, status
-from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.network import (
     FAMILY,
     UNREACHABLE,
@@ -25,10 +25,9 @@ from oc_gpu.checks.components import (
     OTHER,
     builds_modules,
 )
-from oc_gpu.checks.model import Evidence, Severity
+from oc_gpu.checks.model import Evidence
 from oc_gpu.checks.quotes import (
     Quote,
-    about,
     any_of,
     cause,
     find,
@@ -136,16 +135,17 @@ def _proxy_missing(case: Case, says: str) -> Results:
     if quotes:
         return (result(says, quotes, at=0.92, more=(*wanted[:1], lacks)),)
     silent = [one for one in case.troubles_of(DRIVER, fails=True) if one.state not in PULLING]
-    if silent and _says_nothing(case) and not wanted[0].where.startswith("Pod"):
-        pod = silent[0].pod
-        objects = (f"Pod/{pod.metadata.name}",)
-        evidence = (*wanted[:1], lacks)
-        return (
-            Result(
-                Severity.ERROR, says, None, objects, evidence, confidence=0.68, about=about(pod)
-            ),
-        )
-    return ()
+    silent += [one for one in case.troubles_of(DRIVER, fails=False) if _loads(case, one)]
+    if not silent or not _says_nothing(case):
+        return ()
+    at = 0.48 if wanted[0].where.startswith("Pod") else 0.68 if silent[0].fails else 0.6
+    return (of_pod(silent[0].pod, says, (*wanted[:1], lacks), at),)
+
+
+def _loads(case: Case, one: Trouble) -> bool:
+    """Tell whether a driver has been at the loading of packages for longer than that takes."""
+    heard = any(ref.pod == one.pod.metadata.name for ref in build_logs(case))
+    return heard and one.state == "not ready" and not is_starting(case, one)
 
 
 def _other_builder(case: Case, says: str) -> Results:

@@ -1,6 +1,7 @@
 """Layer driver: images of operands that are of another release than what is around them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct, structs
@@ -43,8 +44,39 @@ def _stale(case: Case, says: str) -> Results:
         told = {"namespace": item.metadata.namespace}
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
     return (
-        _old_system(case, says) or _old_kernel(case, says) or _of_before(case) or _not_written(case)
+        _old_system(case, says)
+        or _old_kernel(case, says)
+        or _odd_one(case, says)
+        or _of_before(case)
+        or _not_written(case)
     )
+
+
+_OWN = re.compile(r"/(gpu-operator(?:-validator)?)@(sha256:\w+)$")
+"""The image by which operands wait for each other: all have it from the same operator."""
+
+
+def _odd_one(case: Case, says: str) -> Results:
+    """Find the one operand that fails with another build of the operator's image than all."""
+    digests = {
+        item.metadata.name: (component, item, match[2])
+        for component, item in case.sets
+        if component in ON_NODE
+        for one in item.spec.template.spec.every
+        if (match := _OWN.search(one.image)) is not None
+    }
+    counts = Counter(digest for _, _, digest in digests.values())
+    for name, (component, item, digest) in digests.items():
+        usual, many = counts.most_common(1)[0]
+        if counts[digest] > 1 or many < _COMPARED or not case.troubles_of(component, fails=True):
+            continue
+        evidence = (
+            Evidence(f"DaemonSet/{name}", f"the operator's image {digest}"),
+            Evidence(f"{many} other DaemonSets", usual),
+        )
+        objects, told = (f"DaemonSet/{name}",), {"namespace": item.metadata.namespace}
+        return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.7, about=told),)
+    return ()
 
 
 _PARTS = {

@@ -194,3 +194,16 @@ def test_the_journal_tells_of_a_fabric_manager_that_wants_a_module() -> None:
     assert _one(_k8s().file(_JOURNAL, line), "fabric-manager-nvlink5-prereq") is not None
     began = "systemd[1]: Started NVIDIA fabric manager service."
     assert _one(_k8s().file(_JOURNAL, line, began), "fabric-manager-nvlink5-prereq") is None
+
+
+def test_a_fabric_manager_that_finds_no_switch_on_a_board_that_lspci_shows() -> None:
+    line = "request to query NVSwitch device information failed [NV_WARN_NOTHING_TO_DO]"
+
+    def of(device: str) -> Finding | None:
+        made = _k8s().fails("driver").log("driver", line).lspci(device, "nvidia")
+        return _one(made, "fabric-manager-not-running")
+
+    board, card = of("2330"), of("1eb8")
+    assert board is not None
+    assert card is not None
+    assert card.confidence < SURE < board.confidence

@@ -100,7 +100,20 @@ def configured(value: str, part: str = "plugin", args: tuple[str, ...] = ()) -> 
     container = made.pod_of(part)["spec"]["containers"][0]
     container["env"] = [{"name": "CONFIG_FILE", "value": value}]
     container["args"] = list(args)
+    container["volumeMounts"] = [{"name": "config", "mountPath": "/config"}]
     return made
+
+
+@pytest.mark.parametrize("part", ["plugin", "gfd"])
+def test_a_configuration_that_no_volume_brings_is_not_there(part: str) -> None:
+    cause = "device-plugin-config-wrong"
+    for words in (("--config-file=/etc/x.yaml",), ("--config-file", "/etc/x.yaml")):
+        first = configured("", part, words).diagnosis()[0]
+        assert first.cause == cause
+        assert first.confidence > SURE
+    well = _k8s()
+    well.pod_of(part)["spec"]["containers"][0]["args"] = ["--config-file=/etc/x.yaml"]
+    assert well.diagnosis() == ()
 
 
 @pytest.mark.parametrize("part", ["plugin", "gfd"])

@@ -1,17 +1,18 @@
 """Layer access: whether the API server, its webhooks and the pod network work."""
 
 import re
+from collections.abc import Collection
 from itertools import islice
 
 from oc_gpu.checks import components
 from oc_gpu.checks.ages import age
-from oc_gpu.checks.case import Case, key, short
+from oc_gpu.checks.case import Case, conditions, key, short
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.network import UNRESOLVED
 from oc_gpu.checks.causes.nodes import cut_off
 from oc_gpu.checks.causes.pools import unsettled
 from oc_gpu.checks.causes.proxies import leaves_api_out
-from oc_gpu.checks.components import GPU_STACK
+from oc_gpu.checks.components import GPU_STACK, ON_NODE
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
     Quote,
@@ -54,6 +55,9 @@ _API_GONE = (
     "etcdserver: leader changed",
     "etcdserver: no leader",
     "etcdserver: mvcc: database space exceeded",
+    "get server groups*: eof",
+    'get "https://*:443/api*": eof',
+    'get "https://*:6443/api*": eof',
 )
 
 
@@ -77,7 +81,7 @@ def _network(case: Case, says: str) -> Results:
     quotes = [q for q in find(case, _NETWORK, None, ("event", "state", "log")) if q.live]
     if quotes:
         return (result(says, quotes, at=0.9),)
-    if waits := _node_without(case, says):
+    if waits := _node_without(case, says) or _told_by_operator(case, says):
         return waits
     silent = [
         q
@@ -132,14 +136,68 @@ def _node_without(case: Case, says: str) -> Results:
 
     It says so of each node that joins, too, until the network's own pod has come up there.
     """
-    for node in case.silent_nodes:
-        told = node.ready.message if node.ready is not None else ""
-        since = age(case, node.ready.last_transition_time if node.ready is not None else None)
-        joins = since is not None and since < _JOINS
-        if not joins and any(holds(told, phrase) for phrase in _NETWORK):
-            where = f"condition Ready of Node/{node.metadata.name}"
-            return (of_node(node, says, (Evidence(where, shown(told)),), 0.88),)
+    for node in case.gpu_nodes:
+        for one in node.status.conditions:
+            waits = one.type == "Ready" and one.status != "True"
+            waits = waits and any(holds(one.message, phrase) for phrase in _NETWORK)
+            cut = one.type == "NetworkUnavailable" and one.status == "True"
+            cut = cut and node.metadata.name in case.unwell_nodes
+            since = age(case, one.last_transition_time)
+            if (waits or cut) and (since is None or since >= _JOINS):
+                where = f"condition {one.type} of Node/{node.metadata.name}"
+                return (of_node(node, says, (Evidence(where, shown(one.message)),), 0.88),)
     return ()
+
+
+def _told_by_operator(case: Case, says: str) -> Results:
+    """Find a network of which its operator says that it is not well, and programs that fail."""
+    told = _degraded(case, ("network",))
+    if not told or not _asking(case):
+        return ()
+    return (Result(Severity.ERROR, says, evidence=(told[0], *_asking(case)[:1]), confidence=0.8),)
+
+
+def _degraded(case: Case, names: Collection[str]) -> list[Evidence]:
+    """Return what operators of the platform say of themselves that are not well."""
+    return [
+        Evidence(
+            f"condition {kind} of ClusterOperator/{raw['metadata']['name']}",
+            shown(f"{one.get('reason') or ''}: {one.get('message') or ''}"),
+        )
+        for raw in case.snapshot.table("clusteroperators")
+        if raw["metadata"]["name"] in names
+        for kind, one in conditions(raw).items()
+        if one.get("status") == {"Available": "False", "Degraded": "True"}.get(kind)
+    ]
+
+
+def _asking(case: Case) -> list[Evidence]:
+    """Return programs that need the API server and fail."""
+    ended = case.troubles_of(*_CALLERS, fails=True)
+    return [_seen(one) for one in ended if one.state not in PULLING]
+
+
+_SERVER_PODS = re.compile(r"^(kube-apiserver|etcd)-")
+_SERVER_SPACES = ("kube-system", "openshift-kube-apiserver", "openshift-etcd")
+
+
+def _down(case: Case, says: str) -> Results:
+    """Find an API server, or its store, that fails itself, where programs fail that ask it."""
+    asking = _asking(case)
+    if not asking:
+        return ()
+    told = _degraded(case, ("kube-apiserver", "etcd"))
+    ended = [
+        one
+        for one in case.troubles
+        if one.pod.metadata.namespace in _SERVER_SPACES
+        and _SERVER_PODS.match(one.pod.metadata.name)
+        and one.fails
+    ]
+    evidence = (*map(_seen, ended[:2]), *told[:1], *asking[:1])
+    if not ended and not told:
+        return ()
+    return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.86),)
 
 
 _JOINS = 5 * 60.0
@@ -211,6 +269,25 @@ def _not_in_time(case: Case, says: str) -> Results:
     return (result(says, late[:1], at=0.85 if named else 0.49, more=named),)
 
 
+_POLICES = re.compile(r"gatekeeper|kyverno|webhook|istiod|sidecar-injector")
+"""Programs that answer for admission webhooks, by what their pods are named."""
+
+
+def _not_there(case: Case, says: str) -> Results:
+    """Guess why operands get no pods, and no event says why, where a webhook's program fails."""
+    fails = (one for one in case.troubles if one.fails and _POLICES.search(one.pod.metadata.name))
+    one = next(fails, None)
+    empty = [
+        item
+        for item in case.sets_of(*ON_NODE)
+        if item.status.current_number_scheduled < item.status.desired_number_scheduled
+    ]
+    if one is None or not empty:
+        return ()
+    lacks = Evidence(f"status of DaemonSet/{empty[0].metadata.name}", "has fewer pods than wanted")
+    return (of_pod(one.pod, says, (lacks, _seen(one)), 0.48),)
+
+
 _ASIDE = "an admission webhook that does not answer keeps the pods of another program away"
 
 
@@ -280,7 +357,7 @@ API_GONE = cause(
     "or the way "
     "to it is blocked.",
     remedy=("oc get --raw /readyz?verbose", "oc get pods -n openshift-kube-apiserver -o wide"),
-    look=any_of(cut_off, _gone),
+    look=any_of(cut_off, _gone, _down),
 )
 
 
@@ -298,7 +375,7 @@ WEBHOOK = cause(
         "oc get validatingwebhookconfigurations,mutatingwebhookconfigurations",
         "oc get endpoints -A | grep webhook",
     ),
-    look=any_of(said(*_NOT_CALLED, at=0.94), _not_in_time, _refused_aside),
+    look=any_of(said(*_NOT_CALLED, at=0.94), _not_in_time, _refused_aside, _not_there),
 )
 
 

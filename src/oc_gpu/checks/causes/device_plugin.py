@@ -4,6 +4,7 @@ import re
 
 from oc_gpu.checks.case import Case, key, namespace_of
 from oc_gpu.checks.catalogue import Result, Results
+from oc_gpu.checks.causes.plugin_files import unmounted
 from oc_gpu.checks.components import DCGM, EXPORTER, GFD, PLUGIN, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import (
@@ -110,7 +111,9 @@ def _wrong(case: Case, says: str) -> Results:
     if quotes:
         return (result(says, quotes, at=0.9),)
     waits = [q for q in find(case, ("error waiting for mps daemon",), (PLUGIN,)) if q.live]
-    return (result(says, waits, at=0.75),) if waits else _unused(case, says)
+    if waits:
+        return (result(says, waits, at=0.75),)
+    return unmounted(case, says) or _unused(case, says)
 
 
 _NOT_OF_CONFIG = ("mig-strategy", "insufficient permissions", "insufficient pemmissions")

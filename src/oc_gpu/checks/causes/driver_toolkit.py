@@ -7,6 +7,7 @@ from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.components import DRIVER, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, find, result
+from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import DaemonSet, Node
 
 _FAMILY = "driver-toolkit"
@@ -136,7 +137,28 @@ def _image(case: Case, says: str) -> Results:
         ("log", "event", "state", "alert"),
     )
     quotes = [q for q in quotes if q.live]
-    return (result(says, quotes, at=0.9),) if quotes else _of_another_kernel(case)
+    if quotes:
+        return (result(says, quotes, at=0.9),)
+    return _of_another_kernel(case) or _built_without(case, says)
+
+
+def _built_without(case: Case, says: str) -> Results:
+    """Find drivers that fail without the container that builds them, where there is no stream.
+
+    The operator leaves that container out where it finds no image for it.
+    """
+    wanted = [node for node in case.gpu_nodes if node.metadata.labels.get(_OSTREE)]
+    if not wanted or _tags(case) is not None or not _toolkit(case) or not case.on_openshift:
+        return ()
+    for one in case.troubles_of(DRIVER, fails=True):
+        names = [container.name for container in one.pod.spec.every]
+        if one.init or one.state in PULLING or any("driver-toolkit" in name for name in names):
+            continue
+        told = Evidence(f"spec of Pod/{one.pod.metadata.name}", f"containers {', '.join(names)}")
+        label = f"{_OSTREE}: {wanted[0].metadata.labels[_OSTREE]}"
+        where = Evidence(f"labels of Node/{wanted[0].metadata.name}", label)
+        return (_made(wanted[0], says, (told, where), 0.75),)
+    return ()
 
 
 def _of_another_kernel(case: Case) -> Results:

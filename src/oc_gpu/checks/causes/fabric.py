@@ -78,7 +78,7 @@ _NVLINK5 = (
 """What is missing on such a system; that its parts were started is said where all is well, too."""
 
 
-_NO_SWITCH = ("nothing to do [nv_warn_nothing_to_do]",)
+_NO_SWITCH = ("nv_warn_nothing_to_do",)
 """What the fabric manager says where it finds no NVSwitch: of a system that needs it, or of any."""
 _SWITCHED = re.compile(r"HBM3|SXM|H[12]00-(80|141)GB|B[23]00|GB[23]00")
 """Cards that are joined by NVSwitches, by their product label."""
@@ -233,19 +233,20 @@ _BOARD = 8
 
 def _is_joined(case: Case, node: Node) -> bool:
     """Tell whether a node's cards are modules of a board with NVSwitches, as far as is known."""
-    labels = node.metadata.labels
-    cards = case.cards(node.metadata.name)
-    told = labels.get("nvidia.com/gpu.count", "")
-    count = int(told) if told.isdigit() else len(cards)
-    module = _SWITCHED.search(labels.get("nvidia.com/gpu.product", "")) is not None
-    module = module or any(card.device in _SXM for card in cards)
-    return module and (count >= _BOARD or not count)
+    told = node.metadata.labels.get("nvidia.com/gpu.count", "")
+    count = int(told) if told.isdigit() else len(case.cards(node.metadata.name))
+    return _is_module(case, node) and (count >= _BOARD or not count)
+
+
+def _is_module(case: Case, node: Node) -> bool:
+    """Tell whether a node's cards are modules of a board, by their label or their device ids."""
+    labelled = _SWITCHED.search(node.metadata.labels.get(_LABEL, "")) is not None
+    return labelled or any(card.device in _SXM for card in case.cards(node.metadata.name))
 
 
 def _finds_no_switch(case: Case, says: str, by: tuple[str, ...]) -> Results:
     quotes = [q for q in find(case, _NO_SWITCH, by, ("log", "kernel", "client")) if q.live]
-    products = [n.metadata.labels.get("nvidia.com/gpu.product", "") for n in case.gpu_nodes]
-    at = 0.9 if any(_SWITCHED.search(one) for one in products) else 0.4
+    at = 0.9 if any(_is_module(case, node) for node in case.gpu_nodes) else 0.4
     return (result(says, quotes, at=at),) if quotes else ()
 
 

@@ -133,6 +133,26 @@ def _crashes(case: Case, says: str) -> Results:
     return ()
 
 
+_FOR_LONG = 10
+"""Restarts from which an operator has crashed for most of an hour."""
+
+
+def _worked(case: Case, says: str) -> Results:
+    """Guess why an operator crashes without a word that has done its work, and all of it well."""
+    made = case.sets_of(*components.ON_NODE)
+    if not made or case.troubles_of(*components.ON_NODE, *components.NFD):
+        return ()
+    for one in case.troubles_of(OPERATOR, fails=True):
+        often = one.restarts >= _FOR_LONG and one.ended == "Error"
+        if often and one.state not in PULLING and not _tells(case, one.pod):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.restarts} restarts"),
+                Evidence("operands", "are there, and well"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.42, one.container),)
+    return ()
+
+
 _ASKING = (components.NFD_MASTER, components.NFD_WORKER, components.GFD)
 """Programs on the nodes that end where the API server does not answer."""
 
@@ -181,6 +201,7 @@ LEADER = cause(
         _started_anew,
         _ends_now_and_then,
         _crashes,
+        _worked,
         _lost_by_others,
     ),
 )

@@ -1,0 +1,126 @@
+"""What tells of the API server, webhooks and the pod network where no program names them."""
+
+import pytest
+
+from oc_gpu.checks.catalogue import SURE
+from oc_gpu.checks.model import Finding
+from tests.checks.patient import NODE, Patient
+
+_NETWORK, _SERVER = "pod-network-broken", "apiserver-unreachable"
+
+
+def _one(made: Patient, cause: str) -> Finding | None:
+    return next((one for one in made.diagnosis() if one.cause == cause), None)
+
+
+def _k8s() -> Patient:
+    return Patient(openshift=False)
+
+
+def server(
+    part: str = "kube-apiserver", *, asks: bool = True, space: str = "kube-system"
+) -> Patient:
+    """An API server, or its store, that crashes, and an operator that asks it."""
+    made = _k8s().pod(f"{part}-master-0", space, {"containers": [{"name": part}]})
+    made.fails(f"{part}-master-0")
+    return made.fails("operator") if asks else made
+
+
+@pytest.mark.parametrize("part", ["kube-apiserver", "etcd"])
+def test_an_api_server_that_crashes_itself(part: str) -> None:
+    assert server(part).diagnosis()[0].cause == _SERVER
+    assert _one(server(part, asks=False), _SERVER) is None
+    assert _one(server(part, space="ml"), _SERVER) is None
+
+
+def operator(name: str, kind: str, status: str, *, asks: bool = True) -> Patient:
+    """An operator of the platform that says how it is, and a GPU Operator that crashes."""
+    told = {"type": kind, "status": status, "reason": "RolloutHung", "message": "no progress"}
+    made = Patient().add("clusteroperators", name, status={"conditions": [told]})
+    return made.fails("operator") if asks else made
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "status", "cause"),
+    [
+        ("kube-apiserver", "Available", "False", _SERVER),
+        ("etcd", "Degraded", "True", _SERVER),
+        ("network", "Degraded", "True", _NETWORK),
+    ],
+)
+def test_operators_of_the_platform_say_that_they_are_not_well(
+    name: str, kind: str, status: str, cause: str
+) -> None:
+    assert operator(name, kind, status).diagnosis()[0].cause == cause
+    assert _one(operator(name, kind, status, asks=False), cause) is None
+    other = "True" if status == "False" else "False"
+    assert _one(operator(name, kind, other), cause) is None
+    assert _one(operator("console", kind, status), cause) is None
+
+
+def test_a_node_that_is_cut_off_from_the_pod_network() -> None:
+    told = {"type": "NetworkUnavailable", "status": "True", "message": "Calico is shutting down"}
+    ready = {"type": "Ready", "status": "True"}
+    made = _k8s().fails("gfd").node(conditions=[ready, told])
+    assert made.diagnosis()[0].cause == _NETWORK
+    assert _one(_k8s().node(conditions=[ready, told]), _NETWORK) is None
+    well = _k8s().fails("gfd").node(conditions=[ready, {**told, "status": "False"}])
+    assert _one(well, _NETWORK) is None
+
+
+def test_a_call_to_the_api_server_that_ends_at_once() -> None:
+    line = 'failed to get server groups: Get "https://10.233.0.1:443/api": EOF'
+    assert _k8s().fails("operator").log("operator", line).diagnosis()[0].cause == _SERVER
+    other = 'Get "https://nvcr.io/v2/": EOF'
+    assert _one(_k8s().fails("operator").log("operator", other), _SERVER) is None
+
+
+def policies(name: str = "gatekeeper-controller-manager-0", current: int = 0) -> Patient:
+    """A program that answers for webhooks and crashes, and operands without pods."""
+    made = _k8s().pod(name, "policies", {"containers": [{"name": "manager"}], "nodeName": NODE})
+    counts = made.fails(name).one("daemonsets", "nvidia-device-plugin-daemonset")["status"]
+    counts |= {"currentNumberScheduled": current, "numberReady": current}
+    return made
+
+
+def test_operands_without_pods_beside_a_webhook_that_crashes() -> None:
+    cause = "webhook-unreachable"
+    found = _one(policies(), cause)
+    assert found is not None
+    assert found.confidence < SURE
+    assert _one(policies(current=1), cause) is None
+    assert _one(policies("web-0"), cause) is None
+
+
+def worked(count: int = 17, *lines: str) -> Patient:
+    """An operator that crashes so often, and whose operands are well."""
+    made = _k8s().fails("operator")
+    made.pod_of("operator")["status"]["containerStatuses"][0]["restartCount"] = count
+    return made.log("operator", *lines) if lines else made
+
+
+def test_an_operator_that_crashes_for_long_after_it_did_its_work() -> None:
+    cause = "leader-election-lost-apiserver"
+    found = _one(worked(), cause)
+    assert found is not None
+    assert found.confidence < SURE
+    assert _one(worked(3), cause) is None
+    assert _one(worked(17, "panic: nil map"), cause) is None
+    assert _one(worked().fails("plugin"), cause) is None
+
+
+def without_stream(*, container: str = "") -> Patient:
+    """A driver that fails where there is no image stream of Driver Toolkit."""
+    made = Patient().drop("imagestreams").fails("driver")
+    if container:
+        made.pod_of("driver")["spec"]["containers"].append({"name": container})
+    return made
+
+
+def test_a_driver_that_is_built_without_driver_toolkit_though_it_should_be() -> None:
+    cause = "dtk-image-missing"
+    assert _one(without_stream(), cause) is not None
+    assert _one(without_stream(container="openshift-driver-toolkit-ctr"), cause) is None
+    off = without_stream().policy(operator={"use_ocp_driver_toolkit": False})
+    assert _one(off, cause) is None
+    assert _one(Patient().fails("driver"), cause) is None

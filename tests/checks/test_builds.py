@@ -109,3 +109,40 @@ def test_pods_of_before_are_a_guess_where_a_new_driver_does_not_get_ready() -> N
     assert _one(outlived(minutes=5), cause) is None
     assert _one(outlived(began="2026-01-01T11:59:00Z"), cause) is None
     assert _one(outlived().log("driver", "Compiling..."), cause) is None
+
+
+def silent_build(kernel: str, driver: str, system: str = "Ubuntu 22.04.4 LTS") -> Patient:
+    """A driver that fails without a word on a kernel."""
+    made = Patient(openshift=False).fails("driver")
+    made.node(nodeInfo={"kernelVersion": kernel, "osImage": system})
+    made.labels(**{"feature.node.kubernetes.io/kernel-version.full": kernel})
+    image = f"nvcr.io/nvidia/driver:{driver}-ubuntu22.04"
+    made.pod_of("driver")["spec"]["containers"][0]["image"] = image
+    return made
+
+
+def test_a_driver_without_a_word_may_lack_the_compiler_of_a_newer_kernel() -> None:
+    cause, kernel, driver = "gcc-mismatch", "6.5.0-18-generic", "535.104.12"
+    made = silent_build(kernel, driver)
+    found = _one(made, cause)
+    assert found is not None
+    assert found.confidence < SURE
+    assert made.diagnosis()[0].cause == cause
+    assert _one(silent_build("5.15.0-113-generic", driver), cause) is None
+    assert _one(silent_build("6.8.0-45-generic", driver), cause) is None
+    assert _one(silent_build(kernel, "535.183.01"), cause) is None
+    assert _one(silent_build(kernel, "560.28.03"), cause) is None
+    assert _one(silent_build(kernel, driver, "Ubuntu 24.04.1 LTS"), cause) is None
+    assert _one(silent_build(kernel, driver).log("driver", "Installing headers"), cause) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cc: error: unrecognized command-line opt",
+        "./include/linux/compiler-gcc.h:15:3: error: #error Sorry, your version of GCC is too old",
+        "*** Compiler is too old.",
+    ],
+)
+def test_a_compiler_that_is_too_old_says_so(line: str) -> None:
+    assert says("driver", line).diagnosis()[0].cause == "gcc-mismatch"

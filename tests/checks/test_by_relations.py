@@ -6,7 +6,7 @@ from oc_gpu.checks.catalogue import SURE
 from oc_gpu.checks.model import Finding, Severity
 from oc_gpu.snapshot.texts import Text, TextRef
 from tests.checks.ailments import AILMENTS
-from tests.checks.patient import CONTAINERS, NODE, Patient
+from tests.checks.patient import BUILD, CONTAINERS, NODE, Patient
 
 _NOTE = "machineconfiguration.openshift.io/"
 _OWN = "nvcr.io/nvidia/cloud-native/gpu-operator-validator@sha256:"
@@ -186,3 +186,47 @@ def test_a_volume_of_authorities_that_only_came_late() -> None:
     why = 'MountVolume.SetUp failed for volume "gpu-operator-trusted-ca" : failed to sync cache'
     made = Patient().fails("driver", "ContainerCreating").event("driver", why)
     assert _one(made, "trusted-ca-missing") is None
+
+
+def built_with(digest: str, *, fails: bool = True) -> Patient:
+    """A driver that is built with an image of Driver Toolkit."""
+    made = Patient()
+    item = made.one("daemonsets", CONTAINERS["driver"][0])
+    item["metadata"].setdefault("labels", {})["openshift.driver-toolkit.rhcos"] = BUILD
+    image = f"quay.io/openshift-release-dev/ocp-v4.0-art-dev@{digest}"
+    container = {"name": "openshift-driver-toolkit-ctr", "image": image}
+    spec = item["spec"]["template"]["spec"]
+    spec["containers"] = [*spec["containers"], container]
+    items = [{"image": "sha256:bb"}, {"image": "sha256:aa"}]
+    made.one("imagestreams", "driver-toolkit")["status"] = {
+        "tags": [{"tag": BUILD, "items": items}]
+    }
+    return made.fails("driver") if fails else made
+
+
+def test_a_driver_is_built_with_the_toolkit_of_another_build() -> None:
+    cause = "operand-image-stale"
+    assert _one(built_with("sha256:cc"), cause) is not None
+    assert _one(built_with("sha256:aa"), cause) is None
+    assert _one(built_with("sha256:cc", fails=False), cause) is None
+    unread = built_with("sha256:cc").drop("imagestreams")
+    assert _one(unread, cause) is None
+
+
+def on_host(*, table: str = "", driver: str = "") -> Patient:
+    """A host with its own driver and toolkit, and operands that wait for markers."""
+    made = _k8s().without("driver", "toolkit").lspci("1eb8", driver)
+    made.policy(driver={"enabled": False}, toolkit={"enabled": False})
+    if table:
+        made.file("nvidia-bug-report", table)
+    return made.fails("validator", init="driver-validation")
+
+
+def test_the_table_of_nvidia_smi_shows_that_a_host_has_its_driver() -> None:
+    table = "| NVIDIA-SMI 535.104.05   Driver Version: 535.104.05   CUDA Version: 12.2 |"
+    markers, bare = "validation-markers-missing", "driver-disabled-no-host-driver"
+    assert on_host(table=table).diagnosis()[0].cause == markers
+    assert on_host(driver="nvidia").diagnosis()[0].cause == markers
+    assert on_host().diagnosis()[0].cause == bare
+    gone = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+    assert on_host(table=gone).diagnosis()[0].cause == bare

@@ -8,7 +8,7 @@ from oc_gpu.checks.causes.driver import failing
 from oc_gpu.checks.causes.network import build_logs
 from oc_gpu.checks.components import DRIVER, OTHER, WORKLOAD
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, cause, find, of_pod, result, shown
+from oc_gpu.checks.quotes import Quote, cause, find, of_node, of_pod, result, shown
 from oc_gpu.checks.systems import is_odd
 from oc_gpu.checks.troubles import PULLING
 
@@ -42,9 +42,10 @@ _NOT_FOR_IT = (
 _COMPILER = (
     "gcc version check failed",
     "cc version check failed",
-    "unrecognized command line option",
-    "unrecognized command-line option",
+    "error: unrecognized command",
     "gcc: error: unrecognized",
+    "version of gcc is too old",
+    "compiler is too old",
     "incompatible gcc",
     "gcc_version",
     "mismatch*gcc",
@@ -199,10 +200,37 @@ def _compiler(case: Case, says: str) -> Results:
         return (result(says, quotes, at=0.94),)
     warned = _live(case, _OTHER_COMPILER)
     if not warned:
-        return _on_host(case)
+        return _on_host(case) or _without_newer(case, says)
     older = _older(case)
     at = 0.87 if _live(case, _NOT_TAKEN) else 0.62 if older or _live(case, _STOPPED) else 0.4
     return (result(says, warned, at=at, more=older),)
+
+
+_BY_GCC_12 = ((5, 19), (6, 8))
+"""From and before which kernels Ubuntu 22.04 had them built by gcc 12, and its own gcc was 11."""
+_BRING_GCC_12 = ((550, 54, 15), (535, 161, 8))
+"""First drivers whose container has gcc 12 there (gpu-driver-container, pull request 20)."""
+
+
+def _without_newer(case: Case, says: str) -> Results:
+    """Guess where a driver says nothing that is older than its container's newer compiler."""
+    if _told_otherwise(case) or not case.driver_version:
+        return ()
+    same = [able for able in _BRING_GCC_12 if able[0] == case.driver_version[0]]
+    if case.driver_version >= (same or _BRING_GCC_12[:1])[0]:
+        return ()
+    for node in failing(case):
+        info, name = node.status.node_info, node.metadata.name
+        first, end = _BY_GCC_12
+        if info.os_image.startswith("Ubuntu 22.04") and (
+            first <= version(info.kernel_version)[:2] < end
+        ):
+            evidence = (
+                Evidence(f"status of Node/{name}", f"kernel {info.kernel_version}, by gcc 12"),
+                Evidence("image of the driver", "older than those with gcc 12"),
+            )
+            return (of_node(node, says, evidence, 0.49),)
+    return ()
 
 
 _NOT_TAKEN = ("unable to load the kernel module 'nvidia.ko'",)

@@ -13,7 +13,7 @@ from oc_gpu.checks.components import (
     VFIO,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result
+from oc_gpu.checks.quotes import about, any_of, cause, find, of_pod, result, shown
 from oc_gpu.checks.troubles import CREATING, PULLING
 
 
@@ -25,7 +25,7 @@ def _no_driver(case: Case, says: str) -> Results:
     for one in down:
         name = one.pod.spec.node_name
         devices = case.cards(name)
-        if any(d.driver == "nvidia" for d in devices):
+        if _held(case, name):
             continue
         evidence = [Evidence("ClusterPolicy", "spec.driver.enabled: false")]
         if devices:
@@ -42,6 +42,19 @@ def _no_driver(case: Case, says: str) -> Results:
     return (result(says, half, at=0.6),) if half else ()
 
 
+def _held(case: Case, name: str) -> Evidence | None:
+    """Return by what the driver is seen to work on a host, None where nothing shows it."""
+    if any(card.driver == "nvidia" for card in case.cards(name)):
+        return Evidence(f"lspci of Node/{name}", "Kernel driver in use: nvidia")
+    for ref, texts in case.texts_of_nodes("nvidia-bug-report"):
+        line = next((line for text in texts for line in text.find(_TABLE)), None)
+        if ref.node == name and line is not None:
+            return Evidence(f"{ref.where}:{line.number}", shown(line.text))
+    return None
+
+
+_TABLE = ("nvidia-smi", "driver version:")
+"""The head of the table of nvidia-smi, which it shows where the driver answers."""
 _HALF = "failed to load module nvidia-uvm"
 """What a validation says of a host whose driver lacks the module that CUDA wants."""
 
@@ -119,13 +132,13 @@ def _markers(case: Case, says: str) -> Results:
         name = one.pod.spec.node_name
         if name in beyond:
             continue
-        held = any(d.driver == "nvidia" for d in case.devices.get(name, []))
-        if not held:
+        held = _held(case, name)
+        if held is None:
             continue
         no_toolkit = case.setting("toolkit", "enabled") is False
         evidence = [
             Evidence("ClusterPolicy", "spec.driver.enabled: false"),
-            Evidence(f"lspci of Node/{name}", "Kernel driver in use: nvidia"),
+            held,
             Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
         ]
         if no_toolkit:

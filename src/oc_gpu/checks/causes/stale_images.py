@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct, structs
 
-from oc_gpu.checks.case import Case, key, version
+from oc_gpu.checks.case import Case, key, status, version
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver_image import FAMILY
 from oc_gpu.checks.components import (
@@ -22,6 +22,46 @@ from oc_gpu.checks.components import (
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import cause, note, of_pod, shown
 from oc_gpu.snapshot.kinds import DaemonSet, Pod
+
+_OF_BUILD = "openshift.driver-toolkit.rhcos"
+"""Label of a driver's DaemonSet with the build of RHCOS that it is for (gpu-operator)."""
+_BUILDER = "openshift-driver-toolkit-ctr"
+
+
+def _old_toolkit(case: Case, says: str) -> Results:
+    """Find drivers whose Driver Toolkit is of another build than their DaemonSet is for."""
+    known = _toolkits(case)
+    for item in case.sets_of(DRIVER):
+        build = item.metadata.labels.get(_OF_BUILD, "")
+        image = next((c.image for c in item.spec.template.spec.every if c.name == _BUILDER), "")
+        has, wanted = image.rpartition("@")[2], known.get(build, ())
+        if not wanted or "@sha256:" not in image or has in wanted:
+            continue
+        if not case.troubles_of(DRIVER):
+            continue
+        where = f"DaemonSet/{item.metadata.name}"
+        evidence = (
+            Evidence(f"{where}, {_BUILDER}", f"image {has}"),
+            Evidence("ImageStream/driver-toolkit", f"{build}: {wanted[0]}"),
+        )
+        told = {"namespace": item.metadata.namespace}
+        return (
+            Result(Severity.ERROR, says, None, (where,), evidence, confidence=0.86, about=told),
+        )
+    return ()
+
+
+def _toolkits(case: Case) -> dict[str, tuple[str, ...]]:
+    """Return the digests of Driver Toolkit for each build, those of earlier imports included."""
+    return {
+        str(tag.get("tag") or ""): tuple(
+            str(one.get("image") or "") for one in tag.get("items") or [] if one.get("image")
+        )
+        for raw in case.snapshot.table("imagestreams")
+        if raw["metadata"]["name"] == "driver-toolkit"
+        for tag in status(raw).get("tags") or []
+    }
+
 
 _SUFFIX = re.compile(r"-(rhcos|rhel|ubuntu|centos|fedora|sles)(\d+(?:\.\d+)?)$")
 
@@ -47,6 +87,7 @@ def _stale(case: Case, says: str) -> Results:
         _old_system(case, says)
         or _old_kernel(case, says)
         or _odd_one(case, says)
+        or _old_toolkit(case, says)
         or _of_before(case)
         or _not_written(case)
     )

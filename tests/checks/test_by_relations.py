@@ -73,6 +73,9 @@ def test_a_machine_that_went_silent_as_its_driver_came_up_was_taken_down() -> No
     assert lost(ready=False).diagnosis()[0].cause == crash
     assert lost(ready=True).diagnosis()[0].cause == "node-not-ready"
     assert lost(ready=False, virtual=False).diagnosis()[0].cause == "node-not-ready"
+    named = lost(ready=False, virtual=False)
+    named.one("nodes", NODE)["spec"]["providerID"] = "vsphere://4231a5c0"
+    assert named.diagnosis()[0].cause == crash
     drained = lost(ready=False)
     drained.one("nodes", NODE)["spec"]["unschedulable"] = True
     assert drained.diagnosis()[0].cause == "node-not-ready"

@@ -119,6 +119,7 @@ class NodeSpec(_Wire, frozen=True):
 
     taints: list[Taint] = field(default_factory=list)
     unschedulable: bool = False
+    provider_id: str = field(default="", name="providerID")
 
 
 class NodeInfo(_Wire, frozen=True):

@@ -37,7 +37,9 @@ def generations(case: Case, node: str) -> list[str]:
 def is_virtual(case: Case, name: str) -> bool:
     """Tell whether a node is known to be a virtual machine."""
     node = case.node(name)
-    if node is not None and node.metadata.labels.get(_CPUID) == "true":
+    if node is not None and (
+        node.metadata.labels.get(_CPUID) == "true" or node.spec.provider_id.startswith(_PLATFORMS)
+    ):
         return True
     return any(
         pattern.search(text.content)
@@ -50,6 +52,8 @@ def is_virtual(case: Case, name: str) -> bool:
 
 _CPUID = f"{FEATURES}cpu-cpuid.HYPERVISOR"
 """What NFD says of a node whose processor tells of a hypervisor."""
+_PLATFORMS = ("vsphere://", "nutanix://", "ovirt://", "kubevirt://")
+"""How the ids of machines begin on platforms that have virtual ones only."""
 _HYPERVISOR = re.compile(
     r"(?i)hypervisor detected|booting paravirtualized|kvm-clock|vmware virtual|"
     r"detected virtualization (?!none)"

@@ -67,6 +67,10 @@ def test_a_pod_that_fails_is_older_than_the_image_of_its_set() -> None:
     cause = "operand-image-stale"
     assert _one(renewed("nvcr.io/nvidia/k8s-device-plugin:v0.17.0"), cause) is not None
     assert _one(renewed("mirror.example.com/k8s-device-plugin:v0.14.1"), cause) is None
+    counted = renewed("nvcr.io/nvidia/k8s-device-plugin:v0.17.0")
+    status = counted.one("daemonsets", CONTAINERS["plugin"][0])["status"]
+    status["updatedNumberScheduled"] = status["desiredNumberScheduled"]
+    assert _one(counted, cause) is not None
 
 
 def test_programs_that_share_the_api_server_alone_end_together() -> None:

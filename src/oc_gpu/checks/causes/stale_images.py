@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, structs
 
@@ -187,9 +187,11 @@ def _of_before(case: Case) -> Results:
     aged: Results = ()
     for component, item in case.sets:
         now = item.status
-        if now.updated_number_scheduled == now.desired_number_scheduled:
-            continue
-        for pod, evidence in _older(case, component, item):
+        renewed = now.updated_number_scheduled == now.desired_number_scheduled
+        # A count may be of before, too, but there are many pods, and few of them fail.
+        failing = (one.pod for one in case.troubles_of(component, fails=True))
+        pods = failing if renewed else case.pods_of(component)
+        for pod, evidence in _older(pods, item):
             trouble = case.trouble.get(key(pod))
             if trouble is not None and trouble.fails:
                 return (_renew(of_pod(pod, _OLD_POD, evidence, 0.48)),)
@@ -198,11 +200,9 @@ def _of_before(case: Case) -> Results:
     return aged
 
 
-def _older(
-    case: Case, component: str, item: DaemonSet
-) -> Iterator[tuple[Pod, tuple[Evidence, ...]]]:
+def _older(pods: Iterable[Pod], item: DaemonSet) -> Iterator[tuple[Pod, tuple[Evidence, ...]]]:
     wanted = {c.name: c.image for c in item.spec.template.spec.every}
-    for pod in case.pods_of(component):
+    for pod in pods:
         for one in pod.spec.every if pod.controller == item.metadata.name else ():
             image = wanted.get(one.name, "")
             if image and _differs(image, one.image):

@@ -68,6 +68,22 @@ def test_a_node_that_is_cut_off_from_the_pod_network() -> None:
     assert _one(well, _NETWORK) is None
 
 
+def beside(state: str = "not ready", name: str = "calico-node-0") -> Patient:
+    """A part of the network that is not ready, and a program beside it that fails."""
+    made = _k8s().fails("gfd").pod(name, "net", {"containers": [{"name": "n"}], "nodeName": NODE})
+    if state == "not ready":
+        pod = made.pod_of(name)
+        pod["status"]["containerStatuses"][0] |= {"ready": False}
+        pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    return made
+
+
+def test_a_part_of_the_network_that_is_not_ready_beside_what_asks_for_it() -> None:
+    assert beside().diagnosis()[0].cause == _NETWORK
+    assert _one(beside("ready"), _NETWORK) is None
+    assert _one(beside(name="web-0"), _NETWORK) is None
+
+
 def test_a_call_to_the_api_server_that_ends_at_once() -> None:
     line = 'failed to get server groups: Get "https://10.233.0.1:443/api": EOF'
     assert _k8s().fails("operator").log("operator", line).diagnosis()[0].cause == _SERVER

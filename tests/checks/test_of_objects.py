@@ -53,6 +53,7 @@ def test_several_images_that_nobody_can_pull_are_no_matter_of_one_tag() -> None:
             "registry-unreachable",
         ),
         ("pull QPS exceeded", "registry-rate-limited"),
+        ("rpc error: code = Canceled desc = context canceled", "registry-unreachable"),
     ],
 )
 def test_what_is_said_of_a_pull_that_fails(said: str, cause: str) -> None:
@@ -76,6 +77,12 @@ def test_a_program_that_counts_no_cards_met_cuda_that_does_not_start() -> None:
 def test_a_code_of_cuda_tells_of_a_driver_that_is_too_old() -> None:
     line = "CUDA error at bodysystem.h:138 code=35(cudaErrorInsufficientDriver)"
     assert job("x:1", line).diagnosis()[0].cause == _OLD_DRIVER
+
+
+def test_a_library_tells_of_the_cuda_that_it_is_made_for() -> None:
+    line = "Found CUDA version 11040, but JAX was built against version 12020, which is newer."
+    assert job("x:1", line).diagnosis()[0].cause == _OLD_DRIVER
+    assert _one(job("x:1", "Found CUDA version 12020"), _OLD_DRIVER) is None
 
 
 def test_a_program_that_runs_on_without_gpus_is_worth_a_note() -> None:
@@ -148,6 +155,16 @@ def test_a_validation_that_waits_for_virtual_gpus_where_their_manager_is_well() 
     assert _one(_waits("sandbox", "vgpu-manager-validation"), cause) is None
 
 
+def test_what_waits_for_a_manager_of_virtual_gpus_that_runs() -> None:
+    cause = "vgpu-wrong-package"
+    made = _waits("vgpu-config", "vgpu-manager-validation").workload("vgpu-manager")
+    found = _one(made.policy(driver={"enabled": False}).lspci("2235", "nvidia"), cause)
+    assert found is not None
+    assert found.confidence < SURE
+    assert _one(made, "validation-markers-missing") is None
+    assert _one(_waits("vgpu-config", "vgpu-manager-validation"), cause) is None
+
+
 # -- the fabric -------------------------------------------------------------------------------
 
 
@@ -189,6 +206,19 @@ def test_a_board_of_the_fifth_generation_on_which_cuda_does_not_start() -> None:
     assert _one(_k8s().labels(**_product("NVIDIA-B200")), cause) is None
 
 
+def test_a_driver_that_waits_on_such_a_board_without_the_module() -> None:
+    cause = "fabric-manager-nvlink5-prereq"
+
+    def of(minutes: float, *modules: str, device: str = "2901") -> Finding | None:
+        made = _k8s().waits("driver", minutes=minutes).lspci(device, "nvidia")
+        return _one(made.file("lsmod", "nvidia 1 0", *modules), cause)
+
+    assert of(60) is not None
+    assert of(5) is None
+    assert of(60, "ib_umad 1 0") is None
+    assert of(60, device="2bb5") is None
+
+
 def test_the_journal_tells_of_a_fabric_manager_that_wants_a_module() -> None:
     line = "fabricmanager-start.sh: requires ib_umad module; Fabric Manager cannot be started."
     assert _one(_k8s().file(_JOURNAL, line), "fabric-manager-nvlink5-prereq") is not None
@@ -207,3 +237,67 @@ def test_a_fabric_manager_that_finds_no_switch_on_a_board_that_lspci_shows() -> 
     assert board is not None
     assert card is not None
     assert card.confidence < SURE < board.confidence
+
+
+# -- pods of before, and hosts ------------------------------------------------------------------
+
+_STALE = "driver-upgrade-stale-gpu-pods"
+_BEFORE, _AFTER = "2025-12-30T00:00:00Z", "2026-01-01T11:00:00Z"
+
+
+def old(*lines: str, part: str = "train", born: str = _BEFORE) -> Patient:
+    """A program with a GPU that began before the driver on its node, or after it."""
+    made = job(fails=False)
+    made.pod_of("driver")["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    made.pod_of(part)["metadata"]["creationTimestamp"] = born
+    return made.log(part, *lines) if lines else made
+
+
+def test_a_program_of_before_that_lost_its_card_is_worth_a_note() -> None:
+    line = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+    (found,) = old(line).diagnosis()
+    assert (found.cause, found.severity) == (_STALE, Severity.WARNING)
+    assert _one(old(line, born=_AFTER), _STALE) is None
+
+
+def test_a_part_of_the_stack_that_is_of_before_has_the_library_of_before() -> None:
+    line = "Error getting device information: Driver/library version mismatch"
+    assert old(line, part="exporter").diagnosis()[0].cause == _STALE
+    assert _one(old(line, part="exporter", born=_AFTER), _STALE) is None
+
+
+def test_validations_do_not_see_a_new_driver_beside_a_program_of_before() -> None:
+    found = _one(old().fails("toolkit", init="driver-validation"), _STALE)
+    assert found is not None
+    assert found.confidence < SURE
+    assert _one(old(born=_AFTER).fails("toolkit", init="driver-validation"), _STALE) is None
+    ill = old().fails("driver").fails("toolkit", init="driver-validation")
+    assert _one(ill, _STALE) is None
+
+
+def test_a_system_whose_library_is_older_than_the_toolkit_whatever_its_runtime() -> None:
+    def of(system: str, operator: str = "v23.9.2") -> Finding | None:
+        made = _k8s(operator).fails("plugin", "RunContainerError")
+        info = {"osImage": system, "containerRuntimeVersion": "docker://20.10.17"}
+        return _one(made.node(nodeInfo=info), "unsupported-runtime-os")
+
+    assert of("CentOS Linux 7 (Core)") is not None
+    assert of("CentOS Linux 7 (Core)", "v1.8.2") is None
+    assert of("Ubuntu 20.04.5 LTS") is None
+
+
+def test_a_toolkit_that_fails_itself_leaves_markers_no_question() -> None:
+    cause = "validation-markers-missing"
+    made = _k8s().policy(driver={"enabled": False}).without("driver").lspci("1eb8", "nvidia")
+    made = made.fails("plugin", init="toolkit-validation")
+    assert _one(made, cause) is not None
+    assert _one(made.fails("toolkit"), cause) is None
+
+
+def test_masters_whose_image_is_not_pulled_tell_nothing_of_their_crds() -> None:
+    made = _k8s().add("crds", "clusterpolicies.nvidia.com")
+    image = "registry.k8s.io/nfd/node-feature-discovery:v0.10.1"
+    assert _one(made.fails("nfd-master", image=image), "nfd-crd-missing") is not None
+    pulls = made.fails("nfd-master", "ImagePullBackOff", image=image)
+    assert pulls.diagnosis()[0].cause == "registry-unreachable"
+    assert _one(pulls, "nfd-crd-missing") is None

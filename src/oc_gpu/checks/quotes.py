@@ -27,6 +27,8 @@ KERNEL = (
     "journal",
     "_--dmesg",
     "var/log/messages",
+    "var/log/syslog",
+    "var/log/kern.log",
     "audit.log",
 )
 """Files of nodes that hold kernel messages."""

@@ -101,11 +101,29 @@ def _network(case: Case, says: str) -> Results:
         return (result(says, silent, at=0.9),)
     if outside and case.unwell:
         return (of_pod(outside[0].pod, says, (_seen(outside[0]),), 0.7),)
+    return ()
+
+
+def _aside(case: Case, says: str) -> Results:
+    """Note parts of the network that crash where the GPU stack is well so far."""
+    del says
+    outside = [one for one in case.troubles if one.fails and _is_network(one.pod)]
     crashing = next((one for one in outside if one.state == "CrashLoopBackOff"), None)
     if crashing is None:
         return ()
     found = of_pod(crashing.pod, _PART, (_seen(crashing),), 0.45)
     return (note(found),)
+
+
+def _unready_beside(case: Case, says: str) -> Results:
+    """Find nodes whose part of the network runs and is not ready, where what asks for it fails."""
+    asking = case.troubles_of(*components.NFD, components.GFD, components.OPERATOR, fails=True)
+    nodes = {one.pod.spec.node_name for one in asking if one.state not in PULLING}
+    for one in case.troubles if nodes else ():
+        here = one.pod.spec.node_name in nodes and one.state == "not ready"
+        if here and _is_network(one.pod):
+            return (of_pod(one.pod, says, (_seen(one),), 0.6),)
+    return ()
 
 
 _CALLERS = (components.OPERATOR, *sorted(components.NFD))
@@ -342,7 +360,7 @@ NETWORK = cause(
         "oc get pods -n openshift-ovn-kubernetes -o wide",
         "oc get nodes -o wide",
     ),
-    look=any_of(_network, _together),
+    look=any_of(_network, _unready_beside, _aside, _together),
 )
 
 

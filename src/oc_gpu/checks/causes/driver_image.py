@@ -21,6 +21,7 @@ _ELSEWHERE = (
     "toomanyrequests",
     "qps exceeded",
     "failed to do request",
+    "canceled",
     "reset by peer",
     "too many requests",
     "no such host",

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from oc_gpu.checks.case import Case
+from oc_gpu.checks.ages import is_starting
+from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Results
 from oc_gpu.checks.causes.driver import generations
 from oc_gpu.checks.causes.vgpu import reports
@@ -328,14 +329,18 @@ def _not_started(case: Case, says: str) -> Results:
 
     Where the kernel's modules were read and lack the one for it, it is known.
     """
-    for one in case.troubles_of(VALIDATOR, fails=True):
+    for one in case.troubles_of(VALIDATOR, DRIVER):
         name = one.pod.spec.node_name
         node, modules = case.node(name), case.modules.get(name, frozenset())
         product = node.metadata.labels.get(_LABEL, "") if node is not None else ""
-        if not one.container.startswith("cuda-") or not _FIFTH.match(product):
-            continue
+        fifth = _FIFTH.match(product) or any(c.device in _NVLINK5_IDS for c in case.cards(name))
         lacks = bool(modules) and "ib_umad" not in modules
-        at = 0.85 if lacks else 0.45 if modules else 0.55
+        cuda = one.fails and one.container.startswith("cuda-")
+        waits = lacks and not one.fails and not one.init and not is_starting(case, one)
+        waits = waits and case.component[key(one.pod)] == DRIVER
+        if not fifth or not (cuda or waits):
+            continue
+        at = 0.5 if waits else 0.85 if lacks else 0.45 if modules else 0.55
         evidence = (
             Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} {one.state}"),
             Evidence(f"labels of Node/{name}", f"gpu.product: {product}"),
@@ -345,6 +350,8 @@ def _not_started(case: Case, says: str) -> Results:
     return ()
 
 
+_NVLINK5_IDS = ("2901", "2920", "2941", "3182", "31c2")
+"""Device ids of B200, B100, GB200, B300 and GB300 (PCI ID database)."""
 _FIFTH = re.compile(r"NVIDIA-G?B[123]00\b")
 """Cards whose switches speak the fifth generation of NVLink, by their product label."""
 

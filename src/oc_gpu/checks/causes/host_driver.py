@@ -4,11 +4,12 @@ import re
 
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.causes.upgrading import not_upgraded, outlived
+from oc_gpu.checks.causes.upgrading import held, not_upgraded, outlived
 from oc_gpu.checks.components import (
     DCGM,
     DRIVER,
     EXPORTER,
+    GFD,
     ON_NODE,
     PLUGIN,
     SANDBOX,
@@ -19,7 +20,7 @@ from oc_gpu.checks.components import (
     wants_gpu,
 )
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, result
+from oc_gpu.checks.quotes import Quote, about, any_of, cause, find, note, result
 from oc_gpu.checks.troubles import PULLING, Trouble
 from oc_gpu.snapshot.kinds import Node
 
@@ -322,6 +323,11 @@ _OTHER_DRIVER = ("unsupported display driver / cuda driver combination", *_MISMA
 """What CUDA says of a library and a module that are of different drivers."""
 
 
+_USERS = (WORKLOAD, PLUGIN, GFD, DCGM, EXPORTER)
+_LOST = ("couldn't communicate with the nvidia driver", "cuda unknown error")
+"""What programs say that had a card before the driver was taken from under them."""
+
+
 def _is_older(case: Case, quote: Quote) -> bool:
     """Tell whether who says it began before the driver that runs on its node now.
 
@@ -343,9 +349,12 @@ def _old_pods(case: Case, says: str) -> Results:
     quotes = [q for q in said if q.live or (q.source == "kernel" and q.node in ill)]
     if quotes:
         return (result(says, quotes, at=0.9),)
-    late = [q for q in find(case, _OTHER_DRIVER, (WORKLOAD,), ("log",)) if _is_older(case, q)]
+    late = [q for q in find(case, _OTHER_DRIVER, _USERS, ("log",)) if _is_older(case, q)]
     if late:
         return (result(says, late, at=0.85),)
+    lost = [q for q in find(case, _LOST, (WORKLOAD,), ("log",)) if _is_older(case, q)]
+    if lost and not case.unwell:
+        return (note(result(says, lost, at=0.45)),)
     if not case.unwell and not case.troubles_of(WORKLOAD):
         return ()
     for driver in case.pods_of(DRIVER):
@@ -430,7 +439,7 @@ OLD_PODS = cause(
     means="Their libraries are of the driver that was there when they began; the kernel has "
     "another one now.",
     remedy=("oc delete pod -n {namespace} {pod}   # and the others with GPUs on {node}",),
-    look=any_of(_old_pods, outlived),
+    look=any_of(_old_pods, outlived, held),
 )
 
 CAUSES = (HOST, IN_USE, OLD_PODS)

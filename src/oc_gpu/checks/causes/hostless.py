@@ -122,11 +122,14 @@ def _markers(case: Case, says: str) -> Results:
     stuck = [
         t
         for t in case.troubles_of(*(ON_NODE - {SANDBOX, VFIO}))
-        if t.container.endswith("-validation")
+        if t.container.endswith("-validation") and not t.container.startswith("vgpu-")
     ]
     beyond = {t.pod.spec.node_name for t in stuck if t.container in _AFTER_MARKERS}
     writers = case.troubles_of(VALIDATOR, TOOLKIT)
-    beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING | CREATING}
+    beyond |= {t.pod.spec.node_name for t in writers if t.state in PULLING}
+    beyond |= {t.pod.spec.node_name for t in case.troubles_of(*ON_NODE) if t.state in CREATING}
+    toolkits = case.troubles_of(TOOLKIT, fails=True)
+    beyond |= {t.pod.spec.node_name for t in toolkits if not t.init}
     beyond |= {q.node for q in find(case, _LOOKED, (VALIDATOR, TOOLKIT), ("log",)) if q.live}
     for one in stuck:
         name = one.pod.spec.node_name

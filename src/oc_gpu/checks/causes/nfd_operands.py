@@ -163,6 +163,7 @@ def _master(case: Case, says: str) -> Results:
         ended = f"{one.ended} exit code {one.exit_code}, {one.restarts} restarts".strip()
         more = (Evidence(f"status of Pod/{one.pod.metadata.name}", ended),) if one.restarts else ()
         at = 0.9 if one.ended == "OOMKilled" else 0.46 if crash_together(case) else 0.72
+        at = at if one.state not in _PULLS else 0.3
         return (of_pod(one.pod, says, (*evidence, *more), at),)
     name = lacking[0].metadata.name
     evidence = (Evidence(f"status of Deployment/{name}", "no ready pod"),)
@@ -257,7 +258,8 @@ def _absent_crd(case: Case, says: str) -> Results:
     if case.on_openshift or not names or wanted in names:
         return ()
     for one in case.troubles_of(NFD_MASTER, fails=True):
-        if version(one.image.rpartition(":")[2]) >= _WATCHES:
+        begins = one.state not in _PULLS
+        if begins and version(one.image.rpartition(":")[2]) >= _WATCHES:
             evidence = (
                 Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.state} {one.image}"),
                 Evidence("CustomResourceDefinitions", f"no {wanted}"),

@@ -72,8 +72,9 @@ def _odd_pair(case: Case, says: str) -> Results:
         runtime = info.container_runtime_version.partition(":")[0]
         old_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*7", info.os_image)
         new_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*[89]", info.os_image)
+        wants_libc = case.operator_version >= _NO_MORE_7
         odd = (
-            (old_red_hat and runtime in ("containerd", "cri-o"))
+            (old_red_hat and (runtime in ("containerd", "cri-o") or wants_libc))
             or (new_red_hat and runtime == "docker")
             or (
                 "CoreOS" not in info.os_image
@@ -82,7 +83,7 @@ def _odd_pair(case: Case, says: str) -> Results:
             )
             or (runtime == "docker" and version(info.container_runtime_version) < _DOCKER)
         )
-        at = 0.62 if old_red_hat and case.operator_version >= _NO_MORE_7 else 0.46
+        at = 0.62 if old_red_hat and wants_libc else 0.46
         if at < SURE and _fails_before(case, node):
             continue
         if odd and case.unwell and case.managed and "CoreOS" not in info.os_image:

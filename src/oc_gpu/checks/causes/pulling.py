@@ -87,6 +87,7 @@ _SILENT = (
     "connection timed out",
     "server misbehaving",
     "deadline exceeded",
+    "context canceled",
     "unexpected eof",
     "failed to do request*: eof",
     "pinging container registry*: eof",

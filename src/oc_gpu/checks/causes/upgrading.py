@@ -4,7 +4,7 @@ from oc_gpu import facts
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER, WORKLOAD, wants_gpu
+from oc_gpu.checks.components import DRIVER, ON_NODE, WORKLOAD, wants_gpu
 from oc_gpu.checks.model import Evidence, Severity
 from oc_gpu.checks.quotes import of_pod
 from oc_gpu.snapshot.kinds import Node, Pod
@@ -52,6 +52,30 @@ def outlived(case: Case, says: str) -> Results:
                     Evidence(f"Pod/{pod.metadata.name}", f"created {born}, {one.state}"),
                 )
                 return (of_pod(other, says, evidence, 0.45),)
+    return ()
+
+
+def held(case: Case, says: str) -> Results:
+    """Guess why validations do not see a driver that is ready, beside pods of before.
+
+    A pod with a GPU holds files of the driver that was there when it began.
+    """
+    for one in case.troubles_of(*ON_NODE):
+        name = one.pod.spec.node_name
+        drivers = [p for p in case.pods_on(name, DRIVER) if key(p) not in case.trouble]
+        if one.container != "driver-validation" or not drivers or is_starting(case, one):
+            continue
+        born = drivers[0].metadata.creation_timestamp
+        for other in case.pods_on(name, WORKLOAD):
+            began = other.metadata.creation_timestamp
+            runs = wants_gpu(other) and other.status.phase == "Running"
+            if runs and began and began < born:
+                evidence = (
+                    Evidence(f"Pod/{other.metadata.name}", f"holds a GPU, created {began}"),
+                    Evidence(f"Pod/{drivers[0].metadata.name}", f"ready, created {born}"),
+                    Evidence(f"status of Pod/{one.pod.metadata.name}", one.container),
+                )
+                return (of_pod(other, says, evidence, 0.48),)
     return ()
 
 

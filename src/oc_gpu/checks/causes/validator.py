@@ -275,6 +275,7 @@ _OLD_DRIVER = (
     "cuda driver version is insufficient for cuda runtime version",
     "cudaerrorinsufficientdriver",
     "nvidia driver on your system is too old",
+    "found cuda version*built against version*newer",
 )
 _TOO_OLD = (
     *_OLD_DRIVER,

@@ -2,6 +2,7 @@
 
 import re
 
+from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, offers_gpu
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.driver import FRACTION, INSTANCE
@@ -244,6 +245,20 @@ def _wrong_package(case: Case, says: str) -> Results:
         spoke = any(ref.pod == one.pod.metadata.name for ref, _, _ in case.logs)
         at = 0.8 if guest else 0.4 if spoke else 0.55
         return (Result(Severity.ERROR, says, None, objects, evidence, confidence=at, about=told),)
+    return _not_seen(case, says)
+
+
+def _not_seen(case: Case, says: str) -> Results:
+    """Guess why what waits for a manager does not see it, though it runs."""
+    for one in case.troubles_of(SANDBOX, VGPU_CONFIG):
+        here = case.pods_on(one.pod.spec.node_name, VGPU_MANAGER)
+        well = here and not case.troubles_of(VGPU_MANAGER)
+        if well and one.container == "vgpu-manager-validation" and not is_starting(case, one):
+            evidence = (
+                Evidence(f"status of Pod/{one.pod.metadata.name}", f"{one.container} waits"),
+                Evidence(f"status of Pod/{here[0].metadata.name}", "ready"),
+            )
+            return (of_pod(one.pod, says, evidence, 0.42, one.container),)
     return ()
 
 

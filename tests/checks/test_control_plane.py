@@ -91,6 +91,33 @@ def test_a_call_to_the_api_server_that_ends_at_once() -> None:
     assert _one(_k8s().fails("operator").log("operator", other), _SERVER) is None
 
 
+def test_calls_that_failed_where_the_reason_is_cut() -> None:
+    line = 'Reconciler error {"error": "Get \\"https://10.96.0.1:443/api/v1/nodes?li'
+    first = _k8s().fails("gfd").log("gfd", line).diagnosis()[0]
+    assert first.cause == _SERVER
+    assert _one(_k8s().log("gfd", line), _SERVER) is None
+    whole = 'Get "https://10.96.0.1:443/api": x509: certificate has expired'
+    assert _one(_k8s().fails("gfd").log("gfd", whole), _SERVER) is None
+    other = 'Get "https://example.com/models": unex'
+    assert _one(_k8s().fails("gfd").log("gfd", other), _SERVER) is None
+
+
+def test_a_lease_that_was_not_kept_where_the_reason_is_cut() -> None:
+    cause = "leader-election-lost-apiserver"
+    line = 'leaderelection.go:369] Failed to update lock: Put "https://10.96.0.1:443/apis/coor'
+    assert _k8s().fails("operator").log("operator", line).diagnosis()[0].cause == cause
+    refused = 'error retrieving resource lock gpu-operator/x: leases "x" is forbidden: User "y"'
+    assert _one(_k8s().fails("operator").log("operator", refused), cause) is None
+
+
+def test_features_that_are_not_published_for_want_of_the_api_server() -> None:
+    cause, line = "gfd-nodefeature-api-mismatch", "error creating NodeFeature object: "
+    lost = f'{line}Post "https://10.96.0.1:443/apis/nfd.k8s-sigs.io/v1alpha1": EOF'
+    assert _k8s().fails("gfd").log("gfd", lost).diagnosis()[0].cause == _SERVER
+    assert _one(_k8s().fails("gfd").log("gfd", lost), cause) is None
+    assert _one(_k8s().fails("gfd").log("gfd", f"{line}not found"), cause) is not None
+
+
 def policies(name: str = "gatekeeper-controller-manager-0", current: int = 0) -> Patient:
     """A program that answers for webhooks and crashes, and operands without pods."""
     made = _k8s().pod(name, "policies", {"containers": [{"name": "manager"}], "nodeName": NODE})

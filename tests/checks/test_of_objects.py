@@ -32,7 +32,7 @@ def job(image: str = "x:1", *lines: str, fails: bool = True) -> Patient:
 
 
 def test_several_images_that_nobody_can_pull_are_no_matter_of_one_tag() -> None:
-    image = "nvcr.io/nvidia/driver:550.144.03-ubuntu22.04"
+    image = "nvcr.io/nvidia/driver:550.144.03-ubuntu21.04"
     made = _k8s().fails("driver", "ImagePullBackOff", image=image)
     alone = _one(made, "driver-image-tag-missing")
     assert alone is not None
@@ -64,6 +64,33 @@ def test_what_is_said_of_a_pull_that_fails(said: str, cause: str) -> None:
     assert _one(_k8s().event("driver", text), cause) is None
 
 
+def test_a_system_that_drivers_are_published_for_makes_a_missing_tag_less_likely() -> None:
+    def of(system: str, operator: str = "v24.9.2") -> float:
+        image = f"nvcr.io/nvidia/driver:550.144.03-{system}"
+        made = _k8s(operator).fails("driver", "ImagePullBackOff", image=image)
+        found = _one(made, "driver-image-tag-missing")
+        return found.confidence if found is not None else 0.0
+
+    assert of("ubuntu22.04") < SURE < of("ubuntu22.04", "v1.10.1")
+    assert of("rhel8.9") > SURE
+
+
+def test_a_message_of_a_pull_that_is_cut_before_its_reason() -> None:
+    text = 'Failed to pull image "nvcr.io/nvidia/gfd:1": failed to do request: Head "https://nv'
+    first = _k8s().fails("gfd", "ErrImagePull").event("gfd", text).diagnosis()[0]
+    assert first.cause == "registry-unreachable"
+    assert first.confidence < 0.7
+    whole = f'{text}cr.io/v2": x509: certificate signed by unknown authority'
+    made = _k8s().fails("gfd", "ErrImagePull").event("gfd", whole)
+    assert made.diagnosis()[0].cause == "registry-ca-untrusted"
+    shorter = 'Failed to pull image "nvcr.io/nvidia/gfd:1": failed to pull and unpack image "nvcr'
+    short = _k8s().fails("gfd", "ErrImagePull").event("gfd", shorter)
+    assert _one(short, "registry-unreachable") is not None
+    other = 'Failed to pull image "nvcr.io/nvidia/gfd:1": short-name resolution enforced'
+    enforced = _k8s().fails("gfd", "ErrImagePull").event("gfd", other)
+    assert _one(enforced, "registry-unreachable") is None
+
+
 # -- CUDA -------------------------------------------------------------------------------------
 
 
@@ -83,6 +110,25 @@ def test_a_library_tells_of_the_cuda_that_it_is_made_for() -> None:
     line = "Found CUDA version 11040, but JAX was built against version 12020, which is newer."
     assert job("x:1", line).diagnosis()[0].cause == _OLD_DRIVER
     assert _one(job("x:1", "Found CUDA version 12020"), _OLD_DRIVER) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (
+            "Failed to allocate device vector A (error code CUDA driver version is insuf",
+            _OLD_DRIVER,
+        ),
+        ("NVIDIA driver on your system is too", _OLD_DRIVER),
+        ("Error 802: system not yet initia", "fabric-manager-not-running"),
+        (
+            "nvidia-container-cli.real: /lib64/libc.so.6: version `GLIBC_2.2",
+            "unsupported-runtime-os",
+        ),
+    ],
+)
+def test_a_line_that_is_cut_tells_as_much(line: str, cause: str) -> None:
+    assert job("x:1", line).diagnosis()[0].cause == cause
 
 
 def test_a_program_that_runs_on_without_gpus_is_worth_a_note() -> None:

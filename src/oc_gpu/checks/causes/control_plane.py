@@ -195,6 +195,26 @@ def _asking(case: Case) -> list[Evidence]:
     return [_seen(one) for one in ended if one.state not in PULLING]
 
 
+_CALLS = tuple(
+    f"{verb} {mark}https://" for verb in ("get", "put", "post", "patch") for mark in ('"', "")
+)
+"""How Go's HTTP client begins to tell of a call that got no answer; a refusal has other words."""
+_ANSWERED = ("x509", "certificate", "forbidden", "unauthorized")
+
+
+def _in_vain(case: Case, says: str) -> Results:
+    """Find calls to the API server that failed, by programs that fail, where the reason is cut."""
+    quotes = [q for q in find(case, _CALLS, None, ("log",)) if q.live and _to_server(q)]
+    quotes = [
+        q
+        for q in quotes
+        if q.pod is not None
+        and key(q.pod) in case.trouble
+        and not any(word in q.evidence.quote.lower() for word in _ANSWERED)
+    ]
+    return (result(says, quotes, at=0.6),) if quotes else ()
+
+
 _SERVER_PODS = re.compile(r"^(kube-apiserver|etcd)-")
 _SERVER_SPACES = ("kube-system", "openshift-kube-apiserver", "openshift-etcd")
 
@@ -375,7 +395,7 @@ API_GONE = cause(
     "or the way "
     "to it is blocked.",
     remedy=("oc get --raw /readyz?verbose", "oc get pods -n openshift-kube-apiserver -o wide"),
-    look=any_of(cut_off, _gone, _down),
+    look=any_of(cut_off, _gone, _down, _in_vain),
 )
 
 

@@ -21,6 +21,10 @@ _ELSEWHERE = (
     "toomanyrequests",
     "qps exceeded",
     "failed to do request",
+    "failed to copy",
+    "pinging container registry",
+    "pinging docker registry",
+    "daemon: get",
     "canceled",
     "reset by peer",
     "too many requests",
@@ -86,10 +90,21 @@ def _tag(case: Case, says: str) -> Results:
         others = [t for t in pulls(case) if t.pod is not one.pod]
         by_digest = "@" in one.image
         apart = lacks_several(case) and len(evidence) == 1
-        open_why = by_digest or apart or _goes_elsewhere(case, one.image)
+        open_why = by_digest or apart or _is_usual(case, one) or _goes_elsewhere(case, one.image)
         at = 0.93 if len(evidence) > 1 else 0.45 if open_why else 0.6 if others else 0.78
         return (of_pod(one.pod, says, evidence, at, one.container),)
     return ()
+
+
+_USUAL = {"ubuntu20.04": (1, 3), "ubuntu22.04": (22, 9), "ubuntu24.04": (24, 9)}
+"""Systems for which each driver that is a default has an image, by the operator's first release
+with them (its platform support page)."""
+
+
+def _is_usual(case: Case, trouble: Trouble) -> bool:
+    """Tell whether an image is of a system for which there should be one."""
+    first = next((v for name, v in _USUAL.items() if trouble.image.endswith(f"-{name}")), None)
+    return first is not None and case.operator_version >= first
 
 
 _PUBLISHES = ("nvcr.io/", "registry.gitlab.com/nvidia/")

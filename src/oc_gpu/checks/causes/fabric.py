@@ -44,7 +44,7 @@ _MANAGER = (
     "fabric manager is not initialized",
     "fabric state*: in progress",
     "cuda_error_system_not_ready",
-    "system not yet initialized",
+    "system not yet",
     "error 802",
     "nvswitch*not configured",
     "failed to start nv-fabricmanager",
@@ -272,7 +272,7 @@ def _nvlink5(case: Case, says: str) -> Results:
     )
 
 
-_WAITS = ("waiting for the mlx5_core and ib_umad",)
+_WAITS = ("waiting for the mlx5_core",)
 _GOES_ON = ("starting nvidia fabric manager",)
 """What the driver container says while it waits for these modules, and when they are there."""
 _NOT_STARTED = ("ib_umad", "fabric manager cannot be started")
@@ -372,7 +372,12 @@ def _wrong_path(case: Case, says: str) -> Results:
 
 def _without_umad(case: Case, says: str) -> Results:
     """Find CUDA that does not start on such a system, whose kernel lacks the module for it."""
-    phrases = ("system not yet initialized", "cuda_error_system_not_ready", "error 802")
+    phrases = (
+        "system not yet",
+        "error code system not",
+        "cuda_error_system_not_ready",
+        "error 802",
+    )
     for quote in find(case, phrases, (*ON_NODE, WORKLOAD)):
         modules = case.modules.get(quote.node, frozenset())
         new = "blackwell" in generations(case, quote.node)

@@ -310,6 +310,7 @@ def _smi(case: Case) -> tuple[Evidence, ...]:
 
 
 _MISMATCH = (
+    "driver/library version",
     "driver*library version mismatch",
     "api mismatch: the client has the version",
     "kernel module*version*does not match",

@@ -282,6 +282,24 @@ NO_CRD = cause(
 )
 
 
+_NOT_CREATED = (
+    "failed to create node feature object",
+    "error creating nodefeature object",
+    "failed to create nodefeature",
+    "could not find the requested resource*nodefeature",
+    "nodefeatures.nfd.k8s-sigs.io*is forbidden",
+    'nodefeatures.nfd.k8s-sigs.io "*" not found',
+    "nodefeature*unable to",
+)
+
+
+def _not_created(case: Case, says: str) -> Results:
+    """Find what GPU Feature Discovery could not publish, unless for want of the API server."""
+    told = find(case, _NOT_CREATED, (GFD,))
+    quotes = [q for q in told if q.live and "://" not in q.evidence.quote]
+    return (result(says, quotes, at=0.95),) if quotes else ()
+
+
 API = cause(
     "OCG0624",
     "gfd-nodefeature-api-mismatch",
@@ -298,17 +316,7 @@ API = cause(
         "set nfd.enabled=true with the chart's own NFD, or gfd.env USE_NODE_FEATURE_API=false",
     ),
     look=any_of(
-        said(
-            "failed to create node feature object",
-            "error creating nodefeature object",
-            "failed to create nodefeature",
-            "could not find the requested resource*nodefeature",
-            "nodefeatures.nfd.k8s-sigs.io*is forbidden",
-            'nodefeatures.nfd.k8s-sigs.io "*" not found',
-            "nodefeature*unable to",
-            by=(GFD,),
-            at=0.95,
-        ),
+        _not_created,
         _unpublished,
     ),
 )

@@ -68,6 +68,16 @@ _LEASE = (
     "error retrieving resource lock*client.timeout",
     "lost leader",
 )
+_LOCK = ("failed to update lock", "error retrieving resource lock", "failed to renew lea")
+"""How a program begins to tell that it could not keep its lease, where the reason is cut."""
+
+
+def _lock(case: Case, says: str) -> Results:
+    told = find(case, _LOCK, (*_ELECTED, components.OTHER), ("log",))
+    quotes = [q for q in told if q.live and "forbidden" not in q.evidence.quote]
+    return (result(says, quotes, at=0.7),) if quotes else ()
+
+
 _OFTEN = 3
 """Restarts from which an operator that runs is not steady."""
 
@@ -76,8 +86,9 @@ def _started_anew(case: Case, says: str) -> Results:
     """Find operators that run, after they ended for want of their lease time and again."""
     quotes = [
         q
-        for q in find(case, _LEASE, _ELECTED, ("log",))
+        for q in find(case, (*_LEASE, *_LOCK), _ELECTED, ("log",))
         if q.pod is not None
+        and "forbidden" not in q.evidence.quote
         and max((s.restart_count for s in q.pod.status.container_statuses), default=0) >= _OFTEN
     ]
     return (result(says, quotes, at=0.7, severity=Severity.WARNING),) if quotes else ()
@@ -198,6 +209,7 @@ LEADER = cause(
     ),
     look=any_of(
         said(*_LEASE, by=(*_ELECTED, components.OTHER), at=0.93),
+        _lock,
         _started_anew,
         _ends_now_and_then,
         _crashes,

@@ -27,7 +27,7 @@ _NO_DEVICES = (
 )
 """What NVIDIA's hook says that does not know the node's control groups: they are of version 2, and
 the hook is older, or the kernel lets it not look at their device filters."""
-_OLD_LIBC = ("version `glibc_*not found", "version 'glibc_*not found", "glibc_* not found")
+_OLD_LIBC = ("version `glibc_", "version 'glibc_", "glibc_* not found")
 """What the dynamic linker says of programs that are built for a newer system than the node's."""
 
 
@@ -180,8 +180,8 @@ UNSUPPORTED = cause(
     ),
     look=any_of(
         said(
-            'no matches for kind "podsecuritypolicy"',
-            'no matches for kind "runtimeclass"',
+            'no matches for kind "podsecuritypolic',
+            'no matches for kind "runtimeclass',
             'no matches for kind "cronjob"',
             'no matches for kind "poddisruptionbudget"',
             'no matches for kind*in version "policy/v1beta1"',

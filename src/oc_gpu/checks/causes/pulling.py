@@ -16,6 +16,7 @@ from oc_gpu.checks.quotes import (
     any_of,
     cause,
     find,
+    holds,
     is_aside,
     of_pod,
     result,
@@ -73,6 +74,15 @@ _LIMITED = (
 """How registries say it, and the kubelet of the limit that it keeps to itself (registryPullQPS)."""
 _BY_REGISTRY = ("toomanyrequests", "pull rate limit")
 """Words of a registry's refusal that no API server uses for its own."""
+_TRANSPORT = (
+    "failed to do request: head",
+    "failed to do request: get",
+    "pinging container registry",
+    "pinging docker registry",
+    "error response from daemon: get",
+)
+"""How runtimes begin to tell of a registry that did not answer them, where the reason is cut."""
+_NOT_SILENT = ("proxyconnect", "x509", "certificate", "not allowed", "unauthorized", "denied")
 _SILENT = (
     "i/o timeout",
     "connection refused",
@@ -134,6 +144,16 @@ _NO_REASON = re.compile(
     r"(pulling|successfully pulled) image .*"
 )
 """What the kubelet says of a pull without telling why it fails."""
+
+
+def _has_reason(text: str) -> bool:
+    """Tell whether what is said of a pull gives a reason; a cut message ends within quotes."""
+    if _NO_REASON.fullmatch(text.strip()):
+        return False
+    known = (*NOT_THERE, *_REFUSED, *_LIMITED, *_SILENT, *UNRESOLVED, *_NOT_SILENT)
+    return text.count('"') % 2 == 0 or any(holds(text, phrase) for phrase in known)
+
+
 _LIMITING = ("nvcr.io", "docker.io", "quay.io", "ghcr.io", "registry.gitlab.com")
 """Registries that everybody pulls from, and that limit how often."""
 _GUESS = 0.4
@@ -152,7 +172,7 @@ def _without_reason(case: Case) -> list[tuple[Trouble, str]]:
             and e.involved_object.namespace in ("", meta.namespace)
         ]
         of_pulls = (t for t in (one.message, *texts) if "pull" in t.lower() or t == one.message)
-        said = [text for text in of_pulls if text and not _NO_REASON.fullmatch(text.strip())]
+        said = [text for text in of_pulls if text and _has_reason(text)]
         of_spec = {c.name: c.image for c in one.pod.spec.every}
         if not said:
             found.append((one, of_spec.get(one.container) or one.image))
@@ -357,6 +377,7 @@ UNREACHABLE = cause(
     ),
     look=any_of(
         _says(*_SILENT, *UNRESOLVED, at=0.9, unless=("proxyconnect",)),
+        _says(*_TRANSPORT, at=0.6, unless=_NOT_SILENT),
         _unsaid_silence,
     ),
 )

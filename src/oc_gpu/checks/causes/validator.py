@@ -19,7 +19,7 @@ _CUDA = (VALIDATOR, WORKLOAD)
 _BY_STATE = 0.48
 """Confidence of a validation that fails without a word: what keeps CUDA from starting is open."""
 _PROFILING = (
-    "third-party profiling module returned an unrecoverable error",
+    "third-party profiling module",
     "profiling module returned an unrecoverable error",
     "profiling*unrecoverable",
     "error watching fields",
@@ -47,6 +47,8 @@ _NOT_LOADED = (
 )
 
 
+_IS_OLD = re.compile(r"(?i)cuda driver v|insuff|forward compat|system not yet|error 802")
+"""What CUDA says that tells more than that it does not start."""
 _OF_PROGRAM = re.compile(
     r"(?i)illegal (memory access|address|instruction)|misaligned|out of memory|device-side assert|"
     r"launch (failure|failed|timed out|out of resources)|invalid (argument|value|configuration|"
@@ -84,7 +86,7 @@ def fails_to_start(case: Case) -> list[Quote]:
         q
         for q in quotes
         if q.live
-        and "insufficient" not in q.evidence.quote.lower()
+        and not _IS_OLD.search(q.evidence.quote)
         and not (q.component == WORKLOAD and _OF_PROGRAM.search(q.evidence.quote))
     ]
 
@@ -272,14 +274,15 @@ def _once(case: Case, says: str) -> Results:
 
 
 _OLD_DRIVER = (
-    "cuda driver version is insufficient for cuda runtime version",
-    "cudaerrorinsufficientdriver",
-    "nvidia driver on your system is too old",
+    "cuda driver version is",
+    "error code cuda driver v",
+    "cudaerrorinsuff",
+    "nvidia driver on your system is",
     "found cuda version*built against version*newer",
 )
 _TOO_OLD = (
     *_OLD_DRIVER,
-    "forward compatibility was attempted on non supported",
+    "forward compatibility was",
     "unsatisfied condition: cuda",
     "requirement error: unsatisfied condition",
     "requirement error: invalid expression",

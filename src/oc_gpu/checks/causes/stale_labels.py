@@ -99,10 +99,10 @@ def _by_labels(case: Case, says: str) -> Results:
             )
             made = structs.replace(made, remedy=look)
             return (made if case.unwell else note(structs.replace(made, confidence=0.45)),)
-        failing = case.troubles_of(*ON_NODE, fails=True)
         for found, at in ((_differs(case, node), 0.86), (_of_other_card(case, node), 0.6)):
             if found:
                 # Labels place pods: that a program fails which was placed has another reason.
+                failing = case.troubles_of(*ON_NODE, fails=True)
                 return (of_node(node, says, found, 0.55 if failing else at),)
     return ()
 

@@ -76,6 +76,9 @@ def test_a_machine_that_went_silent_as_its_driver_came_up_was_taken_down() -> No
     named = lost(ready=False, virtual=False)
     named.one("nodes", NODE)["spec"]["providerID"] = "vsphere://4231a5c0"
     assert named.diagnosis()[0].cause == crash
+    bought = lost(ready=False)
+    bought.one("nodes", NODE)["spec"]["providerID"] = "aws:///us-east-2a/i-0a1b"
+    assert bought.diagnosis()[0].cause == "node-not-ready"
     drained = lost(ready=False)
     drained.one("nodes", NODE)["spec"]["unschedulable"] = True
     assert drained.diagnosis()[0].cause == "node-not-ready"

@@ -172,7 +172,8 @@ def _told_by_operator(case: Case, says: str) -> Results:
     told = _degraded(case, ("network",))
     if not told or not _asking(case):
         return ()
-    return (Result(Severity.ERROR, says, evidence=(told[0], *_asking(case)[:1]), confidence=0.8),)
+    evidence = (told[0], *_asking(case)[:1])
+    return (Result(Severity.ERROR, says, evidence=evidence, confidence=_BESIDE),)
 
 
 def _degraded(case: Case, names: Collection[str]) -> list[Evidence]:
@@ -215,6 +216,8 @@ def _in_vain(case: Case, says: str) -> Results:
     return (result(says, quotes, at=0.6),) if quotes else ()
 
 
+_BESIDE = 0.66
+"""Confidence where two things are ill at once, and only the one may be why the other is."""
 _SERVER_PODS = re.compile(r"^(kube-apiserver|etcd)-")
 _SERVER_SPACES = ("kube-system", "openshift-kube-apiserver", "openshift-etcd")
 
@@ -235,7 +238,8 @@ def _down(case: Case, says: str) -> Results:
     evidence = (*map(_seen, ended[:2]), *told[:1], *asking[:1])
     if not ended and not told:
         return ()
-    return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.86),)
+    at = 0.86 if ended else _BESIDE
+    return (Result(Severity.ERROR, says, evidence=evidence, confidence=at),)
 
 
 _JOINS = 5 * 60.0

@@ -3,7 +3,7 @@
 import pytest
 
 from oc_gpu.checks.catalogue import SURE
-from oc_gpu.checks.model import Finding
+from oc_gpu.checks.model import Finding, Severity
 from tests.checks.patient import NODE, Patient
 
 _NETWORK, _SERVER = "pod-network-broken", "apiserver-unreachable"
@@ -13,8 +13,8 @@ def _one(made: Patient, cause: str) -> Finding | None:
     return next((one for one in made.diagnosis() if one.cause == cause), None)
 
 
-def _k8s() -> Patient:
-    return Patient(openshift=False)
+def _k8s(operator: str = "v24.9.2") -> Patient:
+    return Patient(openshift=False, operator=operator)
 
 
 def server(
@@ -116,6 +116,68 @@ def test_features_that_are_not_published_for_want_of_the_api_server() -> None:
     assert _k8s().fails("gfd").log("gfd", lost).diagnosis()[0].cause == _SERVER
     assert _one(_k8s().fails("gfd").log("gfd", lost), cause) is None
     assert _one(_k8s().fails("gfd").log("gfd", f"{line}not found"), cause) is not None
+
+
+_CALL = 'failed calling webhook "validate.kyverno": no endpoints available for service "kyverno"'
+
+
+def status(kind: str, value: str, text: str = _CALL) -> Patient:
+    """A ClusterPolicy with a condition."""
+    made = _k8s().policy()
+    told = {"type": kind, "status": value, "reason": "ReconcileFailed", "message": text}
+    made.one("clusterpolicies", "gpu-cluster-policy")["status"]["conditions"] = [told]
+    return made
+
+
+def test_the_status_of_an_object_tells_of_a_webhook_that_was_called_in_vain() -> None:
+    cause = "webhook-unreachable"
+    assert status("Error", "True").diagnosis()[0].cause == cause
+    assert status("Ready", "False").diagnosis()[0].cause == cause
+    assert _one(status("Error", "False"), cause) is None
+    assert _one(status("Error", "True", "it is not ready"), cause) is None
+    csv = {"phase": "Failed", "message": f"install strategy failed: {_CALL}"}
+    failed = Patient().add("csvs", "gpu-operator-certified.v24.9.2", "nv", status=csv)
+    assert failed.diagnosis()[0].cause == cause
+    well = Patient().add("csvs", "gpu-operator.v24.9.2", "nv", status={**csv, "phase": "Succeeded"})
+    assert _one(well, cause) is None
+
+
+def test_a_webhook_that_converts_objects_is_one_too() -> None:
+    line = "conversion webhook for nfd.openshift.io/v1, Kind=NodeFeatureDiscovery failed: Post"
+    made = _k8s().fails("nfd-operator").log("nfd-operator", line)
+    assert made.diagnosis()[0].cause == "webhook-unreachable"
+
+
+def test_the_operator_writes_again_and_again_that_the_driver_is_not_ready() -> None:
+    cause = "driver-not-ready-generic"
+    wait = 'ClusterPolicy step completed {"state:": "state-driver", "status": "notReady"}'
+    done = 'ClusterPolicy step completed {"state:": "state-driver", "status": "ready"}'
+    assert _one(_k8s().policy().log("operator", wait), cause) is not None
+    assert _one(_k8s().policy().log("operator", wait, done), cause) is None
+    assert _k8s().log("operator", wait).diagnosis() == ()
+
+
+def test_an_operator_that_holds_the_platform_back_is_worth_a_note() -> None:
+    text = "nv/gpu-operator.v22.9.2 is incompatible with OpenShift minor versions greater than 4.12"
+
+    def of(message: str) -> tuple[Finding, ...]:
+        told = {"type": "Upgradeable", "status": "False", "message": message}
+        made = Patient().add("clusteroperators", "olm", status={"conditions": [told]})
+        return made.diagnosis()
+
+    (found,) = of(text)
+    assert (found.cause, found.severity) == ("unsupported-version-matrix", Severity.WARNING)
+    assert of(text.replace("gpu-operator", "other")) == ()
+
+
+def test_derivatives_of_red_hats_system_are_like_it() -> None:
+    def of(runtime: str) -> Finding | None:
+        info = {"osImage": "Rocky Linux 8.6 (Green)", "containerRuntimeVersion": runtime}
+        made = _k8s("v22.9.1").fails("toolkit").node(nodeInfo=info)
+        return _one(made, "unsupported-runtime-os")
+
+    assert of("docker://20.10.17") is not None
+    assert of("containerd://1.7.1") is None
 
 
 def policies(name: str = "gatekeeper-controller-manager-0", current: int = 0) -> Patient:

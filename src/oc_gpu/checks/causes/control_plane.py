@@ -3,10 +3,11 @@
 import re
 from collections.abc import Collection
 from itertools import islice
+from typing import Any
 
 from oc_gpu.checks import components
 from oc_gpu.checks.ages import age
-from oc_gpu.checks.case import Case, conditions, key, short
+from oc_gpu.checks.case import Case, conditions, key, name_of, short, status
 from oc_gpu.checks.catalogue import Result, Results
 from oc_gpu.checks.causes.network import UNRESOLVED
 from oc_gpu.checks.causes.nodes import cut_off
@@ -262,6 +263,7 @@ _NOT_CALLED = (
     "failed calling webhook",
     "failed calling admission webhook",
     "failed to call webhook",
+    "conversion webhook for*failed",
 )
 """How the API server refuses what a webhook does not answer for; older servers name admission."""
 
@@ -311,13 +313,38 @@ def _not_in_time(case: Case, says: str) -> Results:
     return (result(says, late[:1], at=0.85 if named else 0.49, more=named),)
 
 
-_POLICES = re.compile(r"gatekeeper|kyverno|webhook|istiod|sidecar-injector")
+_TELLING = ("clusterpolicies", "nodefeaturediscoveries", "csvs")
+
+
+def _in_status(case: Case, says: str) -> Results:
+    """Find objects of the operators whose status says that a webhook was called in vain."""
+    for raw in (one for name in _TELLING for one in case.snapshot.table(name)):
+        now = status(raw)
+        made = [one for one in conditions(raw).values() if _holds_now(one)]
+        texts = [str(one.get("message") or "") for one in made]
+        if now.get("phase") == "Failed":
+            texts.append(str(now.get("message") or ""))
+        for text in texts:
+            if any(holds(text, phrase) for phrase in _NOT_CALLED):
+                evidence = (Evidence(f"status of {name_of(raw)}", shown(text)),)
+                objects = (name_of(raw),)
+                return (Result(Severity.ERROR, says, None, objects, evidence, confidence=0.9),)
+    return ()
+
+
+def _holds_now(condition: dict[str, Any]) -> bool:
+    """Tell whether a condition tells of trouble: readiness that lacks, or any other that holds."""
+    good = condition.get("type") in ("Ready", "Available")
+    return condition.get("status") == ("False" if good else "True")
+
+
+_ADMITS = re.compile(r"gatekeeper|kyverno|webhook|istiod|sidecar-injector")
 """Programs that answer for admission webhooks, by what their pods are named."""
 
 
 def _not_there(case: Case, says: str) -> Results:
     """Guess why operands get no pods, and no event says why, where a webhook's program fails."""
-    fails = (one for one in case.troubles if one.fails and _POLICES.search(one.pod.metadata.name))
+    fails = (one for one in case.troubles if one.fails and _ADMITS.search(one.pod.metadata.name))
     one = next(fails, None)
     empty = [
         item
@@ -417,7 +444,7 @@ WEBHOOK = cause(
         "oc get validatingwebhookconfigurations,mutatingwebhookconfigurations",
         "oc get endpoints -A | grep webhook",
     ),
-    look=any_of(said(*_NOT_CALLED, at=0.94), _not_in_time, _refused_aside, _not_there),
+    look=any_of(said(*_NOT_CALLED, at=0.94), _not_in_time, _in_status, _refused_aside, _not_there),
 )
 
 

@@ -5,9 +5,9 @@ import re
 from oc_gpu.checks.ages import is_starting
 from oc_gpu.checks.case import Case, key, status
 from oc_gpu.checks.catalogue import Result, Results
-from oc_gpu.checks.components import DRIVER, ON_NODE
+from oc_gpu.checks.components import DRIVER, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
-from oc_gpu.checks.quotes import about, any_of, cause, of_pod, shown
+from oc_gpu.checks.quotes import about, any_of, cause, find, has_passed, of_pod, result, shown
 from oc_gpu.checks.troubles import PULLING
 
 _STATE = re.compile(r"not ready:? .*\bstate-driver(?![\w-])")
@@ -38,7 +38,18 @@ def _told(case: Case, says: str) -> Results:
                 where = f"status of ClusterPolicy/{raw['metadata']['name']}"
                 evidence = (Evidence(where, shown(text)),)
                 return (Result(Severity.ERROR, says, evidence=evidence, confidence=0.4),)
-    return ()
+    return _logged(case, says)
+
+
+_NOT_YET = ("state-driver*notready",)
+_BY_NOW = ('state-driver*"ready"',)
+"""What the operator writes of the driver's state each time that it looks."""
+
+
+def _logged(case: Case, says: str) -> Results:
+    told = find(case, _NOT_YET, (OPERATOR,), ("log",)) if not case.troubles_of(DRIVER) else []
+    last = [q for q in told if q.live and not has_passed(case, q, _NOT_YET, _BY_NOW)]
+    return (result(says, last, at=0.35),) if last else ()
 
 
 def _not_ready(case: Case, says: str) -> Results:

@@ -4,7 +4,7 @@ import re
 
 from oc_gpu import facts
 from oc_gpu.checks import components
-from oc_gpu.checks.case import Case, key, version
+from oc_gpu.checks.case import Case, conditions, key, name_of, version
 from oc_gpu.checks.catalogue import SURE, Result, Results
 from oc_gpu.checks.components import DRIVER, GPU_STACK, ON_NODE, OPERATOR
 from oc_gpu.checks.model import Evidence, Severity
@@ -12,9 +12,11 @@ from oc_gpu.checks.quotes import (
     any_of,
     cause,
     find,
+    holds,
     of_pod,
     result,
     said,
+    shown,
 )
 from oc_gpu.checks.troubles import PULLING
 from oc_gpu.snapshot.kinds import Node
@@ -71,7 +73,10 @@ def _odd_pair(case: Case, says: str) -> Results:
         info = node.status.node_info
         runtime = info.container_runtime_version.partition(":")[0]
         old_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*7", info.os_image)
-        new_red_hat = re.search(r"(?i)(centos|red hat enterprise linux)[^\d]*[89]", info.os_image)
+        new_red_hat = re.search(
+            r"(?i)(centos|red hat enterprise linux|rocky|alma|oracle linux)[^\d]*[89]",
+            info.os_image,
+        )
         wants_libc = case.operator_version >= _NO_MORE_7
         odd = (
             (old_red_hat and (runtime in ("containerd", "cri-o") or wants_libc))
@@ -132,6 +137,27 @@ def _unsupported(case: Case, says: str) -> Results:
         return (found,) if release.exact and openshift[:2] > last else ()
     at, severity = (0.6, Severity.ERROR) if far else (0.4, Severity.WARNING)
     return (Result(severity, says, evidence=evidence, confidence=at),)
+
+
+_HOLDS_BACK = "is incompatible with openshift minor versions"
+
+
+def _holds_back(case: Case, says: str) -> Results:
+    """Note operators that keep the platform from its next release, as OLM says of them."""
+    del says
+    for raw in case.snapshot.table("clusteroperators"):
+        told = str(conditions(raw).get("Upgradeable", {}).get("message") or "")
+        if "gpu-operator" in told and holds(told, _HOLDS_BACK):
+            where = f"condition Upgradeable of {name_of(raw)}"
+            evidence = (Evidence(where, shown(told)),)
+            return (Result(Severity.WARNING, _NOT_FOR_NEXT, evidence=evidence, confidence=0.4),)
+    return ()
+
+
+_NOT_FOR_NEXT = (
+    "the installed operator is not made for the platform's next release, and keeps it from being "
+    "updated"
+)
 
 
 _WITHOUT_POLICIES, _KNOWS = (1, 25), (22, 9)
@@ -201,6 +227,7 @@ UNSUPPORTED = cause(
         ),
         _too_old,
         _unsupported,
+        _holds_back,
     ),
 )
 
